@@ -1,0 +1,117 @@
+# The only entry point: `make help` lists what there is.
+#
+#   BOARD=<name>        which firmware: MPS2_AN385 (default) or VIRT_RV32
+#   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
+#   OUT=<directory>     where products go instead of build/
+#   NETSTACK_APT=0      install no Debian packages
+
+BOARD ?= MPS2_AN385
+PYTHON ?= python3
+OUT ?= build
+TESTS ?= tests
+PYTEST_FLAGS ?= -ra
+
+QEMU_BOARDS := MPS2_AN385 VIRT_RV32
+
+# `override`: a relative path given on the command line must hold in sub-makes elsewhere as well.
+ROOT := $(CURDIR)
+override OUT := $(abspath $(OUT))
+ifdef MICROPY_DIR
+override MICROPY_DIR := $(abspath $(MICROPY_DIR))
+TREE := --tree $(MICROPY_DIR)
+else
+MICROPY_DIR := $(ROOT)/build/micropython
+endif
+
+SETUP := $(PYTHON) tools/setup.py
+MPY_CROSS := $(OUT)/mpy-cross/mpy-cross
+SUB := +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+# Tests that call make shall not inherit the flags and variables of this one.
+CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES
+
+# The tree under build/ is no git clone: without this its version would be read from our commits.
+export GIT_CEILING_DIRECTORIES := $(ROOT)/build
+
+# Several of the steps below are recipes of one another's prerequisites; upstream's makes run in
+# parallel inside, this one does not.
+.NOTPARALLEL:
+.PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
+.PHONY: distclean mpy-cross tree venv packages-unix packages-board packages-test check-board
+
+help:   ## this list
+	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 20
+	@sed -n 's/^#   /  /p' Makefile
+
+# --- what users and CI call ---
+
+demo: firmware  ## set up, build, boot an emulated board, print its URL; no root needed
+	@$(PYTHON) tools/demo.py --board $(BOARD)
+
+test: packages-test venv unix firmware-all  ## set up, then every test that can run here
+	@$(CLEAN_ENV) .venv/bin/python -m pytest $(TESTS) $(PYTEST_FLAGS)
+
+unix: packages-unix mpy-cross  ## build/unix/micropython: the unix port with netstack frozen in
+	$(SUB) -C $(MICROPY_DIR)/ports/unix VARIANT_DIR=$(ROOT)/ports/unix \
+		BUILD=$(OUT)/unix MICROPY_MPYCROSS=$(MPY_CROSS)
+
+firmware: check-board packages-board mpy-cross  ## build/$BOARD/firmware.elf and .bin
+	$(SUB) -C ports/qemu BOARD=$(BOARD) MICROPY_DIR=$(MICROPY_DIR) \
+		BUILD=$(OUT)/$(BOARD) MICROPY_MPYCROSS=$(MPY_CROSS)
+
+firmware-all:  ## the firmware of every board that can be built here
+	+@for board in $(QEMU_BOARDS); do \
+		$(MAKE) --no-print-directory firmware BOARD=$$board || exit 1; done
+
+flash: check-board  ## write the firmware to a board
+	@echo "$(BOARD) is emulated and needs no flashing: make demo BOARD=$(BOARD) boots it"
+
+repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT=<port>
+	@.venv/bin/python tools/repl.py $(BOARD) $(PORT)
+
+test-hw: venv  ## tests/hw against a real board on PORT=<port>
+	@test -d tests/hw || { echo "make test-hw: this version has no tests/hw" >&2; exit 1; }
+	@test -n "$(PORT)" || { echo "make test-hw: name the board's port, PORT=<port>" >&2; exit 1; }
+	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw $(PYTEST_FLAGS) --board $(BOARD) --port $(PORT)
+
+bench:  ## side by side with lwIP
+	@echo "make bench: this version has no bench/" >&2; exit 1
+
+lint: venv  ## ruff, check and format
+	@.venv/bin/ruff check $(wildcard lib ports tests tools boards)
+	@.venv/bin/ruff format --check $(wildcard lib ports tests tools boards)
+
+size:  ## sections of what is built, and each frozen module's bytes
+	@for elf in $(wildcard $(OUT)/unix/micropython $(OUT)/*/firmware.elf); do \
+		size $$elf && (cd $${elf%/*}/frozen_mpy && find . -name '*.mpy' -printf '%9s  %P\n' | \
+			sort -k2 && find . -name '*.mpy' -printf '%s\n' | \
+			awk '{ n += $$1 } END { printf "%9d  frozen in all\n\n", n }'); done
+
+clean:  ## remove what was built, keep what was downloaded
+	rm -rf $(OUT)/unix $(OUT)/mpy-cross $(QEMU_BOARDS:%=$(OUT)/%)
+
+distclean:  ## remove build/ and .venv
+	rm -rf build .venv
+
+# --- their steps ---
+
+check-board:
+	@test -n "$(filter $(BOARD),$(QEMU_BOARDS))" || \
+		{ echo "BOARD=$(BOARD) is not known; there are: $(QEMU_BOARDS)" >&2; exit 1; }
+
+packages-unix:
+	@$(SETUP) packages unix
+
+packages-board:
+	@$(SETUP) packages $(BOARD)
+
+packages-test:
+	@$(SETUP) packages unix $(QEMU_BOARDS) venv test
+
+venv:
+	@$(SETUP) venv
+
+tree:
+	@$(SETUP) tree --out $(OUT) $(TREE)
+
+mpy-cross: tree
+	$(SUB) -C $(MICROPY_DIR)/mpy-cross BUILD=$(OUT)/mpy-cross

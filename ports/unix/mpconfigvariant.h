@@ -1,0 +1,19 @@
+// The netstack variant of MicroPython's unix port: upstream's "standard", waiting our way.
+
+#include "port.h"
+
+#define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
+
+// Found through the -I. of upstream's port directory, where make runs.
+#include "variants/mpconfigvariant_common.h"
+
+// With upstream's 1, select.poll() sleeps a millisecond in poll(2) before it first asks objects
+// without a file descriptor, which our sockets are: an asyncio server could not take more than
+// a thousand steps a second. With 0 it asks them first and waits, by the hook below, if none is
+// ready. Streams with a descriptor (stdin, files) still work; bare descriptors do not.
+#undef MICROPY_PY_SELECT_POSIX_OPTIMISATIONS
+#define MICROPY_PY_SELECT_POSIX_OPTIMISATIONS (0)
+#undef MICROPY_PY_SELECT_SELECT
+#define MICROPY_PY_SELECT_SELECT (1)
+
+#define MICROPY_EVENT_POLL_HOOK mp_handle_pending(true); netstack_wait();

@@ -1,0 +1,19 @@
+# The netstack variant of MicroPython's unix port: upstream's own sockets off, ours frozen in.
+PROG ?= micropython
+FROZEN_MANIFEST ?= $(VARIANT_DIR)/manifest.py
+
+# `import socket` must find lib/socket.py, so upstream's C module of that name is left out.
+MICROPY_PY_SOCKET = 0
+
+# TLS by mbedTLS (module `tls`); the btree database needs a submodule nothing here uses.
+MICROPY_PY_SSL = 1
+MICROPY_SSL_AXTLS = 0
+MICROPY_SSL_MBEDTLS = 1
+MICROPY_PY_BTREE = 0
+
+# Frozen viper code is machine code of the host.
+MPY_CROSS_FLAGS += -march=host
+
+# tap.py finds these by ffi.
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_watch
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_unwatch

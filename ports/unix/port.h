@@ -1,0 +1,3 @@
+// Declarations of port.c, for mpconfigvariant.h.
+
+void netstack_wait(void);

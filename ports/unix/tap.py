@@ -1,0 +1,189 @@
+"""TAP NIC of the unix port: Ethernet frames through /dev/net/tun, by ffi to the C library.
+
+No frame allocates: an address is a small int on a 64-bit host, and ffi takes an int for a pointer.
+See Linux's Documentation/networking/tuntap.rst.
+"""
+
+import ffi
+import os
+from micropython import const
+from uctypes import addressof
+
+# include/uapi/asm-generic/fcntl.h, linux/if.h, linux/if_tun.h, linux/sockios.h, asm-generic/poll.h
+_O_RDWR_NONBLOCK_CLOEXEC = const(0x80802)
+_TUNSETIFF = const(0x400454CA)
+_IFF_TAP_NO_PI = const(0x1002)
+_SIOCGIFFLAGS = const(0x8913)
+_IFF_UP_RUNNING = const(0x41)
+_AF_INET = const(2)
+_SOCK_DGRAM_CLOEXEC = const(0x80002)
+_POLLIN = const(1)
+
+# asm-generic/errno-base.h: MicroPython's `errno` has not all of them
+_EPERM = const(1)
+_ENOENT = const(2)
+_EAGAIN = const(11)
+_EACCES = const(13)
+_EBUSY = const(16)
+_ENODEV = const(19)
+_EINVAL = const(22)
+
+# struct ifreq: a name of 16 bytes, then the flags
+_IFREQ_SIZE = const(40)
+_IFREQ_FLAGS = const(16)
+_IFNAMSIZ = const(16)
+
+# struct pollfd: int fd, short events, short revents
+_POLLFD_SIZE = const(8)
+_POLLFD_EVENTS = const(4)
+_WAIT_MAX = const(16)  # NICs that one wait() can watch
+
+_libc = ffi.open(None)
+_open = _libc.func("i", "open", "si")
+_close = _libc.func("i", "close", "i")
+_ioctl = _libc.func("i", "ioctl", "iLP")
+_socket = _libc.func("i", "socket", "iii")
+_read = _libc.func("l", "read", "iPL")
+_write = _libc.func("l", "write", "iPL")
+_poll = _libc.func("i", "poll", "PLi")
+_watch = _libc.func("i", "netstack_watch", "i")  # port.c: a frame ends select's wait
+_unwatch = _libc.func("v", "netstack_unwatch", "i")
+
+
+class TAP:
+    """The TAP interface `name`, which must exist; `mac` is our end's, random if not given."""
+
+    def __init__(self, name="tap0", mac=None, mtu=1500):
+        if not 0 < len(name) < _IFNAMSIZ:
+            raise ValueError("TAP name %r: 1 to 15 characters" % name)
+        if mac is not None and (len(mac) != 6 or mac[0] & 1):
+            raise ValueError("MAC of %s: 6 bytes, the first of them even" % name)
+        self.name = name
+        self.mac = bytes(mac) if mac is not None else _random_mac()
+        self.mtu = mtu
+        self.caps = 0
+        self.drops = 0
+        self.fileno = -1
+        self._limit = mtu + 18  # Ethernet and VLAN header
+        self._pollfds = bytearray(_POLLFD_SIZE * _WAIT_MAX)
+        self._ifreq = bytearray(_IFREQ_SIZE)
+        self._ifreq[: len(name)] = name.encode()
+        # Flags are asked of a socket: /sys may show another network namespace than ours.
+        self._ctl = _socket(_AF_INET, _SOCK_DGRAM_CLOEXEC, 0)
+        try:
+            self._attach()
+        except OSError:
+            self.close()
+            raise
+
+    def _attach(self):
+        # As root, TUNSETIFF would make a TAP that is not there, without an address, and be silent.
+        if _ioctl(self._ctl, _SIOCGIFFLAGS, self._ifreq) < 0:
+            _fail(self.name, _ENODEV)
+        self.fileno = _open("/dev/net/tun", _O_RDWR_NONBLOCK_CLOEXEC)
+        if self.fileno < 0:
+            _fail_open(self.name, os.errno())
+        self._ifreq[_IFREQ_FLAGS] = _IFF_TAP_NO_PI & 0xFF
+        self._ifreq[_IFREQ_FLAGS + 1] = _IFF_TAP_NO_PI >> 8
+        if _ioctl(self.fileno, _TUNSETIFF, self._ifreq) < 0:
+            _fail(self.name, os.errno())
+        _watch(self.fileno)
+
+    def close(self):
+        if self.fileno >= 0:
+            _unwatch(self.fileno)
+            _close(self.fileno)
+        if self._ctl >= 0:
+            _close(self._ctl)
+        self.fileno = self._ctl = -1
+
+    def recv(self, buf, off):
+        address = addressof(buf) + off
+        limit = self._limit
+        while True:
+            # One byte more than a frame may have: read() cuts longer ones without a word.
+            n = _read(self.fileno, address, limit + 1)
+            if n <= 0:
+                return 0
+            if n <= limit:
+                return n
+            self.drops += 1
+
+    def send(self, buf, off, n):
+        # No padding to 60 bytes: there is no wire whose minimum a TAP frame could miss.
+        sent = _write(self.fileno, addressof(buf) + off, n)
+        if sent >= 0:
+            return sent
+        code = os.errno()
+        return 0 if code == _EAGAIN else -code
+
+    def link(self):
+        """1 while the interface is up on the host's side and its TAP is ours."""
+        if _ioctl(self._ctl, _SIOCGIFFLAGS, self._ifreq) < 0:
+            return 0
+        return int(self._ifreq[_IFREQ_FLAGS] & _IFF_UP_RUNNING == _IFF_UP_RUNNING)
+
+    def irq(self, cb):
+        """A file descriptor interrupts nobody: programs wait for it with wait()."""
+
+    def multicast(self, mac, on):
+        """Nothing to do: a TAP hands over every frame."""
+
+    def wait(self, ms):
+        """Sleep until a frame waits or `ms` are over (-1: forever); true if one does."""
+        fds = self._pollfds
+        _enter(fds, 0, self.fileno)
+        return _poll(fds, 1, ms) > 0
+
+
+def wait(nics, ms):
+    """Sleep until one of `nics` has a frame waiting or `ms` are over; true if one has.
+
+    NICs without a file descriptor are passed over; with none left this is a plain sleep.
+    """
+    fds = 0
+    count = 0
+    for nic in nics:
+        fd = getattr(nic, "fileno", -1)
+        if fd >= 0 and count < _WAIT_MAX:
+            # Room of the first TAP found: it belongs to one stack, hence to one thread.
+            if not count:
+                fds = nic._pollfds
+            _enter(fds, count, fd)
+            count += 1
+    return _poll(fds, count, ms) > 0
+
+
+@micropython.viper
+def _enter(fds, i: int, fd: int):
+    words = ptr32(fds)
+    words[2 * i] = fd
+    words[2 * i + 1] = _POLLIN  # events, and revents cleared (little endian)
+
+
+def _random_mac():
+    mac = bytearray(os.urandom(6))
+    mac[0] = mac[0] & 0xFC | 2  # locally administered, not a group
+    return bytes(mac)
+
+
+def _fail_open(name, code):
+    text = "cannot open /dev/net/tun, which TAP %s needs" % name
+    if code == _ENOENT:
+        text += "; sudo modprobe tun brings it"
+    if code == _EACCES:
+        text += "; sudo chmod 666 /dev/net/tun lets every user"
+    raise OSError(code, text)
+
+
+def _fail(name, code):
+    how = "sudo ip tuntap add dev %s mode tap user $USER makes one" % name
+    if code == _ENODEV:
+        raise OSError(code, "there is no TAP %s; %s" % (name, how))
+    if code == _EBUSY:
+        raise OSError(code, "TAP %s is in use by another program" % name)
+    if code == _EPERM:
+        raise OSError(code, "TAP %s belongs to another user; make one of your own" % name)
+    if code == _EINVAL:
+        raise OSError(code, "%s is no TAP, or one with several queues; %s" % (name, how))
+    raise OSError(code, "cannot attach to TAP %s" % name)
