@@ -1,0 +1,94 @@
+# Time inside the stack: milliseconds modulo 2^30, small ints on every port; and timers.
+#
+# `now` enters at Stack.poll(now) and is kept as Stack.now for the duration of the call: nothing
+# below reads a clock. Intervals up to 2^29 ms (six days) can be told apart.
+
+
+@micropython.viper
+def elapsed(now: int, then: int) -> int:
+    """Milliseconds from `then` to `now`, negative when `then` lies ahead."""
+    d = (now - then) & 0x3FFFFFFF
+    if d >= 0x20000000:
+        d -= 0x20000000
+        d -= 0x20000000
+    return d
+
+
+@micropython.viper
+def later(now: int, ms: int) -> int:
+    """The moment `ms` milliseconds (0 .. 2^29-1) after `now`."""
+    return (now + ms) & 0x3FFFFFFF
+
+
+class Timer:
+    """One timer: calls `callback()` once when it is due. Made by Timers.new()."""
+
+    def __init__(self, timers, callback):
+        self.timers = timers
+        self.callback = callback
+        self.due = 0
+        self.active = False
+
+    def start(self, now, ms):
+        """Due `ms` milliseconds after `now`; a running timer is set anew."""
+        self.due = later(now, ms)
+        self.active = True
+        timers = self.timers
+        if not timers.armed or elapsed(timers.next, self.due) > 0:
+            timers.next = self.due
+            timers.armed = True
+
+    def stop(self):
+        self.active = False
+
+
+class Timers:
+    """All timers of a stack. A scan happens only when the earliest may be due: a timer that was
+    stopped or put off costs at most one scan for nothing."""
+
+    def __init__(self):
+        self.list = []
+        self.next = 0
+        self.armed = False
+
+    def new(self, callback):
+        timer = Timer(self, callback)
+        self.list.append(timer)
+        return timer
+
+    def discard(self, timer):
+        timer.active = False
+        self.list.remove(timer)
+
+    def run(self, now):
+        """Call what is due; returns milliseconds until the next timer, -1 when none runs."""
+        if not self.armed:
+            return -1
+        wait = elapsed(self.next, now)
+        if wait > 0:
+            return wait
+        self.armed = False
+        i = len(self.list)
+        while i:
+            i -= 1
+            if i >= len(self.list):  # a callback discarded timers
+                continue
+            timer = self.list[i]
+            if timer.active and elapsed(now, timer.due) >= 0:
+                timer.active = False
+                timer.callback()
+        return self._earliest(now)
+
+    def _earliest(self, now):
+        best = -1
+        for timer in self.list:
+            if timer.active:
+                wait = elapsed(timer.due, now)
+                if wait < 0:
+                    wait = 0
+                if best < 0 or wait < best:
+                    best = wait
+        self.armed = best >= 0
+        if self.armed:
+            self.next = later(now, best)
+        return best

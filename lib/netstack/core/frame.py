@@ -1,0 +1,69 @@
+# Frames: one preallocated buffer per packet, and the pool they come from.
+#
+#   buf:  | lead | link header | IP header | transport header | payload | slack |
+#                ^ l2          ^ l3        ^ l4               ^ pay     ^ end
+#
+# A received frame starts at _LEAD = 2, so that an IP header behind 14 bytes of Ethernet lies on a
+# word boundary. A frame to be sent is filled from HEADROOM on, also word aligned, and headers are
+# written backwards in front of it. Every number is an offset into `buf`.
+# Ownership: `input` borrows a frame and copies what it keeps; `output` takes it, and the pool gets
+# it back once the NIC has finished with it.
+
+from micropython import const
+
+LEAD = const(2)
+HEADROOM = const(120)  # link 14 + VLAN 4 + IP 40 + TCP 60, rounded up to whole words
+_SLACK = const(16)  # drivers write whole words, some chips append a checksum
+
+
+class Frame:
+    def __init__(self, size):
+        self.buf = bytearray(size)
+        self.l2 = 0
+        self.l3 = 0
+        self.l4 = 0
+        self.pay = 0
+        self.end = 0
+        self.nif = None  # the interface it came in on, or goes out by
+        self.ip = None  # the network protocol that carries it: IPv4, later IPv6
+        self.group = False  # link-level broadcast or multicast
+        self.free = True
+
+
+class Pool:
+    """`count` frames for packets of up to `mtu` bytes behind the link header. The last `reserve`
+    are for control traffic alone (ARP, ACKs, DHCP), so that a flood cannot starve it."""
+
+    def __init__(self, count, mtu=1500, reserve=2):
+        if count <= reserve:
+            raise ValueError("frame pool: %d frames, %d of them reserved" % (count, reserve))
+        size = HEADROOM + mtu + _SLACK
+        self.size = size
+        self.count = count
+        self.reserve = reserve
+        self.left = count
+        self.denied = 0  # requests turned down
+        self.low = count  # fewest that were ever left
+        self._free = [Frame(size) for _ in range(count)]
+
+    def alloc(self, control=False):
+        """A frame with `pay` and `end` at HEADROOM; None when the pool is empty."""
+        left = self.left
+        if left <= (0 if control else self.reserve):
+            self.denied += 1
+            return None
+        left -= 1
+        self.left = left
+        if left < self.low:
+            self.low = left
+        fr = self._free[left]
+        fr.free = False
+        fr.pay = fr.end = HEADROOM
+        fr.group = False
+        return fr
+
+    def release(self, fr):
+        assert not fr.free, "frame released twice"
+        fr.free = True
+        self._free[self.left] = fr
+        self.left += 1

@@ -1,0 +1,138 @@
+# An interface: a NIC (see docs/nic.md for the contract), the link protocol on it, its transmit queue.
+#
+# The link sits in two slots: `input(fr)` and `output(fr, ethertype, hop, hoff)`. Both are filled by
+# the link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
+
+from array import array
+from micropython import const
+from netstack.core.wire import add32
+
+_LEAD = const(2)
+_TXQ = const(16)  # frames a busy NIC may leave waiting
+
+NAMES = ("in", "in_bytes", "out", "out_bytes", "out_busy", "out_full", "out_error", "in_bad")
+_IN = const(0)
+_IN_BYTES = const(1)
+_OUT = const(2)
+_OUT_BYTES = const(3)
+_OUT_BUSY = const(4)  # sends put off because the NIC was busy
+_OUT_FULL = const(5)  # frames dropped because the transmit queue was full
+_OUT_ERROR = const(6)  # frames the NIC refused
+_IN_BAD = const(7)  # frames of a length no link has
+
+LINK_UP = const(1)
+LINK_DOWN = const(2)
+ADDRESS = const(4)
+
+
+class Interface:
+    """Made by Stack.add(). `up` is the user's wish, `link` the NIC's state."""
+
+    def __init__(self, st, nic, name, burst):
+        self.st = st
+        self.nic = nic
+        self.name = name
+        self.mac = nic.mac
+        self.mtu = nic.mtu
+        self.up = False
+        self.link = 0
+        self.hostname = None
+        self.input = None
+        self.output = None
+        self.resolve = {}
+        self.v4 = None  # the IPv4 address state, filled by inet/ipv4
+        self.stat = st.counters(name, NAMES)
+        self._rx = [None] * burst
+        self._tx = [None] * _TXQ
+        self._txhead = 0
+        self.queued = 0
+
+    def poll(self):
+        """Drain the NIC into frames, then hand them up. True when there may be more."""
+        pool = self.st.pool
+        nic = self.nic
+        rx = self._rx
+        if self.queued:
+            self._drain()
+        n = 0
+        while n < len(rx):
+            fr = pool.alloc()
+            if fr is None:
+                break
+            size = nic.recv(fr.buf, _LEAD)
+            if size <= 0:
+                pool.release(fr)
+                break
+            fr.l2 = _LEAD
+            fr.end = _LEAD + size
+            rx[n] = fr
+            n += 1
+        i = 0
+        while i < n:
+            fr = rx[i]
+            fr.nif = self
+            self.stat[_IN] += 1
+            add32(self.stat, _IN_BYTES, fr.end - fr.l2)
+            self.input(fr)
+            pool.release(fr)
+            i += 1
+        return n == len(rx)
+
+    def transmit(self, fr):
+        """Send the frame from l2 to end, or queue it while the NIC is busy. Takes `fr`."""
+        if self.queued == 0 and self._send(fr):
+            return
+        if self.queued == _TXQ:
+            self.stat[_OUT_FULL] += 1
+            self.st.pool.release(fr)
+            return
+        at = self._txhead + self.queued
+        self._tx[at - _TXQ if at >= _TXQ else at] = fr
+        self.queued += 1
+
+    def room(self):
+        """Can the transmit queue take another frame?"""
+        return self.queued < _TXQ
+
+    def _send(self, fr):
+        size = fr.end - fr.l2
+        n = self.nic.send(fr.buf, fr.l2, size)
+        if n == 0:
+            self.stat[_OUT_BUSY] += 1
+            return False
+        if n > 0:
+            self.stat[_OUT] += 1
+            add32(self.stat, _OUT_BYTES, size)
+        else:
+            self.stat[_OUT_ERROR] += 1
+        self.st.pool.release(fr)
+        return True
+
+    def _drain(self):
+        while self.queued:
+            if not self._send(self._tx[self._txhead]):
+                return
+            head = self._txhead + 1
+            self._txhead = 0 if head == _TXQ else head
+            self.queued -= 1
+
+    def set_up(self, up):
+        """Bring the interface up or down. Frames that still wait are dropped when it goes down."""
+        self.up = up
+        if up:
+            self.check_link()
+            return
+        while self.queued:
+            self.st.pool.release(self._tx[self._txhead])
+            head = self._txhead + 1
+            self._txhead = 0 if head == _TXQ else head
+            self.queued -= 1
+        if self.link:
+            self.link = 0
+            self.st.notify(self, LINK_DOWN)
+
+    def check_link(self):
+        link = self.nic.link() if self.up else 0
+        if link != self.link:
+            self.link = link
+            self.st.notify(self, LINK_UP if link else LINK_DOWN)

@@ -1,0 +1,185 @@
+# The stack: registries that the protocols fill by attach(stack), and poll(), which moves everything.
+#
+# poll(now) -> for each interface: NIC -> frames -> link -> IP -> transport -> rings
+#           -> timers that are due -> jobs put off to the end of the batch (TCP output: one ACK
+#              for many segments).
+# Re-entry is harmless: poll() called from inside the stack, or by the scheduler while a program is
+# inside a socket call, does nothing but note that there is work.
+
+from array import array
+from micropython import const
+from netstack.core.clock import Timers
+from netstack.core.frame import Pool
+from netstack.core.interface import Interface
+from netstack.core.random import Random
+
+_MASK = const(0x3FFFFFFF)
+_LINK_MS = const(500)  # how often the NIC is asked for its link state
+_FRAME = const(1636)
+
+
+def _system_clock():
+    from time import ticks_ms
+
+    return ticks_ms()
+
+
+class Stack:
+    """A TCP/IP stack of its own; several may live in one interpreter.
+
+    budget: bytes of memory for frames and socket rings together
+    clock:  a function that gives milliseconds; only read on entry from outside
+    seed:   bytes or int: repeatable random numbers for tests; None: os.urandom
+    """
+
+    def __init__(self, budget=256 * 1024, clock=_system_clock, seed=None, mtu=1500):
+        if budget < 16 * 1024:
+            raise ValueError("stack budget of %d bytes: at least 16384 are needed" % budget)
+        frames = budget // 4 // _FRAME
+        frames = 8 if frames < 8 else 64 if frames > 64 else frames
+        self.budget = budget
+        self.spent = frames * (mtu + 136)  # bytes of the budget in use
+        self.clock = clock
+        self.now = clock() & _MASK
+        self.random = Random(seed)
+        self.pool = Pool(frames, mtu)
+        self.burst = frames // 2
+        self.nifs = []
+        self.timers = Timers()
+        self.ethertypes = {}  # ethertype -> input(fr)
+        self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
+        self.dhcp = {}  # interface -> DHCP client
+        self.watchers = []  # callables (nif, event)
+        self.idle = None  # callable (ms): sleep until then, or until a NIC has something
+        self.names = {}
+        self.lock = 0
+        self.missed = False
+        self.nomem = 0  # MemoryErrors met inside poll()
+        self._jobs = [None] * 8
+        self._njobs = 0
+        self._link_timer = self.timers.new(self._check_links)
+
+    # -- registries -------------------------------------------------------------------------
+
+    def counters(self, name, names):
+        """A new array of counters, listed by stats() under `name`."""
+        values = array("I", bytes(4 * len(names)))
+        self.names[name] = (names, values)
+        return values
+
+    def stats(self):
+        """All counters: {"ipv4": {"in": 17, ...}, ...}."""
+        result = {}
+        for name, (names, values) in self.names.items():
+            result[name] = {names[i]: values[i] for i in range(len(names))}
+        pool = self.pool
+        result["pool"] = {
+            "frames": pool.count,
+            "free": pool.left,
+            "low": pool.low,
+            "denied": pool.denied,
+            "nomem": self.nomem,
+        }
+        return result
+
+    def add(self, nic, attach_link, name):
+        """Add a NIC as an interface; `attach_link(nif)` puts a link protocol on it."""
+        for nif in self.nifs:
+            if nif.name == name:
+                raise ValueError("interface %s exists already" % name)
+        nif = Interface(self, nic, name, self.burst)
+        attach_link(nif)
+        if self.ip4:
+            self.ip4.attach_nif(nif)
+        self.nifs.append(nif)
+        if not self._link_timer.active:
+            self._link_timer.start(self.now, _LINK_MS)
+        return nif
+
+    def notify(self, nif, event):
+        """Tell everyone who watches that an interface's link or address changed."""
+        for watcher in self.watchers:
+            watcher(nif, event)
+
+    # -- memory -----------------------------------------------------------------------------
+
+    def charge(self, n):
+        """Take `n` bytes of the budget for a ring; False when they are not there."""
+        if self.spent + n > self.budget:
+            return False
+        self.spent += n
+        return True
+
+    def credit(self, n):
+        self.spent -= n
+
+    # -- running ----------------------------------------------------------------------------
+
+    def enter(self):
+        """A call from outside begins: until leave() the stack is not polled."""
+        self.lock += 1
+        if self.lock == 1:
+            self.now = self.clock() & _MASK
+
+    def leave(self):
+        if self.lock == 1:
+            self._flush()
+        self.lock -= 1
+        if self.missed and self.lock == 0:
+            self.poll(self.clock())
+
+    def defer(self, job):
+        """Have job.run() called at the end of this batch, once."""
+        if job.deferred:
+            return
+        job.deferred = True
+        if self._njobs == len(self._jobs):
+            self._jobs.append(None)
+        self._jobs[self._njobs] = job
+        self._njobs += 1
+
+    def _flush(self):
+        i = 0
+        while i < self._njobs:  # a job may defer others
+            job = self._jobs[i]
+            job.deferred = False
+            self._jobs[i] = None
+            i += 1
+            job.run()
+        self._njobs = 0
+
+    def poll(self, now):
+        """Do what is to be done, a bounded part of it. Returns the milliseconds until poll() is
+        next due (0: at once), -1 when only a NIC can bring work."""
+        if self.lock:
+            self.missed = True
+            return 0
+        self.lock = 1
+        self.missed = False
+        self.now = now & _MASK
+        more = False
+        wait = -1
+        try:
+            for nif in self.nifs:
+                if nif.up and nif.poll():
+                    more = True
+            wait = self.timers.run(self.now)
+            self._flush()
+            wait = self.timers.run(self.now) if wait != 0 else 0
+        except MemoryError:
+            self.nomem += 1
+            more = True
+        finally:
+            self.lock = 0
+        return 0 if more else self._queued(wait)
+
+    def _queued(self, wait):
+        for nif in self.nifs:
+            if nif.queued and nif.up:
+                return 1 if wait != 0 else 0  # a NIC does not tell when it is ready again
+        return wait
+
+    def _check_links(self):
+        for nif in self.nifs:
+            nif.check_link()
+        self._link_timer.start(self.now, _LINK_MS)
