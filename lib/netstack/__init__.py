@@ -1,0 +1,14 @@
+# netstack: a TCP/IP stack in MicroPython. Names are loaded when they are first used.
+
+_NAMES = {
+    "Stack": "netstack.core.stack",
+}
+
+
+def __getattr__(name):
+    module = _NAMES.get(name)
+    if module is None:
+        raise AttributeError(name)
+    value = getattr(__import__(module, None, None, (name,)), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,230 @@
+# ICMP for IPv4 (RFC 792, RFC 1122 3.2.2): echo both ways, errors sent and received.
+#
+# On the wire:  | type 1 | code 1 | checksum 2 | identifier 2 | sequence 2 | data ... |
+#
+# input: IPv4.input -> ICMPv4.input -> echo reply, or IPv4.error -> the transport that is meant
+
+from micropython import const
+from netstack.core.checksum import copy, copy_csum, csum, put_csum
+from netstack.core.clock import elapsed
+from netstack.core.wire import get16, put16, zero
+
+_ECONNREFUSED = const(111)
+_EHOSTUNREACH = const(113)
+_EMSGSIZE = const(90)
+_ENETUNREACH = const(101)
+_PROTO = const(1)
+_HDR = const(8)
+_REPLY = const(0)
+_UNREACHABLE = const(3)
+_ECHO = const(8)
+_EXCEEDED = const(11)
+_PARAMETER = const(12)
+_IP_SRC = const(12)
+_IP_DST = const(16)
+
+_QUOTE = const(548)  # RFC 1812 4.3.2.3: as much as fits into 576 bytes
+_RATE = const(100)  # errors a second (RFC 1812 4.3.2.8), in bursts of
+_BURST = const(20)
+
+NAMES = (
+    "in",
+    "in_short",
+    "in_checksum",
+    "in_echo",
+    "in_reply",
+    "in_error",
+    "in_unknown",
+    "out_reply",
+    "out_error",
+    "out_limited",
+    "out_nobuf",
+)
+_IN = const(0)
+_SHORT = const(1)
+_CHECKSUM = const(2)
+_IN_ECHO = const(3)
+_IN_REPLY = const(4)
+_IN_ERROR = const(5)
+_UNKNOWN = const(6)
+_OUT_REPLY = const(7)
+_OUT_ERROR = const(8)
+_LIMITED = const(9)  # errors not sent because of the rate limit
+_NOBUF = const(10)
+
+# RFC 1122 3.2.2.1, 4.2.3.9: code -> errno, and whether it ends a connection being opened
+_ERRNO = (
+    _ENETUNREACH,
+    _EHOSTUNREACH,
+    _ECONNREFUSED,
+    _ECONNREFUSED,
+    _EMSGSIZE,
+    _EHOSTUNREACH,
+    _ENETUNREACH,
+    _EHOSTUNREACH,
+)
+
+
+class ICMPv4:
+    def __init__(self, st):
+        self.st = st
+        self.stat = st.counters("icmp4", NAMES)
+        self.on_reply = None  # callable (fr): an echo reply has come in; borrows
+        self._tokens = _BURST
+        self._filled = st.now
+        self._to = bytearray(4)
+        self._from = bytearray(4)
+        st.icmp4 = self
+        st.ip4.protocols[_PROTO] = self
+
+    def input(self, fr):
+        """Borrows `fr`."""
+        buf = fr.buf
+        at = fr.l4
+        n = fr.end - at
+        self.stat[_IN] += 1
+        if n < _HDR:
+            self.stat[_SHORT] += 1
+            return
+        kind = buf[at]
+        if kind == _ECHO:
+            self._echo(fr, buf, at, n)
+            return
+        if csum(buf, at, n, 0) != 0xFFFF:
+            self.stat[_CHECKSUM] += 1
+        elif kind == _REPLY:
+            self.stat[_IN_REPLY] += 1
+            if self.on_reply:
+                self.on_reply(fr)
+        elif kind == _UNREACHABLE or kind == _EXCEEDED or kind == _PARAMETER:
+            self.stat[_IN_ERROR] += 1
+            self._error(buf, at, fr.end)
+        else:
+            self.stat[_UNKNOWN] += 1
+
+    def _echo(self, fr, buf, at, n):
+        """Answer an echo request: one pass checks the sum and copies (RFC 1122 3.2.2.6)."""
+        if fr.group:  # RFC 1122 3.2.2.6 allows silence, and it is the safe choice
+            self.stat[_IN_ECHO] += 1
+            return
+        out = self.st.pool.alloc()
+        if out is None:
+            self.stat[_NOBUF] += 1
+            return
+        out.l4 = to = out.pay
+        room = len(out.buf) - to
+        if n > room or copy_csum(out.buf, to, buf, at, n, 0) != 0xFFFF:
+            self.stat[_CHECKSUM] += 1
+            self.st.pool.release(out)
+            return
+        self.stat[_IN_ECHO] += 1
+        out.end = to + n
+        self._turn(out.buf, to)
+        copy(self._to, 0, buf, fr.l3 + _IP_SRC, 4)
+        copy(self._from, 0, buf, fr.l3 + _IP_DST, 4)
+        if zero(self._to, 0, 4):
+            self.st.pool.release(out)
+            return
+        self.stat[_OUT_REPLY] += 1
+        self.st.ip4.output(out, self._from, self._to, _PROTO, 64, buf[fr.l3 + 1])
+
+    def _turn(self, buf, at):
+        """Make a request a reply: RFC 1624 section 3 gives the new sum from the old one."""
+        buf[at] = _REPLY
+        acc = (get16(buf, at + 2) ^ 0xFFFF) + 0xF7FF  # ~(_ECHO << 8)
+        put16(buf, at + 2, ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF)
+
+    def _seal(self, out):
+        at = out.l4
+        put16(out.buf, at + 2, 0)
+        put_csum(out.buf, at + 2, csum(out.buf, at, out.end - at, 0))
+
+    def echo(self, dst, ident, seq, n):
+        """Send an echo request with `n` bytes of pattern to `dst` (4 bytes). 0 or -errno."""
+        src = self.st.ip4.source(dst)
+        if src is None:
+            return -_ENETUNREACH
+        out = self.st.pool.alloc()
+        if out is None:
+            return 0
+        out.l4 = at = out.pay
+        out.end = at + _HDR + n
+        buf = out.buf
+        buf[at] = _ECHO
+        buf[at + 1] = 0
+        put16(buf, at + 4, ident)
+        put16(buf, at + 6, seq)
+        for i in range(n):
+            buf[at + _HDR + i] = i & 255
+        self._seal(out)
+        return self.st.ip4.output(out, src, dst, _PROTO)
+
+    # -- errors -----------------------------------------------------------------------------
+
+    def unreachable(self, fr, code):
+        """Tell the sender of `fr` that it could not be delivered: code 2 protocol, 3 port.
+        Borrows `fr`."""
+        buf = fr.buf
+        at = fr.l3
+        # RFC 1122 3.2.2: not about groups, not about fragments, not to a source that is no host
+        if fr.group or zero(buf, at + _IP_SRC, 4) or buf[at + _IP_SRC] >= 224:
+            return
+        if not self._allow():
+            self.stat[_LIMITED] += 1
+            return
+        out = self.st.pool.alloc()
+        if out is None:
+            self.stat[_NOBUF] += 1
+            return
+        n = fr.end - at
+        n = _QUOTE if n > _QUOTE else n
+        out.l4 = to = out.pay
+        out.end = to + _HDR + n
+        out.buf[to] = _UNREACHABLE
+        out.buf[to + 1] = code
+        put16(out.buf, to + 4, 0)
+        put16(out.buf, to + 6, 0)
+        copy(out.buf, to + _HDR, buf, at, n)
+        self._seal(out)
+        copy(self._to, 0, buf, at + _IP_SRC, 4)
+        copy(self._from, 0, buf, at + _IP_DST, 4)
+        self.stat[_OUT_ERROR] += 1
+        self.st.ip4.output(out, self._from, self._to, _PROTO)
+
+    def _allow(self):
+        """A token bucket."""
+        now = self.st.now
+        new = elapsed(now, self._filled) * _RATE // 1000
+        if new > 0:
+            self._filled = now
+            self._tokens += new
+            if self._tokens > _BURST:
+                self._tokens = _BURST
+        if self._tokens == 0:
+            return False
+        self._tokens -= 1
+        return True
+
+    def _error(self, buf, at, end):
+        """An error about a packet of ours, quoted behind the header."""
+        inner = at + _HDR
+        if end - inner < 28:
+            return
+        if not self.st.ip4.local(buf, inner + _IP_SRC):
+            return
+        kind = buf[at]
+        code = buf[at + 1]
+        if kind == _UNREACHABLE:
+            errno = _ERRNO[code] if code < len(_ERRNO) else _EHOSTUNREACH
+            hard = 2 <= code <= 3
+        else:
+            errno = _EHOSTUNREACH
+            hard = False
+        self.st.ip4.error(buf, inner, end, errno, hard)
+
+    def error(self, ip, buf, at, l4, errno, hard):
+        """Nobody waits for errors about ICMP messages."""
+
+
+def attach(st):
+    return ICMPv4(st)

@@ -1,0 +1,362 @@
+# IPv4 (RFC 791, RFC 1122 3.2). Forwarding, fragments and more than one address per interface come
+# with the router; here fragments are recognised, counted and dropped.
+#
+# On the wire:
+#   0 version/IHL  1 TOS  2 total length  4 identification  6 flags/fragment offset
+#   8 TTL  9 protocol  10 checksum  12 source  16 destination  20 options ...
+#
+# input:  ethernet -> IPv4.input -> stack.ip4.protocols[protocol].input(fr)
+# output: transport -> IPv4.output -> route -> nif.output -> ethernet -> ARP
+#
+# Transports know nothing of it but what every network protocol offers them: `alen`, `src_off`,
+# `dst_off`, pseudo(), source(), local(), mss_room(), output(); addresses are buffers of `alen`
+# bytes in network order.
+
+from micropython import const
+from netstack.core.checksum import copy, csum, pseudo, put_csum
+from netstack.core.wire import get16, put16, same, zero
+
+_EHOSTUNREACH = const(113)
+_EMSGSIZE = const(90)
+_ENETUNREACH = const(101)
+_ETHERTYPE = const(0x0800)
+_HDR = const(20)
+_TOTAL = const(2)
+_ID = const(4)
+_FRAG = const(6)
+_TTL = const(8)
+_PROTO = const(9)
+_SUM = const(10)
+_SRC = const(12)
+_DST = const(16)
+_DF = const(0x40)
+_UDP = const(17)
+_BOOTPC = const(68)
+_ALL = b"\xff\xff\xff\xff"
+_ALL_HOSTS = b"\xe0\0\0\1"  # RFC 1112 section 4: every host belongs to it
+
+NAMES = (
+    "in",
+    "in_short",
+    "in_version",
+    "in_length",
+    "in_checksum",
+    "in_source",
+    "in_other",
+    "in_fragment",
+    "in_source_route",
+    "in_protocol",
+    "out",
+    "out_noroute",
+    "out_toobig",
+)
+_IN = const(0)
+_SHORT = const(1)
+_VERSION = const(2)
+_LENGTH = const(3)
+_CHECKSUM = const(4)
+_SOURCE = const(5)  # a source address no host may have
+_OTHER = const(6)  # for another host
+_FRAGMENT = const(7)
+_SOURCE_ROUTE = const(8)
+_PROTOCOL = const(9)  # of a protocol nobody has registered
+_OUT = const(10)
+_NOROUTE = const(11)
+_TOOBIG = const(12)
+
+
+@micropython.viper
+def _on_link(dst: ptr8, off: int, addr: ptr8, mask: ptr8) -> bool:
+    k = 0
+    while k < 4:
+        if (dst[off + k] ^ addr[k]) & mask[k]:
+            return False
+        k += 1
+    return True
+
+
+class Address:
+    """The IPv4 address of an interface."""
+
+    def __init__(self):
+        self.set = False
+        self.addr = bytearray(4)
+        self.mask = bytearray(4)
+        self.gw = bytearray(4)
+        self.bcast = bytearray(4)
+
+
+class IPv4:
+    alen = 4
+    src_off = _SRC
+    dst_off = _DST
+
+    def __init__(self, st):
+        self.st = st
+        self.protocols = {}  # protocol number -> object with input(fr) and error(...)
+        self.stat = st.counters("ipv4", NAMES)
+        self.default = None  # the interface the default route prefers
+        self._id = st.random.bits16()
+        st.ip4 = self
+        st.ethertypes[_ETHERTYPE] = self.input
+        for nif in st.nifs:
+            self.attach_nif(nif)
+
+    # -- addresses and routes ---------------------------------------------------------------
+
+    def attach_nif(self, nif):
+        if nif.v4 is None:
+            nif.v4 = Address()
+
+    def configure(self, nif, addr, mask, gw=b"\0\0\0\0"):
+        """Give an interface its address, or take it away when `addr` is 0.0.0.0. 4 bytes each."""
+        v4 = nif.v4
+        copy(v4.addr, 0, addr, 0, 4)
+        copy(v4.mask, 0, mask, 0, 4)
+        copy(v4.gw, 0, gw, 0, 4)
+        v4.set = not zero(addr, 0, 4)
+        for i in range(4):  # RFC 3021: a /31 or /32 has no broadcast address of its own
+            v4.bcast[i] = (addr[i] | ~mask[i]) & 255 if mask[3] & 3 == 0 else 255
+        self.st.notify(nif, 4)  # ADDRESS
+        if v4.set and nif.up and hasattr(nif, "arp"):
+            nif.arp.flush()
+            nif.arp.announce()
+
+    def local(self, buf, off):
+        """The interface that has this address, or None."""
+        for nif in self.st.nifs:
+            if nif.v4.set and same(buf, off, nif.v4.addr, 0, 4):
+                return nif
+        if buf[off] == 127:
+            return self._loopback()
+        return None
+
+    def _loopback(self):
+        for nif in self.st.nifs:
+            if nif.v4.addr[0] == 127 and nif.up:
+                return nif
+        return None
+
+    def route(self, dst, off):
+        """The interface that leads to an address, or None: our own addresses through loopback,
+        then networks on a link, then a gateway."""
+        if self.local(dst, off):
+            return self._loopback()
+        gateway = None
+        for nif in self.st.nifs:
+            v4 = nif.v4
+            if not (nif.up and v4.set):
+                continue
+            if _on_link(dst, off, v4.addr, v4.mask):
+                return nif
+            if gateway is None or nif is self.default:
+                if not zero(v4.gw, 0, 4):
+                    gateway = nif
+        if gateway is None and (dst[off] >= 224):
+            return self._any()
+        return gateway
+
+    def _any(self):
+        """Where multicast and limited broadcast go when there is no default route."""
+        for nif in self.st.nifs:
+            if nif.up and nif.v4.addr[0] != 127:
+                return nif
+        return None
+
+    def broadcast(self, dst, off):
+        """Is this a broadcast or multicast address?"""
+        if dst[off] >= 224:
+            return True
+        for nif in self.st.nifs:
+            if nif.v4.set and nif.v4.addr[0] != 127 and same(dst, off, nif.v4.bcast, 0, 4):
+                return True
+        return False
+
+    def source(self, dst):
+        """The address we would send from, None when there is no route. A buffer not to be kept."""
+        nif = self.local(dst, 0)
+        if nif:
+            return dst if dst[0] == 127 else nif.v4.addr
+        nif = self.route(dst, 0)
+        return nif.v4.addr if nif else None
+
+    def mss_room(self, dst):
+        """Bytes behind the IP header that fit into one packet to `dst`."""
+        nif = self.route(dst, 0)
+        return (nif.mtu if nif else 576) - _HDR
+
+    def pseudo(self, src, soff, dst, doff, proto, n):
+        return pseudo(src, soff, dst, doff, 4, proto, n)
+
+    # -- input ------------------------------------------------------------------------------
+
+    def input(self, fr):
+        """Borrows `fr`."""
+        self.stat[_IN] += 1
+        bad = self._check(fr)
+        if bad >= 0:
+            self.stat[bad] += 1
+            return
+        buf = fr.buf
+        at = fr.l3
+        if not self._for_us(fr, buf, at):
+            self.stat[_OTHER] += 1
+            return
+        if (buf[at + _FRAG] & 0x3F) | buf[at + _FRAG + 1]:
+            self.stat[_FRAGMENT] += 1
+            return
+        fr.ip = self
+        handler = self.protocols.get(buf[at + _PROTO])
+        if handler is None:
+            self.stat[_PROTOCOL] += 1
+            if self.st.icmp4:
+                self.st.icmp4.unreachable(fr, 2)
+            return
+        handler.input(fr)
+
+    def _check(self, fr):
+        """Check the header (RFC 1122 3.2.1) and set l4 and end; the counter to bump, or -1."""
+        buf = fr.buf
+        at = fr.l3
+        n = fr.end - at
+        if n < _HDR:
+            return _SHORT
+        if buf[at] >> 4 != 4:
+            return _VERSION
+        hlen = (buf[at] & 15) << 2
+        total = get16(buf, at + _TOTAL)
+        if hlen < _HDR or total < hlen or total > n:
+            return _LENGTH
+        if csum(buf, at, hlen, 0) != 0xFFFF:
+            return _CHECKSUM
+        fr.l4 = at + hlen
+        fr.end = at + total
+        return self._check_addresses(fr, buf, at, hlen)
+
+    def _check_addresses(self, fr, buf, at, hlen):
+        src = buf[at + _SRC]
+        loop = fr.nif.v4.addr[0] == 127
+        # RFC 1122 3.2.1.3: never a group, (e) 127.x only inside a host; 0.x only as "this host"
+        if src >= 224 or (src == 127 and not loop) or self._is_bcast(fr, buf, at + _SRC):
+            return _SOURCE
+        if src == 0 and not zero(buf, at + _SRC, 4):
+            return _SOURCE
+        if buf[at + _DST] == 127 and not loop:
+            return _SOURCE
+        if not loop and self._own(buf, at + _SRC):
+            return _SOURCE  # somebody sends in our name
+        if hlen > _HDR:
+            return self._check_options(buf, at + _HDR, at + hlen)
+        return -1
+
+    def _own(self, buf, off):
+        for nif in self.st.nifs:
+            if nif.v4.set and same(buf, off, nif.v4.addr, 0, 4):
+                return True
+        return False
+
+    def _is_bcast(self, fr, buf, off):
+        v4 = fr.nif.v4
+        return v4.set and v4.addr[0] != 127 and same(buf, off, v4.bcast, 0, 4)
+
+    def _check_options(self, buf, at, end):
+        """Options are skipped, but must not lie about their length; source routes are refused
+        (RFC 7126 4.3, 4.4)."""
+        while at < end:
+            kind = buf[at]
+            if kind == 0:
+                return -1
+            if kind == 1:
+                at += 1
+                continue
+            if at + 1 >= end or buf[at + 1] < 2 or at + buf[at + 1] > end:
+                return _LENGTH
+            if kind == 131 or kind == 137:
+                return _SOURCE_ROUTE
+            at += buf[at + 1]
+        return -1
+
+    def _for_us(self, fr, buf, at):
+        dst = at + _DST
+        if buf[dst] >= 224:
+            fr.group = True
+            return same(buf, dst, _ALL, 0, 4) or same(buf, dst, _ALL_HOSTS, 0, 4)
+        if self._is_bcast(fr, buf, dst):
+            fr.group = True
+            return True
+        if fr.group:  # RFC 1122 3.3.6: unicast in a link-level broadcast is not for us
+            return self._bootp(fr, buf, at)
+        if buf[dst] == 127:
+            return True
+        return self._own(buf, dst) or self._bootp(fr, buf, at)
+
+    def _bootp(self, fr, buf, at):
+        """RFC 2131 4.1: a client without an address takes answers sent to the one it is offered."""
+        return (
+            not fr.nif.v4.set
+            and buf[at + _PROTO] == _UDP
+            and fr.end - fr.l4 >= 8
+            and get16(buf, fr.l4 + 2) == _BOOTPC
+        )
+
+    # -- output -----------------------------------------------------------------------------
+
+    def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
+        """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the
+        interface `nif` if one is given. Takes `fr`. Returns 0 or -errno."""
+        out = nif or self.route(dst, 0)
+        if out is None:
+            self.stat[_NOROUTE] += 1
+            self.st.pool.release(fr)
+            return -_ENETUNREACH
+        at = fr.l4 - _HDR
+        n = fr.end - at
+        if n > out.mtu:
+            self.stat[_TOOBIG] += 1
+            self.st.pool.release(fr)
+            return -_EMSGSIZE
+        fr.l3 = at
+        fr.ip = self
+        self._header(fr.buf, at, n, src, dst, proto, ttl, tos)
+        self.stat[_OUT] += 1
+        v4 = out.v4
+        if nif is None and not zero(v4.gw, 0, 4) and not self._direct(dst, v4):
+            return out.output(fr, _ETHERTYPE, v4.gw, 0)
+        return out.output(fr, _ETHERTYPE, dst, 0)
+
+    def _direct(self, dst, v4):
+        return dst[0] >= 224 or _on_link(dst, 0, v4.addr, v4.mask)
+
+    def _header(self, buf, at, n, src, dst, proto, ttl, tos):
+        self._id = (self._id + 1) & 0xFFFF
+        buf[at] = 0x45
+        buf[at + 1] = tos
+        put16(buf, at + _TOTAL, n)
+        put16(buf, at + _ID, self._id)
+        buf[at + _FRAG] = _DF
+        buf[at + _FRAG + 1] = 0
+        buf[at + _TTL] = ttl
+        buf[at + _PROTO] = proto
+        put16(buf, at + _SUM, 0)
+        copy(buf, at + _SRC, src, 0, 4)
+        copy(buf, at + _DST, dst, 0, 4)
+        put_csum(buf, at + _SUM, csum(buf, at, _HDR, 0))
+
+    # -- errors -----------------------------------------------------------------------------
+
+    def undeliverable(self, fr):
+        """A frame of ours could not reach its neighbour. Borrows `fr`."""
+        self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH)
+
+    def error(self, buf, at, end, errno, hard=False):
+        """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""
+        if end - at < _HDR + 8 or buf[at] >> 4 != 4:
+            return
+        l4 = at + ((buf[at] & 15) << 2)
+        handler = self.protocols.get(buf[at + _PROTO])
+        if handler is not None and l4 + 8 <= end:
+            handler.error(self, buf, at, l4, errno, hard)
+
+
+def attach(st):
+    return IPv4(st)

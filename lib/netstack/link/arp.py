@@ -1,0 +1,327 @@
+# ARP (RFC 826, RFC 1122 2.3.2) with probes and announcements (RFC 5227). One cache per interface.
+#
+# On the wire:  | hw type 2 | proto type 2 | 6 | 4 | op 2 | sha 6 | spa 4 | tha 6 | tpa 4 |
+#
+# An entry goes FREE -> ASKING (one frame waits) -> FRESH -> (age) FREE; one that is in use close to
+# the end of its time is asked for again by unicast first (RFC 1122 2.3.2.1 (2)).
+
+from array import array
+from micropython import const
+from netstack.core.checksum import copy
+from netstack.core.clock import elapsed, later
+from netstack.core.wire import find, get16, put16, same, zero
+
+_EHOSTUNREACH = const(113)
+_ETHERTYPE = const(0x0806)
+_IPV4 = const(0x0800)
+_LEN = const(28)
+_OP = const(6)
+_SHA = const(8)
+_SPA = const(14)
+_THA = const(18)
+_TPA = const(24)
+
+_FREE = const(0)
+_ASKING = const(1)
+_FRESH = const(2)
+_STATIC = const(3)
+
+_SIZE = const(16)
+_TICK_MS = const(1000)  # RFC 1122 2.3.2.1: at most one request a second for one address
+_TRIES = const(4)
+_AGE_MS = const(300000)
+_REFRESH_MS = const(20000)
+_DEFEND_MS = const(10000)  # RFC 5227 2.4 (c) DEFEND_INTERVAL
+
+NAMES = ("in", "in_bad", "out", "held", "held_dropped", "failed", "conflicts", "evicted")
+_IN = const(0)
+_IN_BAD = const(1)
+_OUT = const(2)
+_HELD = const(3)  # frames that waited for an answer
+_HELD_DROPPED = const(4)  # frames pushed out by a later one, or by failure
+_FAILED = const(5)  # addresses that never answered
+_CONFLICTS = const(6)  # another station uses our address
+_EVICTED = const(7)  # entries that had to make room
+
+_BROADCAST = b"\xff\xff\xff\xff\xff\xff"
+_NOBODY = b"\0\0\0\0\0\0"
+
+
+class ARP:
+    def __init__(self, nif):
+        self.nif = nif
+        self.st = nif.st
+        self.stat = nif.st.counters(nif.name + ".arp", NAMES)
+        self.ips = bytearray(4 * _SIZE)
+        self.macs = bytearray(6 * _SIZE)
+        self.states = bytearray(_SIZE)
+        self.tries = bytearray(_SIZE)
+        self.used = bytearray(_SIZE)  # used since it was last confirmed
+        self.since = array("I", bytes(4 * _SIZE))
+        self.held = [None] * _SIZE
+        self.probing = None  # an address being probed (RFC 5227 2.1.1)
+        self.on_conflict = None  # callable(address): another station has it
+        self._defended = 0
+        self._timer = self.st.timers.new(self._tick)
+        nif.resolve[_IPV4] = self.resolve
+
+    # -- output -----------------------------------------------------------------------------
+
+    def resolve(self, fr, hop, hoff):
+        """Fill in the destination of the frame and send it, or hold it until the neighbour has
+        answered. Takes `fr`. Returns 0 or -errno."""
+        buf = fr.buf
+        if hop[hoff] >= 224:
+            self._map_group(buf, fr.l2, hop, hoff)
+        elif same(hop, hoff, self.nif.v4.bcast, 0, 4):
+            copy(buf, fr.l2, _BROADCAST, 0, 6)
+        else:
+            i = find(self.ips, _SIZE, 4, hop, hoff)
+            if i < 0 or self.states[i] < _FRESH:
+                return self._hold(i, fr, hop, hoff)
+            self.used[i] = 1
+            copy(buf, fr.l2, self.macs, 6 * i, 6)
+        self.nif.transmit(fr)
+        return 0
+
+    def _map_group(self, buf, at, hop, hoff):
+        if hop[hoff] == 255:
+            copy(buf, at, _BROADCAST, 0, 6)
+            return
+        buf[at] = 1  # RFC 1112 6.4: 01:00:5e and the low 23 bits of the group
+        buf[at + 1] = 0
+        buf[at + 2] = 0x5E
+        buf[at + 3] = hop[hoff + 1] & 0x7F
+        buf[at + 4] = hop[hoff + 2]
+        buf[at + 5] = hop[hoff + 3]
+
+    def _hold(self, i, fr, hop, hoff):
+        if i < 0 or self.states[i] == _FREE:
+            i = self._claim(i)
+            if i < 0:
+                self.stat[_HELD_DROPPED] += 1
+                self.st.pool.release(fr)
+                return -_EHOSTUNREACH
+            copy(self.ips, 4 * i, hop, hoff, 4)
+            self.states[i] = _ASKING
+            self.tries[i] = 0
+            self.since[i] = self.st.now
+            self._ask(i)
+        if self.held[i]:  # RFC 1122 2.3.2.2: keep the latest packet
+            self.stat[_HELD_DROPPED] += 1
+            self.st.pool.release(self.held[i])
+        self.stat[_HELD] += 1
+        self.held[i] = fr
+        self._start()
+        return 0
+
+    def _claim(self, i):
+        """A row for a new address: a free one, else the one that has been quiet for longest."""
+        if i >= 0:
+            return i
+        best = -1
+        age = -1
+        now = self.st.now
+        for k in range(_SIZE):
+            state = self.states[k]
+            if state == _FREE:
+                return k
+            if state == _FRESH and elapsed(now, self.since[k]) > age:
+                age = elapsed(now, self.since[k])
+                best = k
+        if best >= 0:
+            self.stat[_EVICTED] += 1
+        return best
+
+    def _ask(self, i, unicast=False):
+        self.tries[i] += 1
+        mac = self.macs if unicast else _BROADCAST
+        self._send(1, mac, 6 * i if unicast else 0, self.nif.v4.addr, _NOBODY, 0, self.ips, 4 * i)
+
+    def _send(self, op, mac, moff, spa, tha, thoff, tpa, tpoff):
+        fr = self.st.pool.alloc(True)
+        if fr is None:
+            return
+        fr.l3 = at = fr.pay
+        fr.end = at + _LEN
+        buf = fr.buf
+        put16(buf, at, 1)
+        put16(buf, at + 2, _IPV4)
+        buf[at + 4] = 6
+        buf[at + 5] = 4
+        put16(buf, at + _OP, op)
+        copy(buf, at + _SHA, self.nif.mac, 0, 6)
+        copy(buf, at + _SPA, spa, 0, 4)
+        copy(buf, at + _THA, tha, thoff, 6)
+        copy(buf, at + _TPA, tpa, tpoff, 4)
+        self.stat[_OUT] += 1
+        self.nif.ethernet.send_to(fr, mac, moff, _ETHERTYPE)
+
+    def probe(self, addr):
+        """Ask whether anybody uses `addr` without claiming it (RFC 5227 2.1.1)."""
+        self.probing = addr
+        self._send(1, _BROADCAST, 0, b"\0\0\0\0", _NOBODY, 0, addr, 0)
+
+    def announce(self):
+        """Gratuitous request for our own address (RFC 5227 2.3)."""
+        self.probing = None
+        if self.nif.v4.set:
+            self._send(1, _BROADCAST, 0, self.nif.v4.addr, _NOBODY, 0, self.nif.v4.addr, 0)
+
+    # -- input ------------------------------------------------------------------------------
+
+    def input(self, fr):
+        """Borrows `fr`. RFC 826, Packet Reception."""
+        buf = fr.buf
+        at = fr.l3
+        self.stat[_IN] += 1
+        if not self._well_formed(buf, at, fr.end - at):
+            self.stat[_IN_BAD] += 1
+            return
+        if same(buf, at + _SHA, self.nif.mac, 0, 6):
+            return  # our own, come back
+        v4 = self.nif.v4
+        if self._conflict(buf, at):
+            return
+        for_us = v4.set and same(buf, at + _TPA, v4.addr, 0, 4)
+        if not zero(buf, at + _SPA, 4):  # a probe teaches nothing
+            self._learn(buf, at, for_us)
+        if for_us and get16(buf, at + _OP) == 1:
+            self._send(2, buf, at + _SHA, v4.addr, buf, at + _SHA, buf, at + _SPA)
+
+    def _well_formed(self, buf, at, n):
+        return (
+            n >= _LEN
+            and get16(buf, at) == 1
+            and get16(buf, at + 2) == _IPV4
+            and buf[at + 4] == 6
+            and buf[at + 5] == 4
+            and 1 <= get16(buf, at + _OP) <= 2
+            and not buf[at + _SHA] & 1
+            and buf[at + _SPA] < 224
+        )
+
+    def _conflict(self, buf, at):
+        """Does the sender hold, or claim at the same time as we, an address of ours?"""
+        v4 = self.nif.v4
+        probed = self.probing
+        if probed and (
+            same(buf, at + _SPA, probed, 0, 4)
+            or (zero(buf, at + _SPA, 4) and same(buf, at + _TPA, probed, 0, 4))
+        ):
+            self.probing = None
+            self.stat[_CONFLICTS] += 1
+            if self.on_conflict:
+                self.on_conflict(probed)
+            return True
+        if v4.set and same(buf, at + _SPA, v4.addr, 0, 4):
+            self.stat[_CONFLICTS] += 1
+            now = self.st.now
+            if self._defended == 0 or elapsed(now, self._defended) > _DEFEND_MS:
+                self._defended = now or 1  # RFC 5227 2.4 (b): defend once per interval
+                self.announce()
+            return True
+        return False
+
+    def _learn(self, buf, at, for_us):
+        i = find(self.ips, _SIZE, 4, buf, at + _SPA)
+        if i >= 0 and self.states[i] == _STATIC:
+            return
+        if i < 0 or self.states[i] == _FREE:
+            if not for_us:  # RFC 826: only who talks to us gets a new entry
+                return
+            i = self._claim(i)
+            if i < 0:
+                return
+            copy(self.ips, 4 * i, buf, at + _SPA, 4)
+        copy(self.macs, 6 * i, buf, at + _SHA, 6)
+        self.states[i] = _FRESH
+        self.since[i] = self.st.now
+        self.tries[i] = 0
+        self.used[i] = 0
+        self._start()
+        fr = self.held[i]
+        if fr:
+            self.held[i] = None
+            copy(fr.buf, fr.l2, self.macs, 6 * i, 6)
+            self.nif.transmit(fr)
+
+    # -- ageing -----------------------------------------------------------------------------
+
+    def _start(self):
+        if not self._timer.active:
+            self._timer.start(self.st.now, _TICK_MS)
+
+    def _tick(self):
+        now = self.st.now
+        live = False
+        for i in range(_SIZE):
+            state = self.states[i]
+            if state == _ASKING:
+                live = True
+                if self.tries[i] >= _TRIES:
+                    self._fail(i)
+                else:
+                    self._ask(i)
+            elif state == _FRESH:
+                live = True
+                age = elapsed(now, self.since[i])
+                if age >= _AGE_MS:
+                    self.states[i] = _FREE
+                elif age >= _AGE_MS - _REFRESH_MS and self.used[i] and self.tries[i] < 2:
+                    self._ask(i, True)
+        if live:
+            self._start()
+
+    def _fail(self, i):
+        self.states[i] = _FREE
+        self.stat[_FAILED] += 1
+        fr = self.held[i]
+        if fr:
+            self.held[i] = None
+            self.stat[_HELD_DROPPED] += 1
+            self.st.ip4.undeliverable(fr)
+            self.st.pool.release(fr)
+
+    def add_static(self, ip, mac):
+        """A neighbour that is never asked for. ip: 4 bytes, mac: 6 bytes."""
+        i = find(self.ips, _SIZE, 4, ip, 0)
+        if i < 0:
+            i = self._claim(i)
+        if i < 0:
+            raise OSError(12)  # ENOMEM: every entry is waiting for an answer
+        copy(self.ips, 4 * i, ip, 0, 4)
+        copy(self.macs, 6 * i, mac, 0, 6)
+        self.states[i] = _STATIC
+
+    def flush(self):
+        """Forget every neighbour but the static ones, and drop what waits for them."""
+        for i in range(_SIZE):
+            if self.states[i] != _STATIC:
+                self.states[i] = _FREE
+            if self.held[i]:
+                self.stat[_HELD_DROPPED] += 1
+                self.st.pool.release(self.held[i])
+                self.held[i] = None
+
+    def entries(self):
+        """[(ip, mac or None, state)] for people."""
+        result = []
+        for i in range(_SIZE):
+            state = self.states[i]
+            if state:
+                mac = bytes(self.macs[6 * i : 6 * i + 6]) if state != _ASKING else None
+                result.append(
+                    (bytes(self.ips[4 * i : 4 * i + 4]), mac, ("", "asking", "fresh", "static")[state])
+                )
+        return result
+
+
+def _input(fr):
+    fr.nif.arp.input(fr)
+
+
+def attach(nif):
+    """Resolve IPv4 addresses on an Ethernet-like interface by ARP."""
+    nif.arp = ARP(nif)
+    nif.st.ethertypes[_ETHERTYPE] = _input

@@ -1,0 +1,161 @@
+# Who gets a segment: a hash table from (ports, addresses) to control blocks, for TCP and UDP and
+# both address families, as fast with a thousand entries as with one.
+#
+# A key is nine words: local port << 16 | remote port, local address, remote address; an IPv4
+# address is mapped as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), a wildcard is all zero.
+
+from array import array
+from micropython import const
+
+_WORDS = const(9)
+_NONE = const(0xFFFF)
+
+
+@micropython.viper
+def set_key(key: ptr32, lport: int, rport: int, laddr: ptr8, lo: int, raddr: ptr8, ro: int, alen: int):
+    """Fill `key` for addresses of `alen` bytes."""
+    key[0] = (lport << 16) | rport
+    a = ptr8(int(key) + 4)
+    i = 0
+    while i < 32:
+        a[i] = 0
+        i += 1
+    pad = 16 - alen
+    if alen == 4:
+        a[10] = 255
+        a[11] = 255
+        a[26] = 255
+        a[27] = 255
+    i = 0
+    while i < alen:
+        a[pad + i] = laddr[lo + i]
+        a[16 + pad + i] = raddr[ro + i]
+        i += 1
+
+
+@micropython.viper
+def clear_local(key: ptr32):
+    """Make the local address a wildcard."""
+    key[1] = 0
+    key[2] = 0
+    key[3] = 0
+    key[4] = 0
+
+
+@micropython.viper
+def clear_remote(key: ptr32):
+    """Make the remote address and port wildcards."""
+    key[0] = (key[0] >> 16) << 16
+    key[5] = 0
+    key[6] = 0
+    key[7] = 0
+    key[8] = 0
+
+
+@micropython.viper
+def _hash(key: ptr32, mask: int) -> int:
+    h = key[0]
+    i = 1
+    while i < 9:
+        h = h * 31 + key[i]
+        i += 1
+    h = h ^ ((h >> 15) & 0x1FFFF)
+    h = h ^ ((h >> 7) & 0x1FFFFFF)
+    return h & mask
+
+
+@micropython.viper
+def _find(heads: ptr16, links: ptr16, keys: ptr32, key: ptr32, bucket: int) -> int:
+    i = heads[bucket]
+    while i != 0xFFFF:
+        p = i * 9
+        k = 0
+        while k < 9 and keys[p + k] == key[k]:
+            k += 1
+        if k == 9:
+            return i
+        i = links[i]
+    return -1
+
+
+class Table:
+    """Control blocks by key; grows by doubling, up to `limit` entries."""
+
+    def __init__(self, size=16, limit=4096):
+        self.limit = limit
+        self.count = 0
+        self.key = array("I", bytes(4 * _WORDS))  # the key being looked up
+        self._make(size)
+
+    def _make(self, size):
+        self._mask = size - 1
+        self._heads = array("H", [_NONE] * size)
+        self._links = array("H", [i + 1 for i in range(size)])
+        self._links[size - 1] = _NONE
+        self._keys = array("I", bytes(4 * _WORDS * size))
+        self._objs = [None] * size
+        self._unused = 0
+
+    def find(self):
+        """The block filed under self.key, or None."""
+        i = _find(self._heads, self._links, self._keys, self.key, _hash(self.key, self._mask))
+        return self._objs[i] if i >= 0 else None
+
+    def add(self, obj):
+        """File `obj` under self.key, which must not be taken. False when the table is full."""
+        if self._unused == _NONE:
+            if len(self._objs) * 2 > self.limit:
+                return False
+            self._grow()
+        i = self._unused
+        self._unused = self._links[i]
+        self._file(i, obj, self.key, 0)
+        self.count += 1
+        return True
+
+    def _file(self, i, obj, key, at):
+        keys = self._keys
+        for k in range(_WORDS):
+            keys[i * _WORDS + k] = key[at + k]
+        self._objs[i] = obj
+        bucket = _hash(self.key, self._mask)
+        self._links[i] = self._heads[bucket]
+        self._heads[bucket] = i
+
+    def _grow(self):
+        keys = self._keys
+        objs = self._objs
+        wanted = array("I", self.key)
+        self._make(2 * len(objs))
+        for i in range(len(objs)):
+            for k in range(_WORDS):
+                self.key[k] = keys[i * _WORDS + k]
+            self._unused = self._links[i]
+            self._file(i, objs[i], self.key, 0)
+        self._unused = len(objs)
+        for k in range(_WORDS):
+            self.key[k] = wanted[k]
+
+    def remove(self):
+        """Take out what is filed under self.key."""
+        bucket = _hash(self.key, self._mask)
+        found = _find(self._heads, self._links, self._keys, self.key, bucket)
+        if found < 0:
+            return
+        i = self._heads[bucket]
+        if i == found:
+            self._heads[bucket] = self._links[found]
+        else:
+            while self._links[i] != found:
+                i = self._links[i]
+            self._links[i] = self._links[found]
+        self._objs[found] = None
+        self._links[found] = self._unused
+        self._unused = found
+        self.count -= 1
+
+    def __iter__(self):
+        """Every block, in no order."""
+        for obj in self._objs:
+            if obj is not None:
+                yield obj

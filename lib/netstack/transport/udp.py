@@ -1,0 +1,318 @@
+# UDP (RFC 768, RFC 1122 4.1), the same for every network protocol.
+#
+# On the wire:  | source port 2 | destination port 2 | length 2 | checksum 2 | data ... |
+#
+# input: IPv4.input -> UDP.input -> the endpoint's ring -> notify(endpoint)
+# An endpoint's ring holds records: | length 2 | address length 1 | address | port 2 | data |
+
+from micropython import const
+from netstack.core.checksum import copy, copy_csum, csum, put_csum
+from netstack.core.ring import Ring
+from netstack.core.wire import get16, put16
+from netstack.transport.demux import Table, clear_local, clear_remote, set_key
+
+_EADDRINUSE = const(98)
+_EADDRNOTAVAIL = const(99)
+_EINVAL = const(22)
+_EMSGSIZE = const(90)
+_ENETUNREACH = const(101)
+_ENOBUFS = const(105)
+_ENOMEM = const(12)
+_PROTO = const(17)
+_HDR = const(8)
+_LEN = const(4)
+_SUM = const(6)
+_RCVBUF = const(6144)
+_EPHEMERAL = const(49152)  # RFC 6335 section 6
+_ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+_EACCES = const(13)
+_EDESTADDRREQ = const(89)
+
+NAMES = ("in", "in_short", "in_length", "in_checksum", "in_noport", "in_full", "out", "in_error")
+_IN = const(0)
+_SHORT = const(1)
+_LENGTH = const(2)
+_CHECKSUM = const(3)
+_NOPORT = const(4)
+_FULL = const(5)  # the endpoint's ring had no room
+_OUT = const(6)
+_ERROR = const(7)
+
+
+class Endpoint:
+    """One UDP socket's state. Made by UDP.open()."""
+
+    def __init__(self, udp):
+        self.udp = udp
+        self.st = udp.st
+        self.ip = None  # the network protocol, once bound to an address or connected
+        self.laddr = None
+        self.lport = 0
+        self.raddr = None
+        self.rport = 0
+        self.rcvbuf = _RCVBUF
+        self.ring = None
+        self.waiting = 0  # datagrams in the ring
+        self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
+        self.notify = None  # callable (endpoint): something has come
+        self.broadcast = False
+        self.ttl = 64
+        self.tos = 0
+        self.nif = None  # send and receive by this interface alone
+        self.control = False  # may use the frames kept back for control traffic
+        self.from_addr = bytearray(16)  # filled by recv()
+        self.from_len = 0
+        self.from_port = 0
+        self._head = bytearray(24)
+        self._filed = False
+
+    # -- naming -----------------------------------------------------------------------------
+
+    def bind(self, ip, addr, port):
+        """addr: buffer of ip.alen bytes or None for any; port 0: one is chosen.
+        Raises OSError: _EADDRINUSE, _EADDRNOTAVAIL, _EINVAL, _ENOMEM."""
+        if self._filed:
+            raise OSError(_EINVAL)
+        if addr is not None and not ip.local(addr, 0) and not ip.broadcast(addr, 0):
+            raise OSError(_EADDRNOTAVAIL)
+        self.ip = ip if addr is not None else None
+        self.laddr = bytearray(addr) if addr is not None else None
+        self._make_ring()
+        self.lport = port or self.udp.free_port()
+        self._file()
+
+    def connect(self, ip, addr, port):
+        """Send to and receive from this peer alone. Raises OSError: _ENETUNREACH, _EADDRINUSE."""
+        src = ip.source(addr)
+        if src is None:
+            raise OSError(_ENETUNREACH)
+        self._make_ring()
+        self._unfile()
+        self.ip = ip
+        self.laddr = self.laddr or bytearray(src)
+        self.raddr = bytearray(addr)
+        self.rport = port
+        self.lport = self.lport or self.udp.free_port()
+        self._file()
+
+    def _make_ring(self):
+        if self.ring is None:
+            if not self.st.charge(self.rcvbuf):
+                raise OSError(_ENOMEM)
+            self.ring = Ring(self.rcvbuf)
+
+    def _set_key(self):
+        alen = self.ip.alen if self.ip else 0
+        laddr = self.laddr or _ANY
+        set_key(self.udp.table.key, self.lport, self.rport, laddr, 0, self.raddr or _ANY, 0, alen)
+        if self.laddr is None:
+            clear_local(self.udp.table.key)
+        if self.raddr is None:
+            clear_remote(self.udp.table.key)
+
+    def _file(self):
+        self._set_key()
+        table = self.udp.table
+        if table.find() is not None:
+            raise OSError(_EADDRINUSE)
+        if not table.add(self):
+            raise OSError(_ENOMEM)
+        self._filed = True
+
+    def _unfile(self):
+        if self._filed:
+            self._set_key()
+            self.udp.table.remove()
+            self._filed = False
+
+    def close(self):
+        self._unfile()
+        if self.ring is not None:
+            self.st.credit(self.ring.size)
+            self.ring = None
+        self.waiting = 0
+        self.notify = None
+
+    # -- data -------------------------------------------------------------------------------
+
+    def send(self, buf, off, n, ip=None, addr=None, port=0):
+        """Send one datagram, to the connected peer or to `addr`. Returns n, or -errno; -_ENOBUFS
+        passes: try again after a poll."""
+        ip = ip or self.ip
+        dst = addr or self.raddr
+        port = port or self.rport
+        if dst is None:
+            return -_EDESTADDRREQ
+        if not self._filed:
+            self._make_ring()
+            self.lport = self.udp.free_port()
+            self._file()
+        src, error = self._source(ip, dst)
+        if error:
+            return -error
+        return self.udp.output(self, buf, off, n, ip, src, dst, port)
+
+    def _source(self, ip, dst):
+        if ip.broadcast(dst, 0) and dst[0] == 255 and not self.broadcast:
+            return None, _EACCES
+        if self.nif is not None and self.laddr is None:
+            return self.nif.v4.addr, 0
+        src = self.laddr or ip.source(dst)
+        return src, 0 if src is not None else _ENETUNREACH
+
+    def recv(self, buf, off, n, peek=False):
+        """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.
+        Returns its length; -1 when there is none. Fills from_addr, from_len, from_port."""
+        if self.waiting == 0:
+            return -1
+        ring = self.ring
+        head = self._head
+        ring.peek(head, 0, 3)
+        size = get16(head, 0)
+        alen = head[2]
+        ring.peek(head, 0, alen + 2, 3)
+        copy(self.from_addr, 0, head, 0, alen)
+        self.from_len = alen
+        self.from_port = get16(head, alen)
+        n = size if n > size else n
+        if n:
+            ring.peek(buf, off, n, 5 + alen)
+        if not peek:
+            ring.skip(5 + alen + size)
+            self.waiting -= 1
+            if self.waiting == 0:
+                ring.rewind()
+        return n
+
+    def take(self, fr, data, n):
+        """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""
+        ring = self.ring
+        alen = fr.ip.alen
+        if ring.free() < 5 + alen + n:
+            self.udp.stat[_FULL] += 1
+            return
+        head = self._head
+        put16(head, 0, n)
+        head[2] = alen
+        copy(head, 3, fr.buf, fr.l3 + fr.ip.src_off, alen)
+        copy(head, 3 + alen, fr.buf, fr.l4, 2)
+        ring.write(head, 0, 5 + alen)
+        ring.write(fr.buf, data, n)
+        self.waiting += 1
+        if self.notify:
+            self.notify(self)
+
+
+class UDP:
+    def __init__(self, st):
+        self.st = st
+        self.stat = st.counters("udp", NAMES)
+        self.table = Table()
+        st.udp = self
+        st.ip4.protocols[_PROTO] = self
+
+    def open(self):
+        return Endpoint(self)
+
+    def free_port(self):
+        """A random port that nobody uses (RFC 6056 3.3.1, algorithm 1)."""
+        while True:
+            port = _EPHEMERAL + self.st.random.below(65536 - _EPHEMERAL)
+            for other in self.table:
+                if other.lport == port:
+                    break
+            else:
+                return port
+
+    # -- input ------------------------------------------------------------------------------
+
+    def input(self, fr):
+        """Borrows `fr`."""
+        buf = fr.buf
+        at = fr.l4
+        self.stat[_IN] += 1
+        if fr.end - at < _HDR:
+            self.stat[_SHORT] += 1
+            return
+        size = get16(buf, at + _LEN)
+        if size < _HDR or at + size > fr.end:
+            self.stat[_LENGTH] += 1
+            return
+        if not self._summed(fr, buf, at, size):
+            self.stat[_CHECKSUM] += 1
+            return
+        endpoint = self._lookup(fr, buf, at)
+        if endpoint is None or (endpoint.nif and endpoint.nif is not fr.nif):
+            self.stat[_NOPORT] += 1
+            if self.st.icmp4 and fr.ip is self.st.ip4:
+                self.st.icmp4.unreachable(fr, 3)
+            return
+        endpoint.take(fr, at + _HDR, size - _HDR)
+
+    def _summed(self, fr, buf, at, size):
+        if buf[at + _SUM] | buf[at + _SUM + 1] == 0:
+            return fr.ip.alen == 4  # RFC 768: not computed; RFC 8200 8.1 forbids that
+        ip = fr.ip
+        acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, size)
+        return csum(buf, at, size, acc) == 0xFFFF
+
+    def _lookup(self, fr, buf, at):
+        """Connected endpoints first, then bound to the address, then to the port alone."""
+        ip = fr.ip
+        table = self.table
+        key = table.key
+        sport = get16(buf, at)
+        dport = get16(buf, at + 2)
+        set_key(key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
+        found = table.find()
+        if found is None:
+            clear_remote(key)
+            found = table.find()
+            if found is None:
+                clear_local(key)
+                found = table.find()
+        return found
+
+    def error(self, ip, buf, at, l4, errno, hard):
+        """An ICMP error about a datagram we sent (RFC 1122 4.1.3.3)."""
+        self.stat[_ERROR] += 1
+        key = self.table.key
+        lport = get16(buf, l4)
+        rport = get16(buf, l4 + 2)
+        set_key(key, lport, rport, buf, at + ip.src_off, buf, at + ip.dst_off, ip.alen)
+        endpoint = self.table.find()  # only connected endpoints can tell whom it is about
+        if endpoint is not None:
+            endpoint.error = errno
+            if endpoint.notify:
+                endpoint.notify(endpoint)
+
+    # -- output -----------------------------------------------------------------------------
+
+    def output(self, ep, buf, off, n, ip, src, dst, port):
+        """Build and send one datagram. Returns n or -errno."""
+        if n + _HDR > ip.mss_room(dst):
+            return -_EMSGSIZE
+        fr = self.st.pool.alloc(ep.control)
+        if fr is None:
+            return -_ENOBUFS
+        to = fr.buf
+        data = fr.pay
+        at = data - _HDR
+        fr.l4 = at
+        fr.end = data + n
+        put16(to, at, ep.lport)
+        put16(to, at + 2, port)
+        put16(to, at + _LEN, n + _HDR)
+        put16(to, at + _SUM, 0)
+        acc = ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR)
+        acc = csum(to, at, _HDR, copy_csum(to, data, buf, off, n, acc))
+        if acc == 0xFFFF:
+            acc = 0  # RFC 768: a sum of zero is sent as all ones
+        put_csum(to, at + _SUM, acc)
+        self.stat[_OUT] += 1
+        error = ip.output(fr, src, dst, _PROTO, ep.ttl, ep.tos, ep.nif)
+        return error or n
+
+
+def attach(st):
+    return UDP(st)
