@@ -1,0 +1,12 @@
+# TCP (RFC 9293), the same for every network protocol. Cut by concern:
+#   protocol    who gets a segment, ports, initial sequence numbers   (start here)
+#   segment     the wire format          connection  control block and user calls
+#   input       a segment arrives        output      reasons to send
+#   listen      passive opens            timers      what happens by itself
+#   congestion  RFC 5681, 6582, 6298     reassembly  text out of order
+
+
+def attach(st):
+    from netstack.transport.tcp.protocol import TCP
+
+    return TCP(st)

@@ -1,0 +1,387 @@
+# A TCP connection: its control block, and the user calls of RFC 9293 3.10 (OPEN, SEND, RECEIVE,
+# CLOSE, ABORT). Segments are handled by input.py, sent by output.py.
+#
+# The control block `cb` is an array('I'); its words, named alike in every file that uses them:
+#    0 ISS       1 SND_UNA   2 SND_NXT   3 SND_MAX (highest sent)  4 SND_WL1   5 SND_WL2
+#    6 IRS       7 RCV_NXT   8 RCV_ADV (right edge offered)        9 RECOVER  10 RTT_SEQ
+#   11 FIN_SEQ (of the peer)             12 SND_WND  13 MAX_WND   14 SND_MSS  15 CWND
+#   16 SSTHRESH 17 DUPACKS  18 SRTT * 8  19 RTTVAR * 4            20 RTO      21 BACKOFF
+#   22 RTT_AT   23 UNACKED (bytes received, not acknowledged)     24..28, 30 deadlines
+#   29 CREDIT   31 FLAGS    32 SENT_AT   33 RCV_MSS  34 RCVD_AT   35 PROBES   36 SCRATCH
+#   37 STATE    38.. kept for window scale, timestamps and SACK
+# Memory: about 450 bytes on a 32-bit port, and the rings once there is data.
+
+from array import array
+from micropython import const
+from netstack.core.ring import Ring
+from netstack.core.wire import move32, sub32
+from netstack.transport.tcp.input import arrives
+from netstack.transport.tcp.output import output, set_timer
+from netstack.transport.tcp.segment import emit
+from netstack.transport.tcp.timers import arm, expire, keep
+
+_CLOSED = const(0)
+_SYN_SENT = const(2)
+_SYN_RCVD = const(3)
+_ESTABLISHED = const(4)
+_FIN_WAIT_1 = const(5)
+_FIN_WAIT_2 = const(6)
+_CLOSE_WAIT = const(7)
+_CLOSING = const(8)
+_LAST_ACK = const(9)
+_TIME_WAIT = const(10)
+
+_RST = const(4)
+_ACK = const(16)
+
+_ISS = const(0)
+_SND_UNA = const(1)
+_SND_NXT = const(2)
+_SND_MAX = const(3)
+_RCV_NXT = const(7)
+_RCV_ADV = const(8)
+_SND_MSS = const(14)
+_CWND = const(15)
+_RTO = const(20)
+_T_REXMT = const(24)
+_T_PERSIST = const(25)
+_T_DELACK = const(26)
+_T_KEEP = const(27)
+_T_2MSL = const(28)
+_T_OUTPUT = const(30)
+_FLAGS = const(31)
+_STATE = const(37)
+_WORDS = const(48)
+_F_ACK_NOW = const(1)
+
+_EAGAIN = const(11)
+_ENOMEM = const(12)
+_EINVAL = const(22)
+_EPIPE = const(32)
+_EADDRINUSE = const(98)
+_EADDRNOTAVAIL = const(99)
+_ENETUNREACH = const(101)
+_ECONNABORTED = const(103)
+_EISCONN = const(106)
+_ENOTCONN = const(107)
+
+_HDR = const(20)
+_ORPHAN_MS = const(60000)  # FIN-WAIT-2 of a connection that nobody holds any more
+
+STATES = (
+    "CLOSED",
+    "LISTEN",
+    "SYN-SENT",
+    "SYN-RECEIVED",
+    "ESTABLISHED",
+    "FIN-WAIT-1",
+    "FIN-WAIT-2",
+    "CLOSE-WAIT",
+    "CLOSING",
+    "LAST-ACK",
+    "TIME-WAIT",
+)
+
+
+class Connection:
+    """Made by TCP.open() or Listener.accept(). Calls return at once; `notify(connection)` tells
+    when something has changed. Numbers below 0 are -errno."""
+
+    def __init__(self, tcp):
+        self.tcp = tcp
+        self.st = tcp.st
+        self.cb = array("I", bytes(4 * _WORDS))
+        self.state = _CLOSED
+        self.ip = None
+        self.nif = None
+        self.laddr = None
+        self.lport = 0
+        self.raddr = None
+        self.rport = 0
+        self.tx = None
+        self.rx = None
+        self.ranges = None
+        self.rcvbuf = tcp.rcvbuf
+        self.sndbuf = tcp.sndbuf
+        self.mss = 536  # the largest segment we take, and send
+        self.ttl = 64
+        self.tos = 0
+        self.nodelay = False
+        self.keepidle = 7200
+        self.keepintvl = 75
+        self.keepcnt = 9
+        self.keepalive = False
+        self.listener = None
+        self.error = 0
+        self.soft_error = 0  # told by ICMP; the reason if the connection times out
+        self.eof_seen = False
+        self.deaf = False  # the user takes no more data
+        self.orphan = False  # the user has closed it
+        self.reopen = False  # TIME-WAIT has met a SYN of a new connection
+        self.fin_wanted = False  # closed before it was established
+        self.changed = False
+        self.deferred = False
+        self.notify = None
+        self.timer = None
+
+    # -- OPEN -------------------------------------------------------------------------------
+
+    def bind(self, ip, addr, port):
+        """Choose the local address (None: any) and port (0: one is chosen).
+        Raises OSError: EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
+        if self.state or self.lport:
+            raise OSError(_EINVAL)
+        if addr is not None and not ip.local(addr, 0):
+            raise OSError(_EADDRNOTAVAIL)
+        if port and self.tcp.listening(ip, addr, port):
+            raise OSError(_EADDRINUSE)
+        self.laddr = bytearray(addr) if addr is not None else None
+        self.lport = port or self.tcp.free_port()
+
+    def connect(self, ip, addr, port):
+        """Open actively (RFC 9293 3.10.1). Raises OSError: EISCONN, ENETUNREACH, EADDRINUSE,
+        ENOMEM."""
+        if self.state:
+            raise OSError(_EISCONN)
+        src = self.laddr or ip.source(addr)
+        nif = ip.route(addr, 0)
+        if src is None or nif is None:
+            raise OSError(_ENETUNREACH)
+        self.ip = ip
+        self.nif = nif
+        self.laddr = bytearray(src)
+        self.raddr = bytearray(addr)
+        self.rport = port
+        self.lport = self.lport or self.tcp.free_port()
+        self.start(_SYN_SENT)
+        self.st.defer(self)
+
+    def start(self, state):
+        """Enter the table with all numbers set, in SYN-SENT or SYN-RECEIVED."""
+        tcp = self.tcp
+        timer = self.st.timers.new(self._expire)
+        try:
+            if not tcp.file(self):
+                raise OSError(_EADDRINUSE)
+        except Exception as e:
+            self.st.timers.discard(timer)
+            raise e
+        self.timer = timer
+        self.mss = self.ip.mss_room(self.raddr) - _HDR
+        cb = self.cb
+        tcp.choose_iss(self)
+        move32(cb, _SND_UNA, cb, _ISS)
+        move32(cb, _SND_NXT, cb, _ISS)
+        move32(cb, _SND_MAX, cb, _ISS)
+        cb[_SND_MSS] = cb[_CWND] = self.mss
+        cb[_RTO] = 1000
+        self.set_state(state)
+
+    # -- SEND and RECEIVE -------------------------------------------------------------------
+
+    def room(self):
+        """Bytes that send() would take now."""
+        if self.state != _ESTABLISHED and self.state != _CLOSE_WAIT:
+            return 0
+        return self.tx.free() if self.tx else self.sndbuf
+
+    def send(self, buf, off, n):
+        """Queue up to `n` bytes at buf[off]. Returns how many were taken, or -errno."""
+        state = self.state
+        if state != _ESTABLISHED and state != _CLOSE_WAIT:
+            if self.error:
+                return -self.error
+            if state == _SYN_SENT or state == _SYN_RCVD:
+                return -_EAGAIN
+            return -_EPIPE if self.raddr else -_ENOTCONN
+        if self.tx is None:
+            if not self.st.charge(self.sndbuf):
+                return -_ENOMEM
+            self.tx = Ring(self.sndbuf)
+        n = self.tx.write(buf, off, n)
+        if n == 0:
+            return -_EAGAIN
+        self.st.defer(self)
+        return n
+
+    def available(self):
+        """Bytes that recv() would give now."""
+        return self.rx.len if self.rx and not self.deaf else 0
+
+    @property
+    def eof(self):
+        """The peer has sent everything, and it has been read."""
+        return self.eof_seen and self.available() == 0
+
+    def recv(self, buf, off, n):
+        """Move up to `n` bytes to buf[off]. Returns how many; 0 at the end of the stream; or
+        -errno, -EAGAIN when there is nothing yet."""
+        n = self.peek(buf, off, n)
+        if n > 0:
+            self.rx.skip(n)
+            if self.rx.len == 0 and not (self.ranges and self.ranges.n):
+                self.rx.rewind()
+            self._update_window()
+        return n
+
+    def peek(self, buf, off, n):
+        """As recv(), but the bytes stay."""
+        have = self.available()
+        if have == 0:
+            if self.eof_seen or self.deaf:
+                return 0
+            if self.error:
+                return -self.error
+            if self.state == _CLOSED:
+                return -_ENOTCONN if self.raddr is None else 0
+            return -_EAGAIN
+        if n > have:
+            n = have
+        self.rx.peek(buf, off, n)
+        return n
+
+    def _update_window(self):
+        """Tell the peer of space that reading has made, if it is worth a segment
+        (RFC 9293 3.8.6.2.2)."""
+        if self.state < _ESTABLISHED or self.eof_seen:
+            return
+        cb = self.cb
+        gain = self.space() - sub32(cb, _RCV_ADV, cb, _RCV_NXT)
+        if gain >= 2 * self.mss or gain >= self.rcvbuf >> 1:
+            cb[_FLAGS] |= _F_ACK_NOW
+            self.st.defer(self)
+
+    def space(self):
+        """Free bytes of the receive ring."""
+        return self.rx.free() if self.rx else self.rcvbuf
+
+    def receive_ring(self):
+        """The receive ring, made when the first text comes; None when there is no memory."""
+        if self.rx is None:
+            if not self.st.charge(self.rcvbuf):
+                return None
+            self.rx = Ring(self.rcvbuf)
+        return self.rx
+
+    # -- CLOSE and ABORT --------------------------------------------------------------------
+
+    def shutdown_send(self):
+        """No more data from us (RFC 9293 3.10.4): what is queued goes out, then a FIN."""
+        state = self.state
+        if state == _SYN_SENT:
+            self.fail(_ECONNABORTED)
+        elif state == _SYN_RCVD:
+            self.fin_wanted = True
+        elif state == _ESTABLISHED:
+            self.set_state(_FIN_WAIT_1)
+        elif state == _CLOSE_WAIT:
+            self.set_state(_LAST_ACK)
+        else:
+            return
+        self.st.defer(self)
+
+    def shutdown_recv(self):
+        """No more data to us: what has come or will come is thrown away."""
+        self.deaf = True
+
+    def close(self):
+        """Finish politely; the connection lives on by itself as long as it takes. Data that was
+        received and never read makes it a reset (RFC 2525 2.17)."""
+        if self.orphan:
+            return
+        self.notify = None
+        unread = self.rx is not None and self.rx.len > 0
+        self.orphan = True
+        if unread and self.state >= _ESTABLISHED and self.state != _TIME_WAIT:
+            self.abort()
+            return
+        self.deaf = True
+        self.shutdown_send()
+        if self.state == _FIN_WAIT_2:
+            self.linger()
+        if self.state == _CLOSED or self.state == _TIME_WAIT:
+            self._free_rings()
+
+    def abort(self):
+        """Reset the connection (RFC 9293 3.10.5)."""
+        if self.state >= _SYN_RCVD and self.state != _TIME_WAIT:
+            emit(self, _RST | _ACK, _SND_MAX, 0, 0)
+        self.fail(_ECONNABORTED)
+
+    # -- what the machine does to itself ----------------------------------------------------
+
+    def set_state(self, state):
+        """The only place where the state changes."""
+        self.state = state
+        self.cb[_STATE] = state
+        self.changed = True
+
+    def input(self, fr, seg):
+        """A segment for this connection. Borrows `fr`."""
+        arrives(self, seg, fr)
+
+    def opened(self):
+        """ESTABLISHED has been reached."""
+        keep(self)
+        if self.listener:
+            self.listener.opened(self)
+        if self.fin_wanted:
+            self.set_state(_FIN_WAIT_1)
+
+    def linger(self):
+        """FIN-WAIT-2: wait for the peer's FIN, but not for ever if nobody is interested."""
+        if self.orphan:
+            set_timer(self, _T_2MSL, _ORPHAN_MS)
+
+    def time_wait(self):
+        self.set_state(_TIME_WAIT)
+        cb = self.cb
+        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = 0
+        set_timer(self, _T_2MSL, self.tcp.msl_ms << 1)
+        if self.orphan:
+            self._free_rings()
+        self.tcp.time_waiting(self)
+
+    def fail(self, errno):
+        """The connection is over: reset, timed out, or (0) done."""
+        if self.state == _CLOSED:
+            return
+        listener = self.listener
+        cb = self.cb
+        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_DELACK] = 0
+        cb[_T_KEEP] = cb[_T_2MSL] = cb[_T_OUTPUT] = cb[_FLAGS] = 0
+        self.set_state(_CLOSED)
+        self.error = errno
+        self.tcp.unfile(self)
+        self.st.timers.discard(self.timer)
+        if listener:
+            listener.lost(self)
+        self.st.defer(self)
+        if self.orphan:
+            self._free_rings()
+        elif self.tx:
+            self.st.credit(self.tx.size)
+            self.tx = None
+
+    def _free_rings(self):
+        if self.tx:
+            self.st.credit(self.tx.size)
+            self.tx = None
+        if self.rx:
+            self.st.credit(self.rx.size)
+            self.rx = None
+        self.ranges = None
+
+    def _expire(self):
+        expire(self)
+
+    def run(self):
+        """The end of a batch: send what is due, set the timer, tell the user."""
+        if self.state:
+            output(self)
+            if self.state:
+                arm(self)
+        if self.changed:
+            self.changed = False
+            if self.notify:
+                self.notify(self)

@@ -1,0 +1,412 @@
+# A segment arrives (RFC 9293 3.10.7), one function per step:
+#
+#   syn_sent                      3.10.7.3
+#   arrives: check_sequence -> check_rst -> check_syn -> check_ack -> text -> check_fin   3.10.7.4
+#
+# Nothing is sent from here: what is due is noted in the control block, and output() runs once
+# at the end of the batch. LISTEN is listen.py, CLOSED is segment.reset().
+
+from micropython import const
+from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import congestion
+from netstack.transport.tcp.output import set_timer
+from netstack.transport.tcp.reassembly import accept
+from netstack.transport.tcp.segment import reset, window
+
+_SYN_SENT = const(2)
+_SYN_RCVD = const(3)
+_ESTABLISHED = const(4)
+_FIN_WAIT_1 = const(5)
+_FIN_WAIT_2 = const(6)
+_CLOSE_WAIT = const(7)
+_CLOSING = const(8)
+_LAST_ACK = const(9)
+_TIME_WAIT = const(10)
+
+_FIN = const(1)
+_SYN = const(2)
+_RST = const(4)
+_ACK = const(16)
+
+_ISS = const(0)
+_SND_UNA = const(1)
+_SND_NXT = const(2)
+_SND_MAX = const(3)
+_SND_WL1 = const(4)
+_SND_WL2 = const(5)
+_IRS = const(6)
+_RCV_NXT = const(7)
+_RCV_ADV = const(8)
+_RTT_SEQ = const(10)
+_FIN_SEQ = const(11)
+_SND_WND = const(12)
+_MAX_WND = const(13)
+_SND_MSS = const(14)
+_RTO = const(20)
+_BACKOFF = const(21)
+_UNACKED = const(23)
+_T_REXMT = const(24)
+_T_PERSIST = const(25)
+_T_DELACK = const(26)
+_T_2MSL = const(28)
+_FLAGS = const(31)
+_RCV_MSS = const(33)
+_RCVD_AT = const(34)
+_PROBES = const(35)
+_F_ACK_NOW = const(1)
+_F_TIMING = const(4)
+_F_RECOVERY = const(8)
+_F_PARTIAL = const(16)
+_F_FIN_SENT = const(32)
+_F_PEER_FIN = const(128)
+
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+
+_DELACK_MS = const(40)  # RFC 9293 3.8.6.3: less than 500
+_ECONNREFUSED = const(111)
+_ECONNRESET = const(104)
+
+# counters of protocol.py
+_OUT_OF_WINDOW = const(6)
+_OUT_OF_ORDER = const(7)
+_NOMEM = const(8)
+_CHALLENGE = const(9)
+_RESETS = const(10)
+
+
+def arrives(conn, seg, fr):
+    """A segment for a connection that is not closed. Borrows `fr`."""
+    conn.st.defer(conn)
+    cb = conn.cb
+    cb[_RCVD_AT] = conn.st.now
+    cb[_PROBES] = 0
+    if conn.state == _SYN_SENT:
+        if not _syn_sent(conn, seg, fr):
+            return
+    elif not (
+        _check_sequence(conn, seg)
+        and _check_rst(conn, seg)
+        and _check_syn(conn, seg)
+        and _check_ack(conn, seg, fr)
+    ):
+        return
+    if seg.len:
+        _text(conn, seg, fr)
+    if seg.flags & _FIN or cb[_FLAGS] & _F_PEER_FIN:
+        _check_fin(conn, seg)
+
+
+def _syn_sent(conn, seg, fr):
+    """3.10.7.3. True when text and FIN of the segment are to be looked at."""
+    cb = conn.cb
+    w = seg.w
+    flags = seg.flags
+    if flags & _ACK and (sub32(w, _SEG_ACK, cb, _ISS) <= 0 or sub32(w, _SEG_ACK, cb, _SND_MAX) > 0):
+        reset(conn.tcp, fr)
+        return False
+    if flags & _RST:
+        if flags & _ACK:
+            conn.fail(_ECONNREFUSED)
+        return False
+    if not flags & _SYN:
+        return False
+    peer_syn(conn, seg)
+    if not flags & _ACK:  # simultaneous open (figure 8): answer with SYN,ACK
+        conn.set_state(_SYN_RCVD)
+        move32(cb, _SND_NXT, cb, _ISS)
+        return False
+    move32(cb, _SND_UNA, w, _SEG_ACK)
+    _measure(conn, w)
+    established(conn, seg)
+    seg.trim_front(1)
+    extra = seg.seqlen() - sub32(cb, _RCV_ADV, cb, _RCV_NXT)
+    if extra > 0:
+        seg.trim_end(extra)
+    cb[_FLAGS] |= _F_ACK_NOW
+    return True
+
+
+def peer_syn(conn, seg):
+    """Take IRS, window and MSS from the peer's SYN."""
+    cb = conn.cb
+    move32(cb, _IRS, seg.w, _SEG_SEQ)
+    move32(cb, _RCV_NXT, seg.w, _SEG_SEQ)
+    add32(cb, _RCV_NXT, 1)
+    move32(cb, _RCV_ADV, cb, _RCV_NXT)
+    window(conn)
+    mss = seg.mss or 536  # RFC 9293 3.7.1: the default for IPv4
+    if mss < 64:
+        mss = 64  # a peer that asks for less wants us to drown in headers
+    cb[_SND_MSS] = mss if mss < conn.mss else conn.mss
+    cb[_RCV_MSS] = 536
+    _set_window(conn, seg)
+
+
+def _set_window(conn, seg):
+    cb = conn.cb
+    cb[_SND_WND] = seg.wnd
+    if seg.wnd > cb[_MAX_WND]:
+        cb[_MAX_WND] = seg.wnd
+    move32(cb, _SND_WL1, seg.w, _SEG_SEQ)
+    move32(cb, _SND_WL2, seg.w, _SEG_ACK)
+
+
+def established(conn, seg):
+    """Both SYNs are acknowledged."""
+    cb = conn.cb
+    _set_window(conn, seg)
+    congestion.start(conn)
+    cb[_BACKOFF] = 0
+    congestion.set_rto(conn)
+    cb[_T_REXMT] = 0
+    conn.set_state(_ESTABLISHED)
+    conn.opened()
+
+
+def _check_sequence(conn, seg):
+    """First: is it in the window? What sticks out is cut off."""
+    cb = conn.cb
+    wnd = sub32(cb, _RCV_ADV, cb, _RCV_NXT)
+    off = sub32(seg.w, _SEG_SEQ, cb, _RCV_NXT)
+    n = seg.total = seg.seqlen()
+    if conn.state == _SYN_RCVD and off == -1 and seg.flags & _SYN:
+        if not seg.flags & _ACK:  # its SYN again: ours was lost
+            move32(cb, _SND_NXT, cb, _ISS)
+            return False
+        seg.trim_front(1)  # simultaneous open, figure 8 line 5
+        off = 0
+        n -= 1
+    if conn.state == _TIME_WAIT and seg.flags & _SYN and not seg.flags & _RST and off >= 0:
+        return True  # check_syn lets it open a new connection
+    if n == 0:
+        ok = off == 0 or 0 <= off < wnd
+    elif wnd == 0:
+        # a probe of our closed window: its text is not taken, its ACK is (3.10.7.4, first step)
+        ok = off == 0
+        if ok:
+            cb[_FLAGS] |= _F_ACK_NOW
+            seg.len = 0
+            seg.flags &= ~_FIN
+    else:
+        ok = off < wnd and off + n > 0
+    if not ok:
+        conn.tcp.stat[_OUT_OF_WINDOW] += 1
+        if not seg.flags & _RST:
+            cb[_FLAGS] |= _F_ACK_NOW
+            if conn.state == _TIME_WAIT:
+                set_timer(conn, _T_2MSL, conn.tcp.msl_ms << 1)
+        return False
+    if off < 0 and n:
+        seg.trim_front(-off)
+        cb[_FLAGS] |= _F_ACK_NOW  # part of it was here before: tell how far we are
+    elif n and off + n > wnd > 0:
+        seg.trim_end(off + n - wnd)
+    return True
+
+
+def _check_rst(conn, seg):
+    """Second (RFC 5961 section 3: only the exact sequence number resets)."""
+    if not seg.flags & _RST:
+        return True
+    if sub32(seg.w, _SEG_SEQ, conn.cb, _RCV_NXT) != 0:
+        _challenge(conn)
+        return False
+    conn.tcp.stat[_RESETS] += 1
+    state = conn.state
+    if state == _SYN_RCVD:
+        conn.fail(_ECONNREFUSED)
+    elif state >= _CLOSING:
+        conn.fail(0)
+    else:
+        conn.fail(_ECONNRESET)
+    return False
+
+
+def _challenge(conn):
+    """RFC 5961 section 7: challenge ACKs are limited."""
+    conn.tcp.stat[_CHALLENGE] += 1
+    if conn.tcp.may_challenge():
+        conn.cb[_FLAGS] |= _F_ACK_NOW
+
+
+def _check_syn(conn, seg):
+    """Fourth (RFC 5961 section 4: a SYN in the window is challenged)."""
+    if not seg.flags & _SYN:
+        return True
+    if conn.state == _TIME_WAIT:
+        # RFC 9293 3.10.7.4, MAY-2: a new connection may start beyond the old one's numbers
+        conn.reopen = True
+        return False
+    _challenge(conn)
+    return False
+
+
+def _check_ack(conn, seg, fr):
+    """Fifth."""
+    cb = conn.cb
+    w = seg.w
+    if not seg.flags & _ACK:
+        return False
+    ahead = sub32(w, _SEG_ACK, cb, _SND_MAX)
+    acked = sub32(w, _SEG_ACK, cb, _SND_UNA)
+    if conn.state == _SYN_RCVD:
+        if acked <= 0 or ahead > 0:
+            reset(conn.tcp, fr)
+            return False
+        move32(cb, _SND_UNA, w, _SEG_ACK)
+        _measure(conn, w)
+        established(conn, seg)
+        return True
+    if ahead > 0 or acked < -cb[_MAX_WND]:  # RFC 5961 section 5
+        _challenge(conn)
+        return False
+    if acked > 0:
+        _advance(conn, seg, acked)
+    elif acked == 0:
+        _maybe_duplicate(conn, seg)
+    if acked >= 0:
+        _update_window(conn, seg)
+    return _closing_ack(conn)
+
+
+def _advance(conn, seg, acked):
+    """SND.UNA moves on."""
+    cb = conn.cb
+    move32(cb, _SND_UNA, seg.w, _SEG_ACK)
+    _measure(conn, seg.w)
+    data = acked
+    queued = conn.tx.len if conn.tx else 0
+    if data > queued:  # our FIN is behind the data
+        data = queued
+        cb[_FLAGS] &= ~_F_TIMING
+    if data:
+        conn.tx.skip(data)
+        if conn.tx.len == 0:
+            conn.tx.rewind()
+        conn.changed = True
+    if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
+        move32(cb, _SND_NXT, cb, _SND_UNA)
+    if cb[_BACKOFF]:
+        cb[_BACKOFF] = 0
+        congestion.set_rto(conn)
+    first_partial = not cb[_FLAGS] & _F_PARTIAL
+    congestion.on_ack(conn, acked)
+    if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
+        cb[_T_REXMT] = 0  # RFC 6298 (5.2)
+    elif not cb[_FLAGS] & _F_PARTIAL or first_partial:
+        # RFC 6298 (5.3); RFC 6582 section 4: in recovery only the first partial ACK restarts it
+        set_timer(conn, _T_REXMT, cb[_RTO])
+
+
+def _measure(conn, w):
+    cb = conn.cb
+    if cb[_FLAGS] & _F_TIMING and sub32(w, _SEG_ACK, cb, _RTT_SEQ) > 0:
+        cb[_FLAGS] &= ~_F_TIMING
+        congestion.sample(conn, conn.st.now)
+
+
+def _maybe_duplicate(conn, seg):
+    """RFC 5681 section 2: what counts as a duplicate ACK."""
+    cb = conn.cb
+    if (
+        seg.total == 0
+        and seg.wnd == cb[_SND_WND]
+        and sub32(cb, _SND_MAX, cb, _SND_UNA) > 0
+        and seg.wnd
+    ):
+        congestion.on_dupack(conn)
+
+
+def _update_window(conn, seg):
+    """RFC 9293 3.10.7.4: only from segments that are not older than the last one used."""
+    cb = conn.cb
+    newer = sub32(seg.w, _SEG_SEQ, cb, _SND_WL1)
+    if newer > 0 or (newer == 0 and sub32(seg.w, _SEG_ACK, cb, _SND_WL2) >= 0):
+        if cb[_SND_WND] == 0 and seg.wnd:
+            cb[_T_PERSIST] = 0
+            cb[_BACKOFF] = 0
+            congestion.set_rto(conn)
+        elif seg.wnd == 0:
+            cb[_BACKOFF] = 0  # the peer is alive, however long its window stays closed
+        _set_window(conn, seg)
+
+
+def _closing_ack(conn):
+    """States that wait for our FIN to be acknowledged. True: go on with text and FIN."""
+    cb = conn.cb
+    state = conn.state
+    if state == _ESTABLISHED or state == _CLOSE_WAIT or state == _FIN_WAIT_2:
+        return True
+    if state == _TIME_WAIT:
+        return True
+    sent = cb[_FLAGS] & _F_FIN_SENT
+    if not sent or sub32(cb, _SND_MAX, cb, _SND_UNA) != 0:
+        return True
+    if state == _FIN_WAIT_1:
+        conn.set_state(_FIN_WAIT_2)
+        conn.linger()
+    elif state == _CLOSING:
+        conn.time_wait()
+    elif state == _LAST_ACK:
+        conn.fail(0)
+        return False
+    return True
+
+
+def _text(conn, seg, fr):
+    """Seventh: the segment's text."""
+    state = conn.state
+    if not (state == _ESTABLISHED or state == _FIN_WAIT_1 or state == _FIN_WAIT_2):
+        return  # the peer has sent its FIN: there is no more text
+    cb = conn.cb
+    if conn.orphan:  # RFC 9293 3.10.4, RFC 1122 4.2.2.13: data nobody can read any more
+        conn.abort()
+        return
+    off = sub32(seg.w, _SEG_SEQ, cb, _RCV_NXT)
+    got = accept(conn, fr.buf, seg.data, seg.len, off)
+    if got < 0:
+        if got == -2:
+            conn.tcp.stat[_NOMEM] += 1
+            seg.flags &= ~_FIN
+        else:
+            conn.tcp.stat[_OUT_OF_ORDER] += 1
+            cb[_FLAGS] |= _F_ACK_NOW  # RFC 5681 4.2: at once, it is a duplicate ACK
+        return
+    conn.changed = True
+    if conn.deaf:
+        conn.rx.skip(conn.rx.len)
+    if seg.len > cb[_RCV_MSS]:
+        cb[_RCV_MSS] = seg.len
+    cb[_UNACKED] += got
+    # RFC 9293 3.8.6.3, RFC 5681 4.2: every second full segment, and when a hole is filled
+    if got != seg.len or (conn.ranges and conn.ranges.n) or cb[_UNACKED] >= cb[_RCV_MSS] << 1:
+        cb[_FLAGS] |= _F_ACK_NOW
+    elif not cb[_T_DELACK]:
+        set_timer(conn, _T_DELACK, _DELACK_MS)
+
+
+def _check_fin(conn, seg):
+    """Eighth. A FIN ahead of missing text is remembered until the text is there."""
+    cb = conn.cb
+    if seg.flags & _FIN and not cb[_FLAGS] & _F_PEER_FIN:
+        move32(cb, _FIN_SEQ, seg.w, _SEG_SEQ)
+        add32(cb, _FIN_SEQ, seg.len)
+        cb[_FLAGS] |= _F_PEER_FIN
+    if conn.eof_seen or sub32(cb, _FIN_SEQ, cb, _RCV_NXT) != 0:
+        if seg.flags & _FIN:
+            cb[_FLAGS] |= _F_ACK_NOW
+        return
+    conn.eof_seen = True
+    add32(cb, _RCV_NXT, 1)
+    if sub32(cb, _RCV_ADV, cb, _RCV_NXT) < 0:
+        move32(cb, _RCV_ADV, cb, _RCV_NXT)
+    cb[_FLAGS] |= _F_ACK_NOW
+    conn.changed = True
+    state = conn.state
+    if state == _ESTABLISHED:
+        conn.set_state(_CLOSE_WAIT)
+    elif state == _FIN_WAIT_1:
+        conn.set_state(_CLOSING)
+    elif state == _FIN_WAIT_2:
+        conn.time_wait()

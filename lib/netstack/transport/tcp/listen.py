@@ -1,0 +1,131 @@
+# Listening (RFC 9293 3.10.7.2): SYNs become connections in SYN-RECEIVED, those that are established
+# wait to be accepted; both count against the backlog.
+
+from micropython import const
+from netstack.transport.demux import clear_local, clear_remote, set_key
+from netstack.transport.tcp.connection import Connection
+from netstack.transport.tcp.input import peer_syn
+from netstack.transport.tcp.segment import reset
+
+_SYN_RCVD = const(3)
+_SYN = const(2)
+_RST = const(4)
+_ACK = const(16)
+
+_BACKLOG_FULL = const(11)
+_NOMEM = const(8)
+_ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+
+
+class Listener:
+    """Made by TCP.listen()."""
+
+    def __init__(self, tcp, ip, addr, port, backlog):
+        self.tcp = tcp
+        self.st = tcp.st
+        self.ip = ip
+        self.laddr = bytearray(addr) if addr is not None else None
+        self.lport = port
+        self.backlog = backlog if backlog > 0 else 1
+        self.pending = 0  # connections in SYN-RECEIVED
+        self.ready = []  # established, not yet accepted
+        self.rcvbuf = tcp.rcvbuf
+        self.sndbuf = tcp.sndbuf
+        self.notify = None  # callable (listener): a connection can be accepted
+        self.closed = False
+        self.deferred = False
+        self.reopen = False
+
+    def set_key(self):
+        key = self.tcp.table.key
+        alen = self.ip.alen if self.laddr else 0
+        set_key(key, self.lport, 0, self.laddr or _ANY, 0, _ANY, 0, alen)
+        clear_remote(key)
+        if self.laddr is None:
+            clear_local(key)
+
+    @property
+    def waiting(self):
+        """Connections that accept() would give."""
+        return len(self.ready)
+
+    def accept(self):
+        """The connection that has waited for longest, or None."""
+        if not self.ready:
+            return None
+        conn = self.ready.pop(0)
+        conn.listener = None
+        return conn
+
+    def close(self):
+        """Stop listening; connections that nobody has accepted are reset."""
+        if self.closed:
+            return
+        self.closed = True
+        self.set_key()
+        self.tcp.table.remove()
+        self.notify = None
+        for conn in list(self.tcp.connections()):
+            if conn.listener is self:
+                conn.listener = None
+                conn.orphan = True
+                conn.abort()
+        self.ready = []
+
+    def input(self, fr, seg):
+        """A segment for no connection but for our port. Borrows `fr`."""
+        flags = seg.flags
+        if flags & _RST:
+            return
+        if flags & _ACK:
+            reset(self.tcp, fr)
+            return
+        if not flags & _SYN:
+            return
+        if self.pending + len(self.ready) >= self.backlog:
+            self.tcp.stat[_BACKLOG_FULL] += 1
+            return
+        try:
+            self._open(fr, seg)
+        except (MemoryError, OSError):  # no room for one more: the peer will try again
+            self.tcp.stat[_NOMEM] += 1
+
+    def _open(self, fr, seg):
+        ip = fr.ip
+        at = fr.l3 + ip.src_off
+        buf = fr.buf
+        self.tcp.make_room()
+        conn = Connection(self.tcp)
+        conn.ip = ip
+        conn.raddr = bytearray(buf[at : at + ip.alen])
+        at = fr.l3 + ip.dst_off
+        conn.laddr = bytearray(buf[at : at + ip.alen])
+        conn.rport = (buf[fr.l4] << 8) | buf[fr.l4 + 1]
+        conn.lport = self.lport
+        conn.nif = fr.nif
+        conn.rcvbuf = self.rcvbuf
+        conn.sndbuf = self.sndbuf
+        conn.listener = self
+        conn.start(_SYN_RCVD)
+        self.pending += 1
+        peer_syn(conn, seg)
+        self.st.defer(conn)
+
+    def opened(self, conn):
+        """A connection of ours is established."""
+        self.pending -= 1
+        self.ready.append(conn)
+        if self.notify:
+            self.st.defer(self)
+
+    def lost(self, conn):
+        """A connection of ours is over before it was accepted."""
+        if conn in self.ready:
+            self.ready.remove(conn)
+        else:
+            self.pending -= 1
+        conn.orphan = True
+
+    def run(self):
+        if self.notify and self.ready:
+            self.notify(self)

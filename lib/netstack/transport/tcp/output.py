@@ -1,0 +1,209 @@
+# What TCP sends, as an ordered list of reasons (RFC 9293 3.7.4, 3.8.6).
+#
+#   1. SYN or SYN,ACK                     4. the rest, if Nagle and silly window avoidance allow
+#   2. one segment again (fast retransmit) 5. FIN
+#   3. full segments the windows allow    6. an ACK that is due
+#
+# The send ring is read again for retransmissions; SND.UNA is at its head. SND.NXT goes back to
+# SND.UNA after a timeout, SND.MAX remembers how far it had come.
+
+from micropython import const
+from netstack.core.clock import elapsed, later
+from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp.congestion import after_idle
+from netstack.transport.tcp.segment import emit
+
+_CLOSED = const(0)
+_SYN_SENT = const(2)
+_SYN_RCVD = const(3)
+_FIN_WAIT_1 = const(5)
+_CLOSING = const(8)
+_LAST_ACK = const(9)
+
+_FIN = const(1)
+_SYN = const(2)
+_PSH = const(8)
+_ACK = const(16)
+
+_ISS = const(0)
+_SND_UNA = const(1)
+_SND_NXT = const(2)
+_SND_MAX = const(3)
+_RCV_NXT = const(7)
+_RTT_SEQ = const(10)
+_SND_WND = const(12)
+_MAX_WND = const(13)
+_SND_MSS = const(14)
+_CWND = const(15)
+_RTO = const(20)
+_RTT_AT = const(22)
+_T_REXMT = const(24)
+_T_PERSIST = const(25)
+_T_OUTPUT = const(30)
+_SENT_AT = const(32)
+_FLAGS = const(31)
+_F_ACK_NOW = const(1)
+_F_REXMT = const(2)
+_F_TIMING = const(4)
+_F_FIN_SENT = const(32)
+_F_FORCE = const(64)
+
+_REXMT = const(14)
+
+
+def output(conn):
+    """Send whatever may be sent now."""
+    state = conn.state
+    if state < _SYN_SENT:
+        return
+    cb = conn.cb
+    if state <= _SYN_RCVD:
+        _handshake(conn, cb)
+        return
+    if cb[_FLAGS] & _F_REXMT:
+        _again(conn, cb)
+    while _more(conn, cb):
+        pass
+    if cb[_FLAGS] & _F_ACK_NOW and not emit(conn, _ACK, _SND_NXT, 0, 0):
+        _retry(conn, cb)
+
+
+def _handshake(conn, cb):
+    """SYN, or SYN,ACK; SND.NXT is at ISS while one is to be sent."""
+    if sub32(cb, _SND_NXT, cb, _ISS) == 0:
+        flags = _SYN if conn.state == _SYN_SENT else _SYN | _ACK
+        if not emit(conn, flags, _ISS, 0, 0):
+            _retry(conn, cb)
+            return
+        add32(cb, _SND_NXT, 1)
+        if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
+            move32(cb, _SND_MAX, cb, _SND_NXT)
+            _time(conn, cb, _ISS)
+        set_timer(conn, _T_REXMT, cb[_RTO])
+    elif cb[_FLAGS] & _F_ACK_NOW:
+        emit(conn, _ACK, _SND_NXT, 0, 0)
+
+
+def _again(conn, cb):
+    """Fast retransmit: the segment at SND.UNA once more, whatever the windows say."""
+    cb[_FLAGS] &= ~_F_REXMT
+    n = queued = conn.tx.len if conn.tx else 0
+    mss = cb[_SND_MSS]
+    if n > mss:
+        n = mss
+    sent = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    if n > sent:
+        n = sent
+    flags = _ACK
+    if n == queued and cb[_FLAGS] & _F_FIN_SENT:
+        flags |= _FIN
+    if (n or flags & _FIN) and not emit(conn, flags, _SND_UNA, 0, n):
+        cb[_FLAGS] |= _F_REXMT
+        _retry(conn, cb)
+        return
+    conn.tcp.stat[_REXMT] += 1
+    if not cb[_T_REXMT]:
+        set_timer(conn, _T_REXMT, cb[_RTO])
+
+
+def _more(conn, cb):
+    """Send one segment of data or a FIN if there is a reason to; False when there is none."""
+    off = sub32(cb, _SND_NXT, cb, _SND_UNA)
+    queued = conn.tx.len if conn.tx else 0
+    left = queued - off
+    if left <= 0 and not (left == 0 and _owes_fin(conn)):
+        return False
+    if off == 0 and sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
+        if elapsed(conn.st.now, cb[_SENT_AT]) > cb[_RTO]:
+            after_idle(conn)
+    wnd = cb[_SND_WND]
+    n = (cb[_CWND] if cb[_CWND] < wnd else wnd) - off
+    mss = cb[_SND_MSS]
+    if n > mss:
+        n = mss
+    if n > left:
+        n = left
+    if n <= 0 and left > 0:
+        if wnd <= off and off == 0 and not cb[_T_PERSIST]:
+            set_timer(conn, _T_PERSIST, cb[_RTO])  # RFC 9293 3.8.6.1: probe a closed window
+        return False
+    fin = n == left and _owes_fin(conn)
+    if not (fin or n == mss or _worth_it(conn, cb, n, left, off)):
+        return False
+    if not conn.nif.room():
+        _retry(conn, cb)
+        return False
+    return _send(conn, cb, off, n, left, fin)
+
+
+def _owes_fin(conn):
+    state = conn.state
+    return state == _FIN_WAIT_1 or state == _CLOSING or state == _LAST_ACK
+
+
+def _worth_it(conn, cb, n, left, off):
+    """May less than a full segment go out (RFC 9293 3.8.6.2.1, Nagle: 3.7.4)?"""
+    if sub32(cb, _SND_NXT, cb, _SND_MAX) < 0:
+        return True  # it is a retransmission
+    if n == left and (conn.nodelay or off == 0):
+        return True
+    if n << 1 >= cb[_MAX_WND] or cb[_FLAGS] & _F_FORCE:
+        return True
+    if off == 0 and not cb[_T_PERSIST]:
+        set_timer(conn, _T_PERSIST, 500)  # RFC 9293 3.8.6.2.1 (4): override after a while
+    return False
+
+
+def _send(conn, cb, off, n, left, fin):
+    flags = _ACK
+    if fin:
+        flags |= _FIN
+    if n == left and n:
+        flags |= _PSH
+    if not emit(conn, flags, _SND_NXT, off, n):
+        _retry(conn, cb)
+        return False
+    new = sub32(cb, _SND_NXT, cb, _SND_MAX) >= 0
+    if new:
+        _time(conn, cb, _SND_NXT)
+    else:
+        conn.tcp.stat[_REXMT] += 1
+    if fin:
+        cb[_FLAGS] |= _F_FIN_SENT
+        n += 1
+    add32(cb, _SND_NXT, n)
+    if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
+        move32(cb, _SND_MAX, cb, _SND_NXT)
+    cb[_SENT_AT] = conn.st.now
+    cb[_T_PERSIST] = 0
+    cb[_FLAGS] &= ~_F_FORCE
+    if not cb[_T_REXMT]:
+        set_timer(conn, _T_REXMT, cb[_RTO])
+    return True
+
+
+def probe(conn):
+    """One byte beyond a closed window (RFC 9293 3.8.6.1). SND.NXT stays: the byte is sent again
+    with the rest when the window opens."""
+    cb = conn.cb
+    if conn.tx and conn.tx.len and emit(conn, _ACK, _SND_UNA, 0, 1):
+        move32(cb, _SND_NXT, cb, _SND_UNA)
+        if sub32(cb, _SND_MAX, cb, _SND_UNA) < 1:
+            add32(cb, _SND_MAX, 1)
+
+
+def _time(conn, cb, seq):
+    """Time this segment, if none is being timed (RFC 6298 section 3, Karn's rule: new data only)."""
+    if not cb[_FLAGS] & _F_TIMING:
+        cb[_FLAGS] |= _F_TIMING
+        move32(cb, _RTT_SEQ, cb, seq)
+        cb[_RTT_AT] = conn.st.now
+
+
+def _retry(conn, cb):
+    """No frame, or the NIC's queue is full: try again in a moment."""
+    set_timer(conn, _T_OUTPUT, 1)
+
+
+def set_timer(conn, timer, ms):
+    conn.cb[timer] = later(conn.st.now, ms) or 1

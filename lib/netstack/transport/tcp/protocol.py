@@ -1,0 +1,257 @@
+# TCP as a whole: registers with the network protocols, finds the connection a segment belongs to,
+# hands out ports and initial sequence numbers.
+#
+# input: IPv4.input -> TCP.input -> Segment.parse -> Connection.input / Listener.input / reset
+
+from micropython import const
+from netstack.core.clock import elapsed
+from netstack.core.wire import add32, get16, load32, sub32
+from netstack.transport.demux import Table, clear_local, clear_remote, set_key
+from netstack.transport.tcp.connection import Connection
+from netstack.transport.tcp.listen import Listener
+from netstack.transport.tcp.segment import Segment, reset
+
+_PROTO = const(6)
+_LISTEN_LIMIT = const(4096)
+_EPHEMERAL = const(49152)
+_ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+
+_SYN_SENT = const(2)
+_TIME_WAIT = const(10)
+
+_ISS = const(0)
+_SND_UNA = const(1)
+_SND_MAX = const(3)
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+
+_EADDRINUSE = const(98)
+_EADDRNOTAVAIL = const(99)
+_ENOMEM = const(12)
+
+_CHALLENGES = const(10)  # RFC 5961 section 7: at most so many in
+_CHALLENGE_MS = const(1000)
+
+NAMES = (
+    "in",
+    "in_short",
+    "in_offset",
+    "in_checksum",
+    "in_option",
+    "in_noport",
+    "out_of_window",
+    "out_of_order",
+    "nomem",
+    "challenges",
+    "resets",
+    "backlog_full",
+    "out",
+    "out_rst",
+    "rexmt",
+    "fast_rexmt",
+    "timeouts",
+    "in_group",
+    "recycled",
+    "opened",
+)
+_IN = const(0)
+_NOPORT = const(5)
+_IN_GROUP = const(17)
+_RECYCLED = const(18)
+_OPENED = const(19)
+
+
+class TCP:
+    def __init__(self, st):
+        self.st = st
+        self.stat = st.counters("tcp", NAMES)
+        self.table = Table()
+        self.seg = Segment()
+        self.addr_to = bytearray(16)
+        self.addr_from = bytearray(16)
+        budget = st.budget
+        self.rcvbuf = _clip(budget // 16, 2920, 65535)
+        self.sndbuf = _clip(budget // 16, 2920, 65535)
+        self.limit = _clip(budget // 4096, 8, 4096)  # connections
+        self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
+        self._waiting = []  # connections in TIME-WAIT, oldest first
+        self._secret = bytearray(16)
+        st.random.fill(self._secret, 0, 16)
+        self._challenged = 0
+        self._challenge_at = st.now
+        st.tcp = self
+        st.ip4.protocols[_PROTO] = self
+
+    def open(self):
+        return Connection(self)
+
+    def listen(self, ip, addr, port, backlog=5):
+        """Listen on a local address (None: all) and port (0: one is chosen).
+        Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
+        if addr is not None and not ip.local(addr, 0):
+            raise OSError(_EADDRNOTAVAIL)
+        listener = Listener(self, ip, addr, port or self.free_port(), backlog)
+        listener.set_key()
+        if self.table.find() is not None:
+            raise OSError(_EADDRINUSE)
+        if not self.table.add(listener):
+            raise OSError(_ENOMEM)
+        return listener
+
+    def listening(self, ip, addr, port):
+        """The listener on this address and port, or None."""
+        key = self.table.key
+        set_key(key, port, 0, addr or _ANY, 0, _ANY, 0, ip.alen if addr else 0)
+        clear_remote(key)
+        return self.table.find()
+
+    def connections(self):
+        """Every connection, in no order."""
+        for obj in self.table:
+            if isinstance(obj, Connection):
+                yield obj
+
+    def listeners(self):
+        for obj in self.table:
+            if isinstance(obj, Listener):
+                yield obj
+
+    # -- table ------------------------------------------------------------------------------
+
+    def _set_key(self, conn):
+        set_key(
+            self.table.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen
+        )
+
+    def file(self, conn):
+        """Enter a connection; False when the four numbers are taken."""
+        self.make_room()
+        self._set_key(conn)
+        other = self.table.find()
+        if other is not None:
+            if other.state != _TIME_WAIT or conn.listener is None:
+                return False
+            other.fail(0)
+            self._set_key(conn)
+        self.stat[_OPENED] += 1
+        return self.table.add(conn)
+
+    def unfile(self, conn):
+        if conn in self._waiting:
+            self._waiting.remove(conn)
+        self._set_key(conn)
+        self.table.remove()
+
+    def time_waiting(self, conn):
+        self._waiting.append(conn)
+
+    def make_room(self):
+        """At the limit the oldest connection in TIME-WAIT gives way (RFC 9293 3.4.1 wants it kept,
+        lwIP and this stack would rather serve). Raises OSError(ENOMEM)."""
+        if self.table.count < self.limit:
+            return
+        if not self._waiting:
+            raise OSError(_ENOMEM)
+        self.stat[_RECYCLED] += 1
+        self._waiting[0].fail(0)
+
+    def free_port(self):
+        """A random port that nobody uses (RFC 6056 3.3.1)."""
+        while True:
+            port = _EPHEMERAL + self.st.random.below(65536 - _EPHEMERAL)
+            for other in self.table:
+                if other.lport == port:
+                    break
+            else:
+                return port
+
+    def choose_iss(self, conn):
+        """ISN = M + F(addresses, ports, secret) (RFC 6528 section 3): M ticks every 4 us."""
+        from hashlib import sha256
+
+        h = sha256(self._secret)
+        h.update(conn.laddr)
+        h.update(conn.raddr)
+        h.update(bytes((conn.lport >> 8, conn.lport & 255, conn.rport >> 8, conn.rport & 255)))
+        load32(conn.cb, _ISS, h.digest(), 0)
+        # milliseconds times 250, without leaving small ints
+        now = self.st.now
+        add32(conn.cb, _ISS, (now & 0x1FFFFF) * 250)
+
+    def may_challenge(self):
+        now = self.st.now
+        if elapsed(now, self._challenge_at) >= _CHALLENGE_MS:
+            self._challenge_at = now
+            self._challenged = 0
+        self._challenged += 1
+        return self._challenged <= _CHALLENGES
+
+    # -- input ------------------------------------------------------------------------------
+
+    def input(self, fr):
+        """Borrows `fr`."""
+        self.stat[_IN] += 1
+        if fr.group:  # RFC 9293 3.9.2.3: never to or from a group
+            self.stat[_IN_GROUP] += 1
+            return
+        seg = self.seg
+        bad = seg.parse(fr)
+        if bad:
+            self.stat[bad] += 1
+            return
+        found = self._lookup(fr)
+        if found is None:
+            self.stat[_NOPORT] += 1
+            reset(self, fr)
+            return
+        found.input(fr, seg)
+        if found.reopen:
+            self._reopen(found, fr)
+
+    def _lookup(self, fr):
+        ip = fr.ip
+        buf = fr.buf
+        table = self.table
+        key = table.key
+        sport = get16(buf, fr.l4)
+        dport = get16(buf, fr.l4 + 2)
+        set_key(key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
+        found = table.find()
+        if found is None:
+            clear_remote(key)
+            found = table.find()
+            if found is None:
+                clear_local(key)
+                found = table.find()
+        return found
+
+    def _reopen(self, conn, fr):
+        """A SYN has come for a connection in TIME-WAIT, beyond its numbers."""
+        conn.fail(0)
+        found = self._lookup(fr)
+        if found is not None:
+            found.input(fr, self.seg)
+        else:
+            reset(self, fr)
+
+    def error(self, ip, buf, at, l4, errno, hard):
+        """An ICMP error about a segment of ours (RFC 5927: only if it can be in flight)."""
+        key = self.table.key
+        lport = get16(buf, l4)
+        rport = get16(buf, l4 + 2)
+        set_key(key, lport, rport, buf, at + ip.src_off, buf, at + ip.dst_off, ip.alen)
+        conn = self.table.find()
+        if conn is None or not isinstance(conn, Connection):
+            return
+        w = self.seg.w
+        load32(w, _SEG_SEQ, buf, l4 + 4)
+        if sub32(w, _SEG_SEQ, conn.cb, _SND_UNA) < 0 or sub32(w, _SEG_SEQ, conn.cb, _SND_MAX) >= 0:
+            return
+        # RFC 9293 3.9.2.2, RFC 5461: a hint for an open connection, the end of one being opened
+        conn.soft_error = errno
+        if hard and conn.state == _SYN_SENT:
+            conn.fail(errno)
+
+
+def _clip(value, low, high):
+    return low if value < low else high if value > high else value

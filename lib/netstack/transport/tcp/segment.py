@@ -1,0 +1,242 @@
+# TCP segments on the wire (RFC 9293 3.1).
+#
+#   0 source port  2 destination port  4 sequence number  8 acknowledgment number
+#   12 data offset  13 flags  14 window  16 checksum  18 urgent pointer  20 options ...
+#
+# parse() takes a segment apart into a Segment; emit() builds and sends one for a connection;
+# reset() answers a segment that belongs to nobody.
+
+from array import array
+from micropython import const
+from netstack.core.checksum import copy, csum, put_csum
+from netstack.core.wire import add32, get16, load32, move32, put16, store32, sub32
+
+_PROTO = const(6)
+_HDR = const(20)
+_SEQ = const(4)
+_ACKNO = const(8)
+_OFFSET = const(12)
+_FLAGBITS = const(13)
+_WINDOW = const(14)
+_SUM = const(16)
+
+_FIN = const(1)
+_SYN = const(2)
+_RST = const(4)
+_PSH = const(8)
+_ACK = const(16)
+
+_OPT_END = const(0)
+_OPT_NOP = const(1)
+_OPT_MSS = const(2)
+
+_RCV_NXT = const(7)
+_RCV_ADV = const(8)
+_UNACKED = const(23)
+_T_DELACK = const(26)
+_FLAGS = const(31)
+_F_ACK_NOW = const(1)
+
+# words of Segment.w
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+
+# what parse() found: the counters of protocol.py
+_SHORT = const(1)
+_OFFSET_BAD = const(2)
+_CHECKSUM = const(3)
+_OPTION = const(4)
+_OUT = const(12)
+_OUT_RST = const(13)
+
+
+class Segment:
+    """The segment being worked on: one per stack, its numbers in `w` (SEG.SEQ, SEG.ACK)."""
+
+    def __init__(self):
+        self.w = array("I", [0, 0])
+        self.flags = 0
+        self.wnd = 0
+        self.data = 0  # offset of the text in the frame
+        self.len = 0  # bytes of text
+        self.total = 0  # sequence numbers it took before anything was cut off
+        self.mss = 0  # 0: no such option
+
+    def parse(self, fr):
+        """Check and take apart the segment at fr.l4. Returns 0, or the counter of what is wrong."""
+        buf = fr.buf
+        at = fr.l4
+        n = fr.end - at
+        if n < _HDR:
+            return _SHORT
+        hlen = (buf[at + _OFFSET] >> 4) << 2
+        if hlen < _HDR or hlen > n:
+            return _OFFSET_BAD
+        ip = fr.ip
+        acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, n)
+        if csum(buf, at, n, acc) != 0xFFFF:
+            return _CHECKSUM
+        load32(self.w, _SEG_SEQ, buf, at + _SEQ)
+        load32(self.w, _SEG_ACK, buf, at + _ACKNO)
+        self.flags = buf[at + _FLAGBITS] & 0x3F
+        self.wnd = get16(buf, at + _WINDOW)
+        self.data = at + hlen
+        self.len = n - hlen
+        self.mss = 0
+        if hlen > _HDR:
+            return self._options(buf, at + _HDR, at + hlen)
+        return 0
+
+    def _options(self, buf, at, end):
+        """RFC 9293 3.1: unknown options are skipped by their length, which must not lie."""
+        while at < end:
+            kind = buf[at]
+            if kind == _OPT_END:
+                return 0
+            if kind == _OPT_NOP:
+                at += 1
+                continue
+            if at + 1 >= end or buf[at + 1] < 2 or at + buf[at + 1] > end:
+                return _OPTION
+            if kind == _OPT_MSS and buf[at + 1] == 4:
+                self.mss = get16(buf, at + 2)
+            at += buf[at + 1]
+        return 0
+
+    def seqlen(self):
+        """Sequence numbers it takes: text, SYN and FIN (SEG.LEN of RFC 9293 3.4)."""
+        flags = self.flags
+        return self.len + (1 if flags & _SYN else 0) + (1 if flags & _FIN else 0)
+
+    def trim_front(self, n):
+        """Drop the first `n` sequence numbers: SYN first, then text."""
+        add32(self.w, _SEG_SEQ, n)
+        if self.flags & _SYN:
+            self.flags &= ~_SYN
+            n -= 1
+        if n > self.len:
+            self.flags &= ~_FIN
+            n = self.len
+        self.data += n
+        self.len -= n
+
+    def trim_end(self, n):
+        """Drop the last `n` sequence numbers: FIN first, then text."""
+        if self.flags & _FIN:
+            self.flags &= ~_FIN
+            n -= 1
+        self.len -= n
+
+
+def emit(conn, flags, seq, offset, n):
+    """Send one segment of `conn`: sequence number cb[seq], `n` bytes of the send ring from
+    `offset`. False when there was no frame for it."""
+    fr = conn.st.pool.alloc(n == 0)
+    if fr is None:
+        return False
+    buf = fr.buf
+    data = fr.pay
+    cb = conn.cb
+    hlen = _HDR + (4 if flags & _SYN else 0)
+    fr.l4 = at = data - hlen
+    fr.end = data + n
+    put16(buf, at, conn.lport)
+    put16(buf, at + 2, conn.rport)
+    store32(buf, at + _SEQ, cb, seq)
+    if flags & _ACK:
+        store32(buf, at + _ACKNO, cb, _RCV_NXT)
+    else:
+        put16(buf, at + _ACKNO, 0)
+        put16(buf, at + _ACKNO + 2, 0)
+    buf[at + _OFFSET] = hlen << 2
+    buf[at + _FLAGBITS] = flags
+    put16(buf, at + _WINDOW, window(conn))
+    put16(buf, at + _SUM, 0)
+    put16(buf, at + _SUM + 2, 0)
+    if flags & _SYN:
+        buf[at + _HDR] = _OPT_MSS
+        buf[at + _HDR + 1] = 4
+        put16(buf, at + _HDR + 2, conn.mss)
+    _finish(conn, fr, n, offset)
+    if flags & _ACK:
+        cb[_UNACKED] = 0
+        cb[_T_DELACK] = 0
+        cb[_FLAGS] &= ~_F_ACK_NOW
+    return True
+
+
+def _finish(conn, fr, n, offset):
+    """Copy the text, sum everything, send."""
+    buf = fr.buf
+    at = fr.l4
+    ip = conn.ip
+    hlen = fr.pay - at
+    acc = ip.pseudo(conn.laddr, 0, conn.raddr, 0, _PROTO, hlen + n)
+    if n:
+        acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
+    put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
+    conn.tcp.stat[_OUT] += 1
+    ip.output(fr, conn.laddr, conn.raddr, _PROTO, conn.ttl, conn.tos)
+
+
+
+def window(conn):
+    """The window to offer; moves RCV.ADV, the right edge once offered, which never moves back
+    (RFC 9293 3.8.6.2.2: receiver's silly window avoidance)."""
+    cb = conn.cb
+    free = conn.space()
+    old = sub32(cb, _RCV_ADV, cb, _RCV_NXT)
+    step = conn.mss
+    if step > conn.rcvbuf >> 1:
+        step = conn.rcvbuf >> 1
+    if free - old < step:
+        free = old
+    if free > 65535:
+        free = 65535
+    if free < 0:
+        free = 0
+    move32(cb, _RCV_ADV, cb, _RCV_NXT)
+    add32(cb, _RCV_ADV, free)
+    return free
+
+
+def reset(tcp, fr):
+    """Answer the segment in `fr` with a RST (RFC 9293 3.10.7.1). Borrows `fr`."""
+    seg = tcp.seg
+    if seg.flags & _RST or fr.group:
+        return
+    out = tcp.st.pool.alloc()
+    if out is None:
+        return
+    buf = out.buf
+    out.l4 = at = out.pay - _HDR
+    out.end = out.pay
+    src = fr.buf
+    put16(buf, at, get16(src, fr.l4 + 2))
+    put16(buf, at + 2, get16(src, fr.l4))
+    w = seg.w
+    if seg.flags & _ACK:
+        store32(buf, at + _SEQ, w, _SEG_ACK)
+        put16(buf, at + _ACKNO, 0)
+        put16(buf, at + _ACKNO + 2, 0)
+        buf[at + _FLAGBITS] = _RST
+    else:
+        put16(buf, at + _SEQ, 0)
+        put16(buf, at + _SEQ + 2, 0)
+        add32(w, _SEG_SEQ, seg.seqlen())
+        store32(buf, at + _ACKNO, w, _SEG_SEQ)
+        buf[at + _FLAGBITS] = _RST | _ACK
+    buf[at + _OFFSET] = _HDR << 2
+    put16(buf, at + _WINDOW, 0)
+    put16(buf, at + _SUM, 0)
+    put16(buf, at + _SUM + 2, 0)
+    ip = fr.ip
+    to = tcp.addr_to
+    me = tcp.addr_from
+    copy(to, 0, src, fr.l3 + ip.src_off, ip.alen)
+    copy(me, 0, src, fr.l3 + ip.dst_off, ip.alen)
+    acc = ip.pseudo(me, 0, to, 0, _PROTO, _HDR)
+    put_csum(buf, at + _SUM, csum(buf, at, _HDR, acc))
+    tcp.stat[_OUT_RST] += 1
+    ip.output(out, me, to, _PROTO)
+

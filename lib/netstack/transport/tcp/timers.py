@@ -1,0 +1,147 @@
+# TCP's timers: retransmission (RFC 6298), persist (RFC 9293 3.8.6.1), delayed ACK, keepalive
+# (RFC 9293 3.8.4), TIME-WAIT and FIN-WAIT-2. Deadlines are words of the control block, 0 for none;
+# one Timer per connection runs for the earliest.
+
+from micropython import const
+from netstack.core.clock import elapsed
+from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import congestion
+from netstack.transport.tcp.output import probe, set_timer
+from netstack.transport.tcp.segment import emit
+
+_SYN_RCVD = const(3)
+_ESTABLISHED = const(4)
+_CLOSE_WAIT = const(7)
+
+_ACK = const(16)
+
+_SND_UNA = const(1)
+_SND_MAX = const(3)
+_SND_WND = const(12)
+_RTO = const(20)
+_BACKOFF = const(21)
+_T_REXMT = const(24)
+_T_PERSIST = const(25)
+_T_DELACK = const(26)
+_T_KEEP = const(27)
+_T_2MSL = const(28)
+_T_OUTPUT = const(30)
+_FLAGS = const(31)
+_RCVD_AT = const(34)
+_PROBES = const(35)
+_SCRATCH = const(36)
+_F_ACK_NOW = const(1)
+_F_FORCE = const(64)
+
+# RFC 9293 3.8.3: R2 for a SYN is at least 3 minutes, for data at least 100 s. With the timeout
+# doubling from 1 s, or from 200 ms up to 60 s:
+_SYN_TRIES = const(7)
+_SYNACK_TRIES = const(5)
+_TRIES = const(12)
+_ETIMEDOUT = const(110)
+
+_TIMEOUTS = const(16)
+
+
+@micropython.viper
+def _earliest(cb: ptr32, now: int) -> int:
+    """Milliseconds until the first deadline, -1 for none."""
+    best = -1
+    i = 24
+    while i <= 30:
+        due = cb[i]
+        if due and i != 29:  # word 29 is no deadline
+            d = (due - now) & 0x3FFFFFFF
+            if d >= 0x20000000:
+                d = 0
+            if best < 0 or d < best:
+                best = d
+        i += 1
+    return best
+
+
+def arm(conn):
+    """Set the connection's Timer for its earliest deadline."""
+    wait = _earliest(conn.cb, conn.st.now)
+    if wait < 0:
+        conn.timer.stop()
+    elif not conn.timer.active or elapsed(conn.timer.due, conn.st.now) != wait:
+        conn.timer.start(conn.st.now, wait)
+
+
+def _due(conn, timer):
+    """Has this deadline passed? It is cleared if so."""
+    due = conn.cb[timer]
+    if due and elapsed(conn.st.now, due) >= 0:
+        conn.cb[timer] = 0
+        return True
+    return False
+
+
+def expire(conn):
+    """The connection's Timer has run out."""
+    conn.st.defer(conn)
+    if _due(conn, _T_2MSL):
+        conn.fail(0)
+        return
+    if _due(conn, _T_REXMT):
+        _retransmit(conn)
+    if conn.state and _due(conn, _T_PERSIST):
+        _persist(conn)
+    if conn.state and _due(conn, _T_KEEP):
+        _keepalive(conn)
+    if _due(conn, _T_DELACK):
+        conn.cb[_FLAGS] |= _F_ACK_NOW
+    _due(conn, _T_OUTPUT)  # being deferred is enough
+
+
+def _retransmit(conn):
+    cb = conn.cb
+    conn.tcp.stat[_TIMEOUTS] += 1
+    tries = _TRIES
+    if conn.state <= _SYN_RCVD:
+        tries = _SYN_TRIES if conn.listener is None else _SYNACK_TRIES
+    if cb[_BACKOFF] >= tries:
+        conn.fail(conn.soft_error or _ETIMEDOUT)
+        return
+    congestion.on_timeout(conn)
+    congestion.back_off(conn)
+
+
+def _persist(conn):
+    cb = conn.cb
+    if cb[_SND_WND]:
+        cb[_FLAGS] |= _F_FORCE  # silly window avoidance has waited for long enough
+        return
+    if cb[_BACKOFF] >= _TRIES:  # answers to probes set it back
+        conn.fail(conn.soft_error or _ETIMEDOUT)
+        return
+    probe(conn)
+    congestion.back_off(conn)
+    set_timer(conn, _T_PERSIST, cb[_RTO])
+
+
+def keep(conn):
+    """Start the keepalive timer if it is wanted."""
+    if conn.keepalive and _ESTABLISHED <= conn.state <= _CLOSE_WAIT:
+        set_timer(conn, _T_KEEP, conn.keepidle * 1000)
+
+
+def _keepalive(conn):
+    """RFC 9293 3.8.4: a segment one below SND.NXT makes the peer answer."""
+    cb = conn.cb
+    if not conn.keepalive or not _ESTABLISHED <= conn.state <= _CLOSE_WAIT:
+        return
+    idle = conn.keepidle * 1000 - elapsed(conn.st.now, cb[_RCVD_AT])
+    if idle > 0:
+        set_timer(conn, _T_KEEP, idle)
+        return
+    if cb[_PROBES] >= conn.keepcnt:
+        conn.fail(conn.soft_error or _ETIMEDOUT)
+        return
+    cb[_PROBES] += 1
+    if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
+        move32(cb, _SCRATCH, cb, _SND_UNA)
+        add32(cb, _SCRATCH, -1)
+        emit(conn, _ACK, _SCRATCH, 0, 0)
+    set_timer(conn, _T_KEEP, conn.keepintvl * 1000)
