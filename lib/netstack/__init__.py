@@ -2,6 +2,7 @@
 
 _NAMES = {
     "Stack": "netstack.core.stack",
+    "ping": "netstack.api.ping",
 }
 
 

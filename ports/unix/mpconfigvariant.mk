@@ -17,3 +17,4 @@ MPY_CROSS_FLAGS += -march=host
 # tap.py finds these by ffi.
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_watch
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_unwatch
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_on_wait

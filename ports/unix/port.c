@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <unistd.h>
 
+#include "py/runtime.h"
+
 #include "port.h"
 
 // File descriptors whose input ends a wait: tap.py enters its TAPs, by ffi.
@@ -28,6 +30,22 @@ __attribute__((used)) void netstack_unwatch(int fd) {
     }
 }
 
+// What host.py wants called while a program waits, whatever for. It keeps the reference.
+static mp_obj_t on_wait = MP_OBJ_NULL;
+
+__attribute__((used)) void netstack_on_wait(mp_obj_t callback) {
+    on_wait = callback;
+}
+
+// At a frame, and for the stack's timers every few milliseconds.
+static void schedule(bool frame) {
+    static int rounds;
+    if (on_wait != MP_OBJ_NULL && (frame || ++rounds >= 5)) {
+        rounds = 0;
+        mp_sched_schedule(on_wait, mp_const_none); // a full queue will be empty the next time
+    }
+}
+
 // Called between two rounds of select.poll() that found nothing ready. Upstream sleeps 500 us
 // blindly; here a frame ends the sleep. One that nobody fetched since the last call does not,
 // or a program that waits for something else would spin.
@@ -35,9 +53,10 @@ void netstack_wait(void) {
     static bool left_over;
     if (left_over && poll(watched, watched_count, 0) > 0) {
         usleep(500);
-        return;
+    } else {
+        left_over = poll(watched, watched_count, 1) > 0;
     }
-    left_over = poll(watched, watched_count, 1) > 0;
+    schedule(left_over);
 }
 
 extern long heap_size; // of upstream's main.c, 2 MB; `-X heapsize=` still has the last word

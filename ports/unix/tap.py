@@ -46,6 +46,7 @@ _socket = _libc.func("i", "socket", "iii")
 _read = _libc.func("l", "read", "iPL")
 _write = _libc.func("l", "write", "iPL")
 _poll = _libc.func("i", "poll", "PLi")
+_on_wait = _libc.func("v", "netstack_on_wait", "O")
 _watch = _libc.func("i", "netstack_watch", "i")  # port.c: a frame ends select's wait
 _unwatch = _libc.func("v", "netstack_unwatch", "i")
 
@@ -134,6 +135,12 @@ class TAP:
         fds = self._pollfds
         _enter(fds, 0, self.fileno)
         return _poll(fds, 1, ms) > 0
+
+
+def on_wait(callback):
+    """Have `callback(None)` called from the scheduler while a program waits in select, asyncio or
+    time.sleep_ms: when a frame has come, and every few milliseconds. The caller keeps it alive."""
+    _on_wait(callback)
 
 
 def wait(nics, ms):

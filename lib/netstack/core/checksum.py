@@ -5,7 +5,8 @@
 # section 2(B)). A sum over data whose checksum field is right folds to 0xffff.
 # Plain twins of every kernel are in tests/unix/ref.py. Offsets and lengths are trusted: viper has
 # no bounds checks, so callers check lengths first. Lengths stay below 64 kB, so that 32-bit
-# accumulators cannot overflow.
+# accumulators cannot overflow. Pointers move on instead of being indexed by a variable: MicroPython
+# 1.26 and 1.27 spoil a local that indexes a ptr16 or ptr32 (micropython issue 18800).
 
 
 @micropython.viper
@@ -16,31 +17,26 @@ def csum(buf: ptr8, off: int, n: int, acc: int) -> int:
         acc += ptr16(p)[0]
         p += 2
         n -= 2
-    i = 0
     if p & 3 == 0:
-        w = ptr32(p)
-        m = n >> 2
-        while i + 4 <= m:
-            a = w[i]
+        while n >= 16:
+            w = ptr32(p)
+            a = w[0]
             acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = w[i + 1]
+            a = w[1]
             acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = w[i + 2]
+            a = w[2]
             acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = w[i + 3]
+            a = w[3]
             acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            i += 4
-        while i < m:
-            a = w[i]
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            i += 1
-        i <<= 2
+            p += 16
+            n -= 16
     b = ptr8(p)
-    while i + 1 < n:
-        acc += b[i] | (b[i + 1] << 8)
-        i += 2
-    if i < n:
-        acc += b[i]
+    while n >= 2:
+        acc += b[0] | (b[1] << 8)
+        b = ptr8(int(b) + 2)
+        n -= 2
+    if n:
+        acc += b[0]
     acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
     return (acc & 0xFFFF) + (acc >> 16)
 
@@ -50,39 +46,37 @@ def copy_csum(dst: ptr8, doff: int, src: ptr8, soff: int, n: int, acc: int) -> i
     """Copy `n` bytes and add them to the sum `acc` in one pass; returns the folded sum."""
     d = int(dst) + doff
     s = int(src) + soff
-    i = 0
     if (d | s) & 3 == 0:
-        dw = ptr32(d)
-        sw = ptr32(s)
-        m = n >> 2
-        while i < m:
-            a = sw[i]
-            dw[i] = a
+        while n >= 8:
+            a = ptr32(s)[0]
+            ptr32(d)[0] = a
             acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            i += 1
-        i <<= 2
+            a = ptr32(s)[1]
+            ptr32(d)[1] = a
+            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
+            d += 8
+            s += 8
+            n -= 8
     elif (d | s) & 1 == 0:
-        dh = ptr16(d)
-        sh = ptr16(s)
-        m = n >> 1
-        while i < m:
-            a = sh[i]
-            dh[i] = a
+        while n >= 2:
+            a = ptr16(s)[0]
+            ptr16(d)[0] = a
             acc += a
-            i += 1
-        i <<= 1
-    db = ptr8(d)
-    sb = ptr8(s)
-    while i + 1 < n:
-        a = sb[i]
-        b = sb[i + 1]
-        db[i] = a
-        db[i + 1] = b
+            d += 2
+            s += 2
+            n -= 2
+    while n >= 2:
+        a = ptr8(s)[0]
+        b = ptr8(s)[1]
+        ptr8(d)[0] = a
+        ptr8(d)[1] = b
         acc += a | (b << 8)
-        i += 2
-    if i < n:
-        a = sb[i]
-        db[i] = a
+        d += 2
+        s += 2
+        n -= 2
+    if n:
+        a = ptr8(s)[0]
+        ptr8(d)[0] = a
         acc += a
     acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
     return (acc & 0xFFFF) + (acc >> 16)
@@ -93,31 +87,27 @@ def copy(dst: ptr8, doff: int, src: ptr8, soff: int, n: int):
     """Copy `n` bytes between buffers that do not overlap."""
     d = int(dst) + doff
     s = int(src) + soff
-    i = 0
     if (d ^ s) & 3 == 0:
         while d & 3 and n > 0:
             ptr8(d)[0] = ptr8(s)[0]
             d += 1
             s += 1
             n -= 1
-        dw = ptr32(d)
-        sw = ptr32(s)
-        m = n >> 2
-        while i + 4 <= m:
-            dw[i] = sw[i]
-            dw[i + 1] = sw[i + 1]
-            dw[i + 2] = sw[i + 2]
-            dw[i + 3] = sw[i + 3]
-            i += 4
-        while i < m:
-            dw[i] = sw[i]
-            i += 1
-        i <<= 2
-    db = ptr8(d)
-    sb = ptr8(s)
-    while i < n:
-        db[i] = sb[i]
-        i += 1
+        while n >= 16:
+            to = ptr32(d)
+            frm = ptr32(s)
+            to[0] = frm[0]
+            to[1] = frm[1]
+            to[2] = frm[2]
+            to[3] = frm[3]
+            d += 16
+            s += 16
+            n -= 16
+    while n > 0:
+        ptr8(d)[0] = ptr8(s)[0]
+        d += 1
+        s += 1
+        n -= 1
 
 
 @micropython.viper

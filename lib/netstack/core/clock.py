@@ -67,7 +67,7 @@ class Timers:
         wait = elapsed(self.next, now)
         if wait > 0:
             return wait
-        self.armed = False
+        self.next = now  # still so if a callback raises: what is left is looked at again
         i = len(self.list)
         while i:
             i -= 1

@@ -3,22 +3,20 @@
 # The link sits in two slots: `input(fr)` and `output(fr, ethertype, hop, hoff)`. Both are filled by
 # the link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
 
-from array import array
 from micropython import const
 from netstack.core.wire import add32
 
 _LEAD = const(2)
 _TXQ = const(16)  # frames a busy NIC may leave waiting
 
-NAMES = ("in", "in_bytes", "out", "out_bytes", "out_busy", "out_full", "out_error", "in_bad")
+NAMES = ("in", "in_bytes", "out", "out_bytes", "out_busy", "out_full", "out_error")
 _IN = const(0)
 _IN_BYTES = const(1)
 _OUT = const(2)
 _OUT_BYTES = const(3)
 _OUT_BUSY = const(4)  # sends put off because the NIC was busy
 _OUT_FULL = const(5)  # frames dropped because the transmit queue was full
-_OUT_ERROR = const(6)  # frames the NIC refused
-_IN_BAD = const(7)  # frames of a length no link has
+_OUT_ERROR = const(6)  # frames the NIC refused, or for an interface that is down
 
 LINK_UP = const(1)
 LINK_DOWN = const(2)
@@ -42,44 +40,60 @@ class Interface:
         self.resolve = {}
         self.v4 = None  # the IPv4 address state, filled by inet/ipv4
         self.stat = st.counters(name, NAMES)
-        self._rx = [None] * burst
+        self._rx = [None] * burst  # a batch: _got frames, _done of them handed up
+        self._got = 0
+        self._done = 0
         self._tx = [None] * _TXQ
         self._txhead = 0
         self.queued = 0
 
     def poll(self):
         """Drain the NIC into frames, then hand them up. True when there may be more."""
-        pool = self.st.pool
-        nic = self.nic
-        rx = self._rx
         if self.queued:
             self._drain()
-        n = 0
+        more = True
+        if self._done == self._got:  # else an exception has left some of the last batch
+            more = self._fetch()
+        while self._done < self._got:
+            fr = self._rx[self._done]
+            self._done += 1
+            fr.nif = self
+            self.stat[_IN] += 1
+            add32(self.stat, _IN_BYTES, fr.end - fr.l2)
+            try:
+                self.input(fr)
+            finally:
+                self.st.pool.release(fr)
+        return more
+
+    def _fetch(self):
+        """Move frames from the NIC to _rx. True when there may be more."""
+        pool = self.st.pool
+        rx = self._rx
+        self._done = self._got = n = 0
         while n < len(rx):
-            fr = pool.alloc()
+            # The first one even out of the reserve: otherwise frames that are held for neighbours
+            # could keep out the very answers that let them go.
+            fr = pool.alloc(n == 0)
             if fr is None:
-                break
-            size = nic.recv(fr.buf, _LEAD)
+                return n > 0
+            size = self.nic.recv(fr.buf, _LEAD)
             if size <= 0:
                 pool.release(fr)
-                break
+                return False
             fr.l2 = _LEAD
             fr.end = _LEAD + size
             rx[n] = fr
             n += 1
-        i = 0
-        while i < n:
-            fr = rx[i]
-            fr.nif = self
-            self.stat[_IN] += 1
-            add32(self.stat, _IN_BYTES, fr.end - fr.l2)
-            self.input(fr)
-            pool.release(fr)
-            i += 1
-        return n == len(rx)
+            self._got = n
+        return True
 
     def transmit(self, fr):
         """Send the frame from l2 to end, or queue it while the NIC is busy. Takes `fr`."""
+        if not self.up:  # what a timer of ours still sends: an ARP request, a retransmission
+            self.stat[_OUT_ERROR] += 1
+            self.st.pool.release(fr)
+            return
         if self.queued == 0 and self._send(fr):
             return
         if self.queued == _TXQ:

@@ -12,16 +12,11 @@ from netstack.core.clock import Timers
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
 from netstack.core.random import Random
+from time import ticks_ms
 
 _MASK = const(0x3FFFFFFF)
 _LINK_MS = const(500)  # how often the NIC is asked for its link state
 _FRAME = const(1636)
-
-
-def _system_clock():
-    from time import ticks_ms
-
-    return ticks_ms()
 
 
 class Stack:
@@ -32,7 +27,7 @@ class Stack:
     seed:   bytes or int: repeatable random numbers for tests; None: os.urandom
     """
 
-    def __init__(self, budget=256 * 1024, clock=_system_clock, seed=None, mtu=1500):
+    def __init__(self, budget=256 * 1024, clock=ticks_ms, seed=None, mtu=1500):
         if budget < 16 * 1024:
             raise ValueError("stack budget of %d bytes: at least 16384 are needed" % budget)
         frames = budget // 4 // _FRAME
@@ -110,6 +105,20 @@ class Stack:
         self.spent += n
         return True
 
+    def share(self, want, least):
+        """Take up to `want` bytes of the budget, no more than a sixteenth of what is left unless
+        that is below `least`: many can be served, each with less. Returns how many; 0: none."""
+        left = self.budget - self.spent
+        if left < least:
+            return 0
+        part = left >> 4
+        if part < least:
+            part = least
+        if part > want:
+            part = want
+        self.spent += part
+        return part
+
     def credit(self, n):
         self.spent -= n
 
@@ -122,9 +131,11 @@ class Stack:
             self.now = self.clock() & _MASK
 
     def leave(self):
-        if self.lock == 1:
-            self._flush()
-        self.lock -= 1
+        try:
+            if self.lock == 1:
+                self._flush()
+        finally:  # whatever a program's callback raises, Ctrl-C included
+            self.lock -= 1
         if self.missed and self.lock == 0:
             self.poll(self.clock())
 
@@ -142,10 +153,15 @@ class Stack:
         i = 0
         while i < self._njobs:  # a job may defer others
             job = self._jobs[i]
-            job.deferred = False
             self._jobs[i] = None
             i += 1
-            job.run()
+            if job is None:  # done, before an exception ended the last batch
+                continue
+            job.deferred = False
+            try:
+                job.run()
+            except MemoryError:
+                self.nomem += 1
         self._njobs = 0
 
     def poll(self, now):
@@ -171,7 +187,7 @@ class Stack:
             more = True
         finally:
             self.lock = 0
-        return 0 if more else self._queued(wait)
+        return 0 if more or self.missed else self._queued(wait)
 
     def _queued(self, wait):
         for nif in self.nifs:

@@ -47,7 +47,8 @@ def move32(dst: ptr32, i: int, src: ptr32, j: int):
 
 @micropython.viper
 def add32(words: ptr32, i: int, n: int):
-    words[i] = words[i] + n
+    p = ptr32(int(words) + (i << 2))
+    p[0] = p[0] + n
 
 
 @micropython.viper

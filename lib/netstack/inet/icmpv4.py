@@ -132,7 +132,9 @@ class ICMPv4:
         """Make a request a reply: RFC 1624 section 3 gives the new sum from the old one."""
         buf[at] = _REPLY
         acc = (get16(buf, at + 2) ^ 0xFFFF) + 0xF7FF  # ~(_ECHO << 8)
-        put16(buf, at + 2, ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF)
+        acc = (acc & 0xFFFF) + (acc >> 16)
+        # All ones for zero: right for every message, and the only right one for all zeros.
+        put16(buf, at + 2, 0xFFFF if acc == 0xFFFF else acc ^ 0xFFFF)
 
     def _seal(self, out):
         at = out.l4

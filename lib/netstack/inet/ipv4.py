@@ -320,7 +320,7 @@ class IPv4:
         self._header(fr.buf, at, n, src, dst, proto, ttl, tos)
         self.stat[_OUT] += 1
         v4 = out.v4
-        if nif is None and not zero(v4.gw, 0, 4) and not self._direct(dst, v4):
+        if not zero(v4.gw, 0, 4) and not self._direct(dst, v4):
             return out.output(fr, _ETHERTYPE, v4.gw, 0)
         return out.output(fr, _ETHERTYPE, dst, 0)
 

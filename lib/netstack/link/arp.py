@@ -8,7 +8,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.clock import elapsed, later
+from netstack.core.clock import elapsed
 from netstack.core.wire import find, get16, put16, same, zero
 
 _EHOSTUNREACH = const(113)
@@ -240,6 +240,9 @@ class ARP:
         self.tries[i] = 0
         self.used[i] = 0
         self._start()
+        self._send_held(i)
+
+    def _send_held(self, i):
         fr = self.held[i]
         if fr:
             self.held[i] = None
@@ -293,6 +296,7 @@ class ARP:
         copy(self.ips, 4 * i, ip, 0, 4)
         copy(self.macs, 6 * i, mac, 0, 6)
         self.states[i] = _STATIC
+        self._send_held(i)
 
     def flush(self):
         """Forget every neighbour but the static ones, and drop what waits for them."""
@@ -312,7 +316,11 @@ class ARP:
             if state:
                 mac = bytes(self.macs[6 * i : 6 * i + 6]) if state != _ASKING else None
                 result.append(
-                    (bytes(self.ips[4 * i : 4 * i + 4]), mac, ("", "asking", "fresh", "static")[state])
+                    (
+                        bytes(self.ips[4 * i : 4 * i + 4]),
+                        mac,
+                        ("", "asking", "fresh", "static")[state],
+                    )
                 )
         return result
 

@@ -12,7 +12,9 @@ _NONE = const(0xFFFF)
 
 
 @micropython.viper
-def set_key(key: ptr32, lport: int, rport: int, laddr: ptr8, lo: int, raddr: ptr8, ro: int, alen: int):
+def set_key(
+    key: ptr32, lport: int, rport: int, laddr: ptr8, lo: int, raddr: ptr8, ro: int, alen: int
+):
     """Fill `key` for addresses of `alen` bytes."""
     key[0] = (lport << 16) | rport
     a = ptr8(int(key) + 4)
@@ -55,10 +57,11 @@ def clear_remote(key: ptr32):
 @micropython.viper
 def _hash(key: ptr32, mask: int) -> int:
     h = key[0]
-    i = 1
-    while i < 9:
-        h = h * 31 + key[i]
-        i += 1
+    p = int(key) + 4
+    end = p + 32
+    while p < end:
+        h = h * 31 + ptr32(p)[0]
+        p += 4
     h = h ^ ((h >> 15) & 0x1FFFF)
     h = h ^ ((h >> 7) & 0x1FFFFFF)
     return h & mask
@@ -66,15 +69,17 @@ def _hash(key: ptr32, mask: int) -> int:
 
 @micropython.viper
 def _find(heads: ptr16, links: ptr16, keys: ptr32, key: ptr32, bucket: int) -> int:
-    i = heads[bucket]
+    i = ptr16(int(heads) + (bucket << 1))[0]
     while i != 0xFFFF:
-        p = i * 9
-        k = 0
-        while k < 9 and keys[p + k] == key[k]:
-            k += 1
-        if k == 9:
+        row = int(keys) + i * 36
+        want = int(key)
+        end = want + 36
+        while want < end and ptr32(row)[0] == ptr32(want)[0]:
+            row += 4
+            want += 4
+        if want == end:
             return i
-        i = links[i]
+        i = ptr16(int(links) + (i << 1))[0]
     return -1
 
 

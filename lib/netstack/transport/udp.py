@@ -77,7 +77,6 @@ class Endpoint:
             raise OSError(_EADDRNOTAVAIL)
         self.ip = ip if addr is not None else None
         self.laddr = bytearray(addr) if addr is not None else None
-        self._make_ring()
         self.lport = port or self.udp.free_port()
         self._file()
 
@@ -86,7 +85,6 @@ class Endpoint:
         src = ip.source(addr)
         if src is None:
             raise OSError(_ENETUNREACH)
-        self._make_ring()
         self._unfile()
         self.ip = ip
         self.laddr = self.laddr or bytearray(src)
@@ -115,6 +113,7 @@ class Endpoint:
         table = self.udp.table
         if table.find() is not None:
             raise OSError(_EADDRINUSE)
+        self._make_ring()
         if not table.add(self):
             raise OSError(_ENOMEM)
         self._filed = True
@@ -144,21 +143,22 @@ class Endpoint:
         if dst is None:
             return -_EDESTADDRREQ
         if not self._filed:
-            self._make_ring()
             self.lport = self.udp.free_port()
-            self._file()
-        src, error = self._source(ip, dst)
-        if error:
-            return -error
+            try:
+                self._file()
+            except OSError as error:
+                return -error.errno
+        if dst[0] == 255 and not self.broadcast and ip.broadcast(dst, 0):
+            return -_EACCES
+        src = self._source(ip, dst)
+        if src is None:
+            return -_ENETUNREACH
         return self.udp.output(self, buf, off, n, ip, src, dst, port)
 
     def _source(self, ip, dst):
-        if ip.broadcast(dst, 0) and dst[0] == 255 and not self.broadcast:
-            return None, _EACCES
         if self.nif is not None and self.laddr is None:
-            return self.nif.v4.addr, 0
-        src = self.laddr or ip.source(dst)
-        return src, 0 if src is not None else _ENETUNREACH
+            return self.nif.v4.addr
+        return self.laddr or ip.source(dst)
 
     def recv(self, buf, off, n, peek=False):
         """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.

@@ -6,7 +6,7 @@
 
 from micropython import const
 from netstack.core.clock import elapsed
-from netstack.core.wire import move32, sub32
+from netstack.core.wire import add32, move32, sub32
 
 _SND_UNA = const(1)
 _SND_NXT = const(2)
@@ -30,23 +30,39 @@ _F_PARTIAL = const(16)
 _FAST_REXMT = const(15)  # a counter of protocol.py
 
 _RTO_INIT = const(1000)  # RFC 6298 (2.1)
+_RTO_AFTER_SYN = const(3000)  # RFC 6298 (5.7)
 # DEVIATION RFC 6298 (2.4): a floor of 200 ms instead of 1 s, as Linux has: with a millisecond
 # clock the variance term tells better what is late, and a second of silence is what users of
 # lwIP complain of.
 _RTO_MIN = const(200)
 _RTO_MAX = const(60000)  # RFC 6298 (2.5)
+_RTO_KEPT = const(1000)
 
 
 def start(conn):
-    """The connection is established (RFC 5681 3.1; RFC 5681 (4) for a lost SYN)."""
+    """The connection is established."""
     cb = conn.cb
-    mss = cb[_SND_MSS]
-    window = 4 * mss if mss <= 1095 else 3 * mss if mss <= 2190 else 2 * mss
-    cb[_CWND] = mss if cb[_BACKOFF] else window
+    set_rto(conn)
+    cb[_CWND] = _initial(cb[_SND_MSS])
+    if cb[_BACKOFF]:  # the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7)
+        cb[_CWND] = cb[_SND_MSS]
+        cb[_RTO] = _RTO_AFTER_SYN
+        cb[_BACKOFF] = 0
     cb[_SSTHRESH] = 0x3FFFFFFF
     cb[_DUPACKS] = 0
     cb[_CREDIT] = 0
+    _forget_recovery(cb)
+
+
+def _initial(mss):
+    """The initial window (RFC 5681 3.1)."""
+    return 4 * mss if mss <= 1095 else 3 * mss if mss <= 2190 else 2 * mss
+
+
+def _forget_recovery(cb):
+    """RFC 6582 3.2 step 1: everything from SND.UNA on is beyond RECOVER."""
     move32(cb, _RECOVER, cb, _SND_UNA)
+    add32(cb, _RECOVER, -1)
 
 
 def in_flight(conn):
@@ -71,6 +87,8 @@ def on_ack(conn, acked):
     cb[_DUPACKS] = 0
     mss = cb[_SND_MSS]
     cwnd = cb[_CWND]
+    if cwnd >= (in_flight(conn) + acked) << 1:
+        return  # RFC 7661 section 3: a window that is not used proves nothing
     if cwnd < cb[_SSTHRESH]:
         # RFC 3465 2.2: L = 2, so that delayed ACKs do not halve the growth
         cb[_CWND] = cwnd + (acked if acked < 2 * mss else 2 * mss)
@@ -116,7 +134,6 @@ def on_dupack(conn):
         conn.tcp.stat[_FAST_REXMT] += 1
 
 
-
 def on_timeout(conn):
     """The retransmission timer has run out (RFC 5681 equation 4, RFC 6582 3.2 step 6)."""
     cb = conn.cb
@@ -133,9 +150,9 @@ def on_timeout(conn):
 def after_idle(conn):
     """RFC 5681 4.1: nothing was sent for a timeout, so the window says nothing any more."""
     cb = conn.cb
-    mss = cb[_SND_MSS]
-    if cb[_CWND] > 4 * mss:
-        cb[_CWND] = 4 * mss
+    restart = _initial(cb[_SND_MSS])
+    if cb[_CWND] > restart:
+        cb[_CWND] = restart
 
 
 def sample(conn, now):
@@ -157,6 +174,8 @@ def sample(conn, now):
             error = -error
         cb[_RTTVAR] = var + error - (var >> 2)
     set_rto(conn)
+    if sub32(cb, _SND_UNA, cb, _RECOVER) > 0x1FFFFFFF:  # before it is so far off that it wraps
+        _forget_recovery(cb)
 
 
 def set_rto(conn):
@@ -168,6 +187,20 @@ def set_rto(conn):
     var = cb[_RTTVAR]
     rto = (cb[_SRTT] >> 3) + (var if var > _RTO_MIN else _RTO_MIN)
     cb[_RTO] = rto if rto < _RTO_MAX else _RTO_MAX
+
+
+def heard(conn):
+    """An ACK after timeouts. RFC 6298 section 5 keeps the RTO backed off until a round trip is
+    measured: it may be that the path has become slow. DEVIATION: no more than _RTO_KEPT of it, or
+    a path that loses much would come to rest at _RTO_MAX."""
+    cb = conn.cb
+    cb[_BACKOFF] = 0
+    kept = cb[_RTO]
+    set_rto(conn)
+    if kept > _RTO_KEPT:
+        kept = _RTO_KEPT
+    if cb[_RTO] < kept:
+        cb[_RTO] = kept
 
 
 def back_off(conn):

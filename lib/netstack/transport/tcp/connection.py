@@ -8,8 +8,10 @@
 #   16 SSTHRESH 17 DUPACKS  18 SRTT * 8  19 RTTVAR * 4            20 RTO      21 BACKOFF
 #   22 RTT_AT   23 UNACKED (bytes received, not acknowledged)     24..28, 30 deadlines
 #   29 CREDIT   31 FLAGS    32 SENT_AT   33 RCV_MSS  34 RCVD_AT   35 PROBES   36 SCRATCH
-#   37 STATE    38.. kept for window scale, timestamps and SACK
-# Memory: about 450 bytes on a 32-bit port, and the rings once there is data.
+#   37 STATE    38 DUPS (ACKs owed for segments out of order)
+#   39.. kept for window scale, timestamps and SACK
+# Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
+# out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
 from array import array
 from micropython import const
@@ -66,6 +68,7 @@ _EISCONN = const(106)
 _ENOTCONN = const(107)
 
 _HDR = const(20)
+_RING_MIN = const(2048)  # the smallest ring worth a connection
 _ORPHAN_MS = const(60000)  # FIN-WAIT-2 of a connection that nobody holds any more
 
 STATES = (
@@ -101,6 +104,8 @@ class Connection:
         self.tx = None
         self.rx = None
         self.ranges = None
+        self.tx_size = 0  # of the rings: what was wished for, as far as the budget goes
+        self.rx_size = 0
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
         self.mss = 536  # the largest segment we take, and send
@@ -145,7 +150,7 @@ class Connection:
             raise OSError(_EISCONN)
         src = self.laddr or ip.source(addr)
         nif = ip.route(addr, 0)
-        if src is None or nif is None:
+        if src is None or nif is None or ip.broadcast(addr, 0):
             raise OSError(_ENETUNREACH)
         self.ip = ip
         self.nif = nif
@@ -153,17 +158,28 @@ class Connection:
         self.raddr = bytearray(addr)
         self.rport = port
         self.lport = self.lport or self.tcp.free_port()
+        self._forget()
         self.start(_SYN_SENT)
         self.st.defer(self)
+
+    def _forget(self):
+        """What an earlier attempt has left: a program may connect again when one has failed."""
+        for i in range(_WORDS):
+            self.cb[i] = 0
+        self._free_rings()
+        self.error = self.soft_error = 0
+        self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
 
     def start(self, state):
         """Enter the table with all numbers set, in SYN-SENT or SYN-RECEIVED."""
         tcp = self.tcp
         timer = self.st.timers.new(self._expire)
         try:
+            self._reserve()
             if not tcp.file(self):
                 raise OSError(_EADDRINUSE)
         except Exception as e:
+            self._free_rings()
             self.st.timers.discard(timer)
             raise e
         self.timer = timer
@@ -183,7 +199,7 @@ class Connection:
         """Bytes that send() would take now."""
         if self.state != _ESTABLISHED and self.state != _CLOSE_WAIT:
             return 0
-        return self.tx.free() if self.tx else self.sndbuf
+        return self.tx.free() if self.tx else self.tx_size
 
     def send(self, buf, off, n):
         """Queue up to `n` bytes at buf[off]. Returns how many were taken, or -errno."""
@@ -195,9 +211,10 @@ class Connection:
                 return -_EAGAIN
             return -_EPIPE if self.raddr else -_ENOTCONN
         if self.tx is None:
-            if not self.st.charge(self.sndbuf):
+            try:
+                self.tx = Ring(self.tx_size)
+            except MemoryError:
                 return -_ENOMEM
-            self.tx = Ring(self.sndbuf)
         n = self.tx.write(buf, off, n)
         if n == 0:
             return -_EAGAIN
@@ -247,20 +264,20 @@ class Connection:
             return
         cb = self.cb
         gain = self.space() - sub32(cb, _RCV_ADV, cb, _RCV_NXT)
-        if gain >= 2 * self.mss or gain >= self.rcvbuf >> 1:
-            cb[_FLAGS] |= _F_ACK_NOW
-            self.st.defer(self)
+        if gain >= 2 * self.mss or gain >= self.rx_size >> 1:
+            self.acknowledge()
 
     def space(self):
         """Free bytes of the receive ring."""
-        return self.rx.free() if self.rx else self.rcvbuf
+        return self.rx.free() if self.rx else self.rx_size
 
     def receive_ring(self):
-        """The receive ring, made when the first text comes; None when there is no memory."""
+        """The receive ring, made when the first text comes; None when the heap is full."""
         if self.rx is None:
-            if not self.st.charge(self.rcvbuf):
-                return None
-            self.rx = Ring(self.rcvbuf)
+            try:
+                self.rx = Ring(self.rx_size)
+            except MemoryError:
+                self.st.nomem += 1
         return self.rx
 
     # -- CLOSE and ABORT --------------------------------------------------------------------
@@ -283,6 +300,9 @@ class Connection:
     def shutdown_recv(self):
         """No more data to us: what has come or will come is thrown away."""
         self.deaf = True
+        if self.rx:
+            self.rx.skip(self.rx.len)
+            self._update_window()
 
     def close(self):
         """Finish politely; the connection lives on by itself as long as it takes. Data that was
@@ -306,7 +326,9 @@ class Connection:
         """Reset the connection (RFC 9293 3.10.5)."""
         if self.state >= _SYN_RCVD and self.state != _TIME_WAIT:
             emit(self, _RST | _ACK, _SND_MAX, 0, 0)
+        self.orphan = True
         self.fail(_ECONNABORTED)
+        self._free_rings()
 
     # -- what the machine does to itself ----------------------------------------------------
 
@@ -320,6 +342,11 @@ class Connection:
         """A segment for this connection. Borrows `fr`."""
         arrives(self, seg, fr)
 
+    def acknowledge(self):
+        """Send an ACK at the end of the batch."""
+        self.cb[_FLAGS] |= _F_ACK_NOW
+        self.st.defer(self)
+
     def opened(self):
         """ESTABLISHED has been reached."""
         keep(self)
@@ -332,6 +359,7 @@ class Connection:
         """FIN-WAIT-2: wait for the peer's FIN, but not for ever if nobody is interested."""
         if self.orphan:
             set_timer(self, _T_2MSL, _ORPHAN_MS)
+            self.st.defer(self)
 
     def time_wait(self):
         self.set_state(_TIME_WAIT)
@@ -357,20 +385,27 @@ class Connection:
         if listener:
             listener.lost(self)
         self.st.defer(self)
-        if self.orphan:
+        self.st.credit(self.tx_size)
+        self.tx_size = 0
+        self.tx = None
+        if self.orphan or not self.available():
             self._free_rings()
-        elif self.tx:
-            self.st.credit(self.tx.size)
-            self.tx = None
+
+    def _reserve(self):
+        """Take what the rings will need out of the budget; they are made when there is data."""
+        st = self.st
+        rx = st.share(self.rcvbuf, _RING_MIN)
+        tx = st.share(self.sndbuf, _RING_MIN) if rx else 0
+        if not tx:
+            st.credit(rx)
+            raise OSError(_ENOMEM)
+        self.rx_size = rx
+        self.tx_size = tx
 
     def _free_rings(self):
-        if self.tx:
-            self.st.credit(self.tx.size)
-            self.tx = None
-        if self.rx:
-            self.st.credit(self.rx.size)
-            self.rx = None
-        self.ranges = None
+        self.st.credit(self.rx_size + self.tx_size)
+        self.rx_size = self.tx_size = 0
+        self.tx = self.rx = self.ranges = None
 
     def _expire(self):
         expire(self)

@@ -53,6 +53,7 @@ _FLAGS = const(31)
 _RCV_MSS = const(33)
 _RCVD_AT = const(34)
 _PROBES = const(35)
+_DUPS = const(38)
 _F_ACK_NOW = const(1)
 _F_TIMING = const(4)
 _F_RECOVERY = const(8)
@@ -102,7 +103,9 @@ def _syn_sent(conn, seg, fr):
     cb = conn.cb
     w = seg.w
     flags = seg.flags
-    if flags & _ACK and (sub32(w, _SEG_ACK, cb, _ISS) <= 0 or sub32(w, _SEG_ACK, cb, _SND_MAX) > 0):
+    if flags & _ACK and (
+        sub32(w, _SEG_ACK, cb, _ISS) <= 0 or sub32(w, _SEG_ACK, cb, _SND_MAX) > 0
+    ):
         reset(conn.tcp, fr)
         return False
     if flags & _RST:
@@ -139,7 +142,7 @@ def peer_syn(conn, seg):
     if mss < 64:
         mss = 64  # a peer that asks for less wants us to drown in headers
     cb[_SND_MSS] = mss if mss < conn.mss else conn.mss
-    cb[_RCV_MSS] = 536
+    cb[_RCV_MSS] = 536 if cb[_SND_MSS] > 536 else cb[_SND_MSS]  # until it sends more
     _set_window(conn, seg)
 
 
@@ -157,8 +160,6 @@ def established(conn, seg):
     cb = conn.cb
     _set_window(conn, seg)
     congestion.start(conn)
-    cb[_BACKOFF] = 0
-    congestion.set_rto(conn)
     cb[_T_REXMT] = 0
     conn.set_state(_ESTABLISHED)
     conn.opened()
@@ -177,7 +178,7 @@ def _check_sequence(conn, seg):
         seg.trim_front(1)  # simultaneous open, figure 8 line 5
         off = 0
         n -= 1
-    if conn.state == _TIME_WAIT and seg.flags & _SYN and not seg.flags & _RST and off >= 0:
+    if conn.state == _TIME_WAIT and seg.flags & (_SYN | _RST | _ACK) == _SYN and off >= 0:
         return True  # check_syn lets it open a new connection
     if n == 0:
         ok = off == 0 or 0 <= off < wnd
@@ -196,12 +197,25 @@ def _check_sequence(conn, seg):
             cb[_FLAGS] |= _F_ACK_NOW
             if conn.state == _TIME_WAIT:
                 set_timer(conn, _T_2MSL, conn.tcp.msl_ms << 1)
-        return False
-    if off < 0 and n:
+        return _just_ack(conn, seg, off)
+    if n and off + n > wnd > 0:
+        seg.trim_end(off + n - wnd)
+    # RFC 5961: a RST counts by its own number alone, a SYN whatever its number
+    if off < 0 and n and not seg.flags & (_SYN | _RST):
         seg.trim_front(-off)
         cb[_FLAGS] |= _F_ACK_NOW  # part of it was here before: tell how far we are
-    elif n and off + n > wnd > 0:
-        seg.trim_end(off + n - wnd)
+    return True
+
+
+def _just_ack(conn, seg, off):
+    """A segment whose numbers lie before the window. True: look at its ACK, and at nothing else.
+    DEVIATION RFC 9293 3.10.7.4, as BSD: two ends that are both behind would drop each other's ACKs
+    for ever. RFC 5961 section 5 has its say on the number."""
+    if seg.flags & (_SYN | _RST) or not -65536 < off < 0 or conn.state < _ESTABLISHED:
+        return False
+    seg.len = 0
+    seg.flags &= ~_FIN
+    seg.total = 1  # no duplicate ACK (RFC 5681 section 2)
     return True
 
 
@@ -234,7 +248,8 @@ def _check_syn(conn, seg):
     """Fourth (RFC 5961 section 4: a SYN in the window is challenged)."""
     if not seg.flags & _SYN:
         return True
-    if conn.state == _TIME_WAIT:
+    ahead = sub32(seg.w, _SEG_SEQ, conn.cb, _RCV_NXT)
+    if conn.state == _TIME_WAIT and ahead >= 0 and not seg.flags & _ACK:
         # RFC 9293 3.10.7.4, MAY-2: a new connection may start beyond the old one's numbers
         conn.reopen = True
         return False
@@ -255,6 +270,8 @@ def _check_ack(conn, seg, fr):
             reset(conn.tcp, fr)
             return False
         move32(cb, _SND_UNA, w, _SEG_ACK)
+        if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:  # our SYN was still to be sent again
+            move32(cb, _SND_NXT, cb, _SND_UNA)
         _measure(conn, w)
         established(conn, seg)
         return True
@@ -288,8 +305,8 @@ def _advance(conn, seg, acked):
     if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
         move32(cb, _SND_NXT, cb, _SND_UNA)
     if cb[_BACKOFF]:
-        cb[_BACKOFF] = 0
-        congestion.set_rto(conn)
+        congestion.heard(conn)
+    conn.soft_error = 0
     first_partial = not cb[_FLAGS] & _F_PARTIAL
     congestion.on_ack(conn, acked)
     if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
@@ -371,9 +388,10 @@ def _text(conn, seg, fr):
             seg.flags &= ~_FIN
         else:
             conn.tcp.stat[_OUT_OF_ORDER] += 1
-            cb[_FLAGS] |= _F_ACK_NOW  # RFC 5681 4.2: at once, it is a duplicate ACK
+            cb[_DUPS] += 1
         return
     conn.changed = True
+    cb[_DUPS] = 0
     if conn.deaf:
         conn.rx.skip(conn.rx.len)
     if seg.len > cb[_RCV_MSS]:

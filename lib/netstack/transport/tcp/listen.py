@@ -1,5 +1,5 @@
-# Listening (RFC 9293 3.10.7.2): SYNs become connections in SYN-RECEIVED, those that are established
-# wait to be accepted; both count against the backlog.
+# Listening (RFC 9293 3.10.7.2): SYNs become connections in SYN-RECEIVED, those that are
+# established wait to be accepted; both count against the backlog.
 
 from micropython import const
 from netstack.transport.demux import clear_local, clear_remote, set_key

@@ -1,8 +1,9 @@
 # What TCP sends, as an ordered list of reasons (RFC 9293 3.7.4, 3.8.6).
 #
-#   1. SYN or SYN,ACK                     4. the rest, if Nagle and silly window avoidance allow
-#   2. one segment again (fast retransmit) 5. FIN
-#   3. full segments the windows allow    6. an ACK that is due
+#   1. SYN or SYN,ACK                      5. the rest, if Nagle and silly window avoidance allow
+#   2. duplicate ACKs                      6. FIN
+#   3. one segment again (fast retransmit) 7. an ACK that is due
+#   4. full segments the windows allow
 #
 # The send ring is read again for retransmissions; SND.UNA is at its head. SND.NXT goes back to
 # SND.UNA after a timeout, SND.MAX remembers how far it had come.
@@ -42,6 +43,8 @@ _T_PERSIST = const(25)
 _T_OUTPUT = const(30)
 _SENT_AT = const(32)
 _FLAGS = const(31)
+_SCRATCH = const(36)
+_DUPS = const(38)
 _F_ACK_NOW = const(1)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -60,12 +63,38 @@ def output(conn):
     if state <= _SYN_RCVD:
         _handshake(conn, cb)
         return
+    if cb[_DUPS]:
+        _duplicates(conn, cb)
     if cb[_FLAGS] & _F_REXMT:
         _again(conn, cb)
     while _more(conn, cb):
         pass
-    if cb[_FLAGS] & _F_ACK_NOW and not emit(conn, _ACK, _SND_NXT, 0, 0):
+    if cb[_FLAGS] & _F_ACK_NOW and not _ack(conn, cb):
         _retry(conn, cb)
+
+
+def _duplicates(conn, cb):
+    """A duplicate ACK for each segment out of order (RFC 5681 4.2), however many came in a batch
+    and whatever else goes out: three bare ones make the peer send again, more say nothing new."""
+    n = cb[_DUPS]
+    cb[_DUPS] = 0
+    if n > 3:
+        n = 3
+    while n and _ack(conn, cb):
+        n -= 1
+
+
+def _ack(conn, cb):
+    """An ACK bears the number the peer expects next, as far as we know, not that of what is being
+    sent again: else it is not acceptable (RFC 9293 3.10.7.4 first), and two ends that both send
+    again never hear each other's ACKs. A byte that probed a closed window does not count."""
+    move32(cb, _SCRATCH, cb, _SND_MAX)
+    beyond = sub32(cb, _SND_MAX, cb, _SND_UNA) - cb[_SND_WND]
+    if beyond > 0:
+        add32(cb, _SCRATCH, -beyond)
+    if sub32(cb, _SCRATCH, cb, _SND_NXT) < 0:
+        move32(cb, _SCRATCH, cb, _SND_NXT)
+    return emit(conn, _ACK, _SCRATCH, 0, 0)
 
 
 def _handshake(conn, cb):
@@ -79,6 +108,8 @@ def _handshake(conn, cb):
         if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
             move32(cb, _SND_MAX, cb, _SND_NXT)
             _time(conn, cb, _ISS)
+        else:
+            cb[_FLAGS] &= ~_F_TIMING  # sent twice: RFC 6298 section 3
         set_timer(conn, _T_REXMT, cb[_RTO])
     elif cb[_FLAGS] & _F_ACK_NOW:
         emit(conn, _ACK, _SND_NXT, 0, 0)
@@ -123,7 +154,7 @@ def _more(conn, cb):
         n = mss
     if n > left:
         n = left
-    if n <= 0 and left > 0:
+    if n < 0 or n == 0 < left:
         if wnd <= off and off == 0 and not cb[_T_PERSIST]:
             set_timer(conn, _T_PERSIST, cb[_RTO])  # RFC 9293 3.8.6.1: probe a closed window
         return False
@@ -193,7 +224,7 @@ def probe(conn):
 
 
 def _time(conn, cb, seq):
-    """Time this segment, if none is being timed (RFC 6298 section 3, Karn's rule: new data only)."""
+    """Time this segment, if none is being timed (RFC 6298 section 3, Karn: new data only)."""
     if not cb[_FLAGS] & _F_TIMING:
         cb[_FLAGS] |= _F_TIMING
         move32(cb, _RTT_SEQ, cb, seq)

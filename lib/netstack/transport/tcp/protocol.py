@@ -5,7 +5,7 @@
 
 from micropython import const
 from netstack.core.clock import elapsed
-from netstack.core.wire import add32, get16, load32, sub32
+from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_local, clear_remote, set_key
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.listen import Listener
@@ -70,13 +70,16 @@ class TCP:
         self.addr_to = bytearray(16)
         self.addr_from = bytearray(16)
         budget = st.budget
-        self.rcvbuf = _clip(budget // 16, 2920, 65535)
-        self.sndbuf = _clip(budget // 16, 2920, 65535)
+        self.rcvbuf = _clip(budget // 32, 2920, 65535)
+        self.sndbuf = _clip(budget // 32, 2920, 65535)
         self.limit = _clip(budget // 4096, 8, 4096)  # connections
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self._waiting = []  # connections in TIME-WAIT, oldest first
         self._secret = bytearray(16)
         st.random.fill(self._secret, 0, 16)
+        self._iss_at = st.now
+        self._carry = 0
+        self._old = None  # the control block of the connection that a new one takes over from
         self._challenged = 0
         self._challenge_at = st.now
         st.tcp = self
@@ -119,9 +122,7 @@ class TCP:
     # -- table ------------------------------------------------------------------------------
 
     def _set_key(self, conn):
-        set_key(
-            self.table.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen
-        )
+        set_key(self.table.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen)
 
     def file(self, conn):
         """Enter a connection; False when the four numbers are taken."""
@@ -174,9 +175,18 @@ class TCP:
         h.update(conn.raddr)
         h.update(bytes((conn.lport >> 8, conn.lport & 255, conn.rport >> 8, conn.rport & 255)))
         load32(conn.cb, _ISS, h.digest(), 0)
-        # milliseconds times 250, without leaving small ints
+        # 250 * now modulo 2^32, without leaving small ints; 2^30 ms come to half of it
         now = self.st.now
-        add32(conn.cb, _ISS, (now & 0x1FFFFF) * 250)
+        if now < self._iss_at:
+            self._carry ^= 0x10000
+        self._iss_at = now
+        add32(conn.cb, _ISS, (now & 0x7FFF) * 250)
+        for _ in range(4):
+            add32(conn.cb, _ISS, ((now >> 15) * 250 + self._carry & 0x1FFFF) << 13)
+        old = self._old
+        if old and sub32(conn.cb, _ISS, old, _SND_MAX) <= 0:  # RFC 9293 3.10.7.4: beyond them
+            move32(conn.cb, _ISS, old, _SND_MAX)
+            add32(conn.cb, _ISS, 64000)
 
     def may_challenge(self):
         now = self.st.now
@@ -227,12 +237,16 @@ class TCP:
 
     def _reopen(self, conn, fr):
         """A SYN has come for a connection in TIME-WAIT, beyond its numbers."""
+        conn.reopen = False
+        found = self.listening(conn.ip, conn.laddr, conn.lport)
+        found = found or self.listening(conn.ip, None, conn.lport)
+        if found is None:
+            conn.acknowledge()
+            return
         conn.fail(0)
-        found = self._lookup(fr)
-        if found is not None:
-            found.input(fr, self.seg)
-        else:
-            reset(self, fr)
+        self._old = conn.cb
+        found.input(fr, self.seg)
+        self._old = None
 
     def error(self, ip, buf, at, l4, errno, hard):
         """An ICMP error about a segment of ours (RFC 5927: only if it can be in flight)."""

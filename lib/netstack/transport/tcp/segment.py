@@ -63,7 +63,7 @@ class Segment:
         self.mss = 0  # 0: no such option
 
     def parse(self, fr):
-        """Check and take apart the segment at fr.l4. Returns 0, or the counter of what is wrong."""
+        """Check and take apart the segment at fr.l4. Returns 0, or the counter of what is bad."""
         buf = fr.buf
         at = fr.l4
         n = fr.end - at
@@ -179,7 +179,6 @@ def _finish(conn, fr, n, offset):
     ip.output(fr, conn.laddr, conn.raddr, _PROTO, conn.ttl, conn.tos)
 
 
-
 def window(conn):
     """The window to offer; moves RCV.ADV, the right edge once offered, which never moves back
     (RFC 9293 3.8.6.2.2: receiver's silly window avoidance)."""
@@ -187,8 +186,8 @@ def window(conn):
     free = conn.space()
     old = sub32(cb, _RCV_ADV, cb, _RCV_NXT)
     step = conn.mss
-    if step > conn.rcvbuf >> 1:
-        step = conn.rcvbuf >> 1
+    if step > conn.rx_size >> 1:
+        step = conn.rx_size >> 1
     if free - old < step:
         free = old
     if free > 65535:
@@ -239,4 +238,3 @@ def reset(tcp, fr):
     put_csum(buf, at + _SUM, csum(buf, at, _HDR, acc))
     tcp.stat[_OUT_RST] += 1
     ip.output(out, me, to, _PROTO)
-

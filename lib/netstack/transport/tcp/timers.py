@@ -48,8 +48,9 @@ def _earliest(cb: ptr32, now: int) -> int:
     """Milliseconds until the first deadline, -1 for none."""
     best = -1
     i = 24
+    p = int(cb) + 96
     while i <= 30:
-        due = cb[i]
+        due = ptr32(p)[0]
         if due and i != 29:  # word 29 is no deadline
             d = (due - now) & 0x3FFFFFFF
             if d >= 0x20000000:
@@ -57,6 +58,7 @@ def _earliest(cb: ptr32, now: int) -> int:
             if best < 0 or d < best:
                 best = d
         i += 1
+        p += 4
     return best
 
 

@@ -1,0 +1,5 @@
+// Arm MPS2 with the AN385 FPGA image.
+#define MICROPY_HW_BOARD_NAME   "MPS2 AN385"
+#define MICROPY_HW_MCU_NAME     "Cortex-M3"
+#define MICROPY_HW_CPU_FREQ     (25000000)
+#define MICROPY_HW_PYSTACK_SIZE (32768)

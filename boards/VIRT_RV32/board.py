@@ -1,0 +1,12 @@
+# QEMU's virt machine with one virtio-net device.
+_nic = None
+
+
+def nic():
+    """The board's network interface, opened at the first call."""
+    global _nic
+    if _nic is None:
+        from virtio_net import VirtioNet
+
+        _nic = VirtioNet()
+    return _nic

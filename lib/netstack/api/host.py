@@ -1,0 +1,341 @@
+# The stack of this process or board, and what keeps it running: every face shares it.
+#
+#   a blocking call:  pump() -> did something happen? -> stack.idle(ms until it is next due)
+#   select, asyncio:  socket.ioctl -> pump_once_a_round()
+#   a busy program:   on boards a NIC's interrupt and a one-shot timer poll from the scheduler
+#                     (Service). The unix port has neither: there the stack runs while the program
+#                     waits for a socket, in select, asyncio or sleep_ms, or asks an interface.
+
+import gc
+import io
+import sys
+from micropython import const, schedule
+from netstack.core.clock import elapsed, later
+from time import sleep_ms, ticks_ms
+
+_EAGAIN = const(11)
+_POLL = const(3)  # MP_STREAM_POLL
+_RD = const(1)
+_LOOPBACK = b"\x7f\0\0\1"
+_LOOPBACK_MASK = b"\xff\0\0\0"
+_BUDGET_MIN = const(32 * 1024)
+_BUDGET_MAX = const(2048 * 1024)
+_RECHECK_MS = const(500)  # the longest a board's stack is left alone
+_TURNS = const(4)  # polls in a row before the program gets a turn
+_BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
+
+UNIX = sys.platform in ("linux", "darwin")
+
+_st = None
+_service = None
+_nics = []
+_owed = []  # sockets whose callback is to be called
+_round = 0
+
+
+def stack():
+    """The stack, made when it is first asked for: with loopback, without a NIC."""
+    global _st
+    if _st is None:
+        _st = _make()
+    return _st
+
+
+def _make():
+    global _service
+    from netstack.core.stack import Stack
+    from netstack.inet import icmpv4, ipv4
+    from netstack.link import loopback
+
+    st = Stack(_budget(), ticks_ms)
+    ipv4.attach(st)
+    icmpv4.attach(st)
+    nif = st.add(loopback.Loopback(), loopback.attach, "lo")
+    nif.set_up(True)
+    st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)
+    if UNIX:
+        st.idle = _sleeper()
+    else:
+        _service = Service(st)
+        st.idle = _service.idle
+    return st
+
+
+def _budget():
+    """What the board says, else a quarter of the memory that is free."""
+    try:
+        import board
+
+        return board.BUDGET
+    except (ImportError, AttributeError):
+        gc.collect()
+        return min(max(gc.mem_free() // 4, _BUDGET_MIN), _BUDGET_MAX)
+
+
+def udp():
+    st = stack()
+    if st.udp is None:
+        from netstack.transport import udp
+
+        udp.attach(st)
+    return st.udp
+
+
+def tcp():
+    st = stack()
+    if st.tcp is None:
+        from netstack.transport import tcp
+
+        tcp.attach(st)
+    return st.tcp
+
+
+def dns():
+    st = stack()
+    if st.dns is None:
+        from netstack.services import dns
+
+        udp()
+        dns.attach(st)
+    return st.dns
+
+
+# -- NICs ---------------------------------------------------------------------------------------
+
+
+def port_nic():
+    """The NIC this port or board comes with."""
+    if UNIX:
+        import os
+        import tap
+
+        mac = os.getenv("NETSTACK_MAC")
+        return tap.TAP(os.getenv("NETSTACK_TAP") or "tap0", _parse_mac(mac) if mac else None)
+    try:
+        import board
+    except ImportError:
+        raise OSError(19, "this firmware knows no NIC: network.LAN(nic=...) takes one of yours")
+    return board.nic()
+
+
+def _parse_mac(text):
+    try:
+        mac = bytes(int(part, 16) for part in text.split(":"))
+    except ValueError:
+        mac = b""
+    if len(mac) != 6:
+        raise ValueError("NETSTACK_MAC=%s: six bytes in hexadecimal, 02:00:00:00:00:01" % text)
+    return mac
+
+
+def add(nic, name):
+    """Put a NIC on the stack as an Ethernet interface; returns the interface."""
+    nif = stack().add(nic, _attach_ethernet, name)
+    _nics.append(nic)
+    if _service:
+        _service.watch(nic)
+    return nif
+
+
+def _attach_ethernet(nif):
+    from netstack.link import arp, ethernet
+
+    ethernet.attach(nif)
+    arp.attach(nif)
+
+
+# -- keeping it running -------------------------------------------------------------------------
+
+
+def enter(st):
+    """A call into the stack begins. From a scheduled callback that has interrupted the stack it
+    is refused: whoever it interrupted cannot go on before the callback returns."""
+    if st.lock:
+        raise OSError(_EAGAIN)
+    st.enter()
+
+
+def leave(st):
+    st.leave()
+    if _service:
+        _service.look()
+    if _owed:
+        _settle()
+
+
+def pump():
+    """Poll the stack. Returns the milliseconds until it is next due, -1: only a NIC can tell."""
+    st = _st
+    if _service:
+        _service.begin()
+    due = st.poll(ticks_ms())
+    if _service:
+        _service.look()
+    if _owed:
+        _settle()
+    return 0 if st.missed else due
+
+
+def owe(sock):
+    """Have the callback of a socket called once nobody is inside the stack any more."""
+    if sock not in _owed:
+        _owed.append(sock)
+
+
+def _settle():
+    if _st.lock:
+        return
+    try:
+        while _owed:
+            schedule(_call_back, _owed[-1])
+            _owed.pop()
+    except RuntimeError:
+        pass  # the scheduler's queue is full: with the next poll
+
+
+def _call_back(sock):
+    sock.call_back()
+
+
+def pump_once_a_round(last):
+    """For a poller that asks one socket after the other: poll the stack when the socket that was
+    last asked in round `last` is asked again. Returns the number of this round."""
+    global _round
+    if last == _round:
+        _round = (_round + 1) & 0x3FFFFFFF
+        turns = _TURNS
+        while pump() == 0 and turns:
+            turns -= 1
+        if turns == 0 and _service:
+            _service.arm(0)  # the poller may sleep now, but not for long
+    return _round
+
+
+def current_round():
+    return _round
+
+
+def wait(done, ms):
+    """Keep the stack running until done() is true or `ms` are over (-1: for ever). Returns what
+    done() said last."""
+    start = ticks_ms() & 0x3FFFFFFF
+    while True:
+        due = pump()
+        value = done()
+        if value:
+            return value
+        if ms >= 0:
+            left = ms - elapsed(ticks_ms() & 0x3FFFFFFF, start)
+            if left <= 0:
+                return value
+            if due < 0 or left < due:
+                due = left
+        if due:
+            _st.idle(due)
+
+
+def _sleeper():
+    """What makes the unix port sleep until a NIC has something or some milliseconds are over."""
+    try:
+        import tap
+    except ImportError:  # a build without TAPs
+        return lambda ms: sleep_ms(_BLIND_MS if ms < 0 else ms)
+
+    def idle(ms):
+        for nic in _nics:
+            if getattr(nic, "fileno", -1) < 0 and (ms < 0 or ms > _BLIND_MS):
+                ms = _BLIND_MS
+        tap.wait(_nics, ms)
+
+    if hasattr(tap, "on_wait"):
+        tap.on_wait(_background)
+    return idle
+
+
+def _background(_):
+    """Called by the scheduler of the unix port while the program waits, whatever for."""
+    if not _st.lock:
+        _st.poll(ticks_ms())
+        if _owed:
+            _settle()
+
+
+class Service(io.IOBase):
+    """Polls a board's stack from the scheduler, whatever the program does: when a NIC interrupts,
+    and when the stack is due. As a stream, it becomes readable when that has happened."""
+
+    def __init__(self, st):
+        from machine import Timer
+        from select import poll
+
+        self.st = st
+        self.woken = False
+        self.interrupted = False
+        self.blind = False
+        self.at = 0  # when the timer fires
+        self._run_bound = self._run
+        self._timer = Timer(-1)
+        self._poller = poll()
+        self._poller.register(self, _RD)
+        self.arm(1)
+
+    def watch(self, nic):
+        if hasattr(nic, "irq"):
+            nic.irq(self._run_bound)
+        else:
+            self.blind = True
+
+    def begin(self):
+        """The program itself polls the stack now."""
+        self.woken = False
+        if self.interrupted:
+            self.interrupted = False
+            raise KeyboardInterrupt
+
+    def idle(self, ms):
+        """Sleep until the service has run, or `ms` are over (-1: for ever)."""
+        if self.blind and (ms < 0 or ms > _BLIND_MS):
+            ms = _BLIND_MS
+        for _ in self._poller.ipoll(ms):
+            pass
+
+    def ioctl(self, request, arg):
+        if request == _POLL:
+            return _RD if self.woken else 0
+        return -22  # EINVAL
+
+    def _run(self, _):
+        """Called by the scheduler: never raises, never allocates."""
+        self.woken = True
+        st = self.st
+        if st.lock:
+            st.missed = True  # the program is inside the stack and will see to it
+            self.arm(_BLIND_MS)
+            return
+        due = 0
+        turns = _TURNS
+        try:
+            while due == 0 and turns:
+                due = st.poll(ticks_ms())
+                turns -= 1
+        except KeyboardInterrupt:  # meant for the program, which gets it with its next call
+            self.interrupted = True
+        if _owed:
+            _settle()
+        self.arm(due)
+
+    def arm(self, due):
+        """Run again in `due` milliseconds, or when there is no telling."""
+        most = _BLIND_MS if self.blind else _RECHECK_MS
+        if due < 0 or due > most:
+            due = most
+        elif due == 0:
+            due = 1
+        self.at = later(ticks_ms() & 0x3FFFFFFF, due)
+        self._timer.init(mode=self._timer.ONE_SHOT, period=due, callback=self._run_bound)
+
+    def look(self):
+        """A call into the stack has ended: is it due earlier now?"""
+        timers = self.st.timers
+        if timers.armed and elapsed(self.at, timers.next) > 0:
+            self.arm(max(elapsed(timers.next, self.st.now), 0))

@@ -1,0 +1,398 @@
+# MicroPython's `network`: interfaces, their addresses, DHCP and DNS settings (see docs/library of
+# MicroPython). network.LAN() is the port's or board's own NIC, network.LAN(nic=obj) one of yours.
+#
+# active(True) brings the interface up and starts DHCP unless an address has been set by hand.
+
+import sys as _sys
+from micropython import const as _const
+from netstack.api import address as _address
+from netstack.api import host as _host
+
+STAT_IDLE = _const(0)  # not active
+STAT_CONNECTING = _const(1)  # no link yet
+STAT_NO_IP = _const(2)  # link, but no address yet
+STAT_GOT_IP = _const(3)
+STAT_CONNECT_FAIL = _const(-1)  # no lease, or address taken: status("error") tells
+
+_EADDRINUSE = _const(98)
+_ETIMEDOUT = _const(110)
+_LINK_UP = _const(1)
+_PATIENCE = _const(4)  # unanswered DHCP messages before it is called a failure
+_DHCP_MS = _const(10000)
+_ASKED_MS = _const(10)
+_PROBES = _const(2)  # as DHCP does, see services/dhcp.py
+_PROBE_MS = _const(200)
+_MTU_MIN = _const(68)  # RFC 791 3.2
+_NAME_MAX = _const(32)
+_NOBODY = b"\0\0\0\0"
+
+_lans = {}
+_hostname = "mpy-" + _sys.platform
+_country = "XX"
+
+# Where the NIC is and how it is wired belongs to the board; other ports' arguments are taken.
+_WIRING = ("phy_type", "phy_addr", "ref_clk_mode", "ref_clk", "mdc", "mdio", "power", "reset")
+
+
+class _Wire:
+    """An interface and how it gets its address; all LAN objects of one id share it."""
+
+    def __init__(self, nic, name):
+        self.nif = _host.add(nic, name)
+        self.st = self.nif.st
+        self.manual = False  # the address was set by hand
+        self.error = None  # why it was taken away again
+        self.told = False  # the user has seen what is wrong
+        self._probes = 0
+        self._timer = self.st.timers.new(self._check)
+        self._taken_bound = self._taken
+        self.st.watchers.append(self._watch)
+
+    # -- DHCP -------------------------------------------------------------------------------
+
+    def client(self):
+        return self.st.dhcp.get(self.nif)
+
+    def start_dhcp(self):
+        from netstack.services import dhcp
+
+        _host.udp()
+        self._end_check()
+        self.manual = False
+        self.error = None
+        self.told = False
+        self.nif.hostname = _hostname
+        dhcp.attach(self.nif).start()
+
+    def stop_dhcp(self):
+        client = self.client()
+        if client:
+            client.release()
+
+    def dhcp_failure(self):
+        client = self.client()
+        if client and (client.error or client.discovers >= _PATIENCE):
+            return client.failed
+        return None
+
+    # -- addresses set by hand --------------------------------------------------------------
+
+    def configure(self, addr, mask, gw):
+        self._end_check()
+        self.stop_dhcp()
+        self.manual = addr != _NOBODY
+        self.error = None
+        self.told = False
+        self.st.ip4.configure(self.nif, addr, mask, gw)
+        self.probe()
+
+    def probe(self):
+        """Does anybody else have the address? (RFC 5227 2.1; it is used meanwhile.)"""
+        if self.manual and self.nif.up and self.nif.link:
+            self._probes = _PROBES
+            self._check()
+
+    def _check(self):
+        arp = self.nif.arp
+        if self._probes == 0:
+            self._end_check()
+            arp.announce()
+            return
+        self._probes -= 1
+        arp.on_conflict = self._taken_bound
+        arp.probe(self.nif.v4.addr)
+        self._timer.start(self.st.now, _PROBE_MS)
+
+    def _end_check(self):
+        self._timer.stop()
+        arp = self.nif.arp
+        if arp.on_conflict is self._taken_bound:
+            arp.on_conflict = arp.probing = None
+
+    def _taken(self, addr):
+        self._end_check()
+        self.error = "%s: address %s is used by another station" % (
+            self.nif.name,
+            _address.text(addr),
+        )
+        self.manual = False
+        self.st.ip4.configure(self.nif, _NOBODY, _NOBODY)
+
+    def _watch(self, nif, event):
+        if nif is self.nif and event == _LINK_UP:
+            self.probe()
+
+    # -- state ------------------------------------------------------------------------------
+
+    def failure(self):
+        """What is wrong, in words, or None."""
+        if not self.nif.up:
+            return None
+        return self.error or self.dhcp_failure()
+
+    def connected(self):
+        nif = self.nif
+        return bool(nif.up and nif.link and nif.v4.set)
+
+    def ask(self):
+        """A program wants to know: let the stack do its work, and tell what is wrong, once."""
+        _host.pump()
+        if _host.UNIX and self.nif.up and not self.connected():
+            _host.wait(self.connected, _ASKED_MS)  # nothing else runs the stack while it asks
+        if not self.told and self.failure():
+            self.told = True
+            print("network:", self.failure())
+
+
+class LAN:
+    """LAN(id=0) or LAN(nic=...): an Ethernet interface. The same id is the same interface."""
+
+    def __init__(self, id=None, *, nic=None, **wiring):
+        for name in wiring:
+            if name not in _WIRING:
+                raise TypeError("LAN: unknown argument %s" % name)
+        self._wire = _find(nic) if id is None and nic is not None else _lans.get(id or 0)
+        if self._wire is None:
+            if id is None:
+                id = 0
+                while nic is not None and id in _lans:
+                    id += 1
+            if nic is None and id != 0:
+                raise ValueError("LAN(%d): this board has one, LAN(0)" % id)
+            self._wire = _lans[id] = _Wire(nic or _host.port_nic(), "eth%d" % id)
+        elif nic is not None and self._wire.nif.nic is not nic:
+            raise ValueError("LAN(%d) has another NIC" % id)
+
+    def __repr__(self):
+        nif = self._wire.nif
+        return "<LAN %s %d %s>" % (nif.name, _status(self._wire), _address.text(nif.v4.addr))
+
+    def active(self, up=None):
+        wire = self._wire
+        nif = wire.nif
+        if up is None:
+            return nif.up
+        if bool(up) == nif.up:
+            return
+        st = wire.st
+        _host.enter(st)
+        try:
+            if not up:
+                wire.stop_dhcp()
+                nif.set_up(False)
+                return
+            nif.set_up(True)
+            if wire.manual:
+                wire.probe()
+            else:
+                wire.start_dhcp()
+        finally:
+            _host.leave(st)
+
+    def isconnected(self):
+        """Link up and an address."""
+        self._wire.ask()
+        return self._wire.connected()
+
+    def status(self, param=None):
+        """A STAT_ number; status("error"): what is wrong, in words, or None."""
+        if param == "error":
+            _host.pump()
+            return self._wire.failure()
+        if param is not None:
+            raise ValueError("unknown status param %s" % param)
+        self._wire.ask()
+        return _status(self._wire)
+
+    def config(self, *args, **kwargs):
+        nif = self._wire.nif
+        if kwargs:
+            if args:
+                raise TypeError("can't specify pos and kw args")
+            for name, value in kwargs.items():
+                self._set(nif, name, value)
+            return
+        if len(args) != 1:
+            raise TypeError("must query one param")
+        if args[0] == "mac":
+            return bytes(nif.mac)
+        if args[0] == "mtu":
+            return nif.mtu
+        if args[0] == "hostname":
+            return _hostname
+        raise ValueError("unknown config param %s" % args[0])
+
+    def _set(self, nif, name, value):
+        if name == "hostname":
+            hostname(value)
+        elif name == "mtu":
+            if not _MTU_MIN <= value <= nif.nic.mtu:
+                raise ValueError("mtu %d: %d to %d" % (value, _MTU_MIN, nif.nic.mtu))
+            nif.mtu = value
+        else:
+            raise ValueError("config param %s is unknown or cannot be set" % name)
+
+    # -- addresses --------------------------------------------------------------------------
+
+    def ipconfig(self, *args, **kwargs):
+        """ipconfig("addr4") asks; ipconfig(addr4="10.0.0.2/24", gw4="10.0.0.1") sets, and ends
+        DHCP; ipconfig(dhcp4=True) starts it and does not wait."""
+        if not kwargs:
+            if len(args) != 1:
+                raise TypeError("must query one param")
+            _host.pump()
+            return self._get_ip(args[0])
+        if args:
+            raise TypeError("can't specify pos and kw args")
+        for name in kwargs:
+            if name not in ("addr4", "gw4", "dhcp4"):
+                raise ValueError("unexpected key %s" % name)
+        wire = self._wire
+        v4 = wire.nif.v4
+        addr, mask, gw = bytes(v4.addr), bytes(v4.mask), bytes(v4.gw)
+        if "addr4" in kwargs:
+            addr, mask = _addr4(kwargs["addr4"], mask)
+            gw = gw if addr != _NOBODY else _NOBODY
+        if "gw4" in kwargs:
+            gw = _address.need(kwargs["gw4"], "gw4")
+        self._apply(kwargs, addr, mask, gw)
+
+    def _apply(self, kwargs, addr, mask, gw):
+        wire = self._wire
+        _host.enter(wire.st)
+        try:
+            if "addr4" in kwargs:
+                wire.configure(addr, mask, gw)
+            elif "gw4" in kwargs:
+                wire.st.ip4.configure(wire.nif, addr, mask, gw)
+            if kwargs.get("dhcp4"):
+                wire.start_dhcp()
+            elif "dhcp4" in kwargs and "addr4" not in kwargs:
+                wire.stop_dhcp()
+        finally:
+            _host.leave(wire.st)
+
+    def _get_ip(self, name):
+        wire = self._wire
+        v4 = wire.nif.v4
+        client = wire.client()
+        if name == "addr4":
+            return _address.text(v4.addr), _address.text(v4.mask)
+        if name == "gw4":
+            return _address.text(v4.gw)
+        if name == "dhcp4":
+            return bool(client and client.state)
+        if name == "has_dhcp4":
+            return bool(client and client.bound)
+        raise ValueError("unexpected key %s" % name)
+
+    def ifconfig(self, config=None):
+        """(address, mask, gateway, DNS server); ifconfig("dhcp") waits for a lease."""
+        wire = self._wire
+        if config is None:
+            _host.pump()
+            v4 = wire.nif.v4
+            return (
+                _address.text(v4.addr),
+                _address.text(v4.mask),
+                _address.text(v4.gw),
+                ipconfig("dns"),
+            )
+        if config == "dhcp":
+            self._wait_for_lease()
+            return
+        addr, mask, gw, dns = config
+        self.ipconfig(addr4=(addr, mask), gw4=gw)
+        ipconfig(dns=dns)
+
+    def _wait_for_lease(self):
+        wire = self._wire
+        self.active(True)
+        if not self.ipconfig("has_dhcp4"):
+            self.ipconfig(dhcp4=True)
+        client = wire.client()
+        if not _host.wait(lambda: client.bound, _DHCP_MS):
+            raise OSError(_ETIMEDOUT, client.failed or "no DHCP lease on %s" % wire.nif.name)
+
+
+def _find(nic):
+    for wire in _lans.values():
+        if wire.nif.nic is nic:
+            return wire
+    return None
+
+
+def _status(wire):
+    nif = wire.nif
+    if not nif.up:
+        return STAT_IDLE
+    if wire.connected():
+        return STAT_GOT_IP
+    if wire.failure():
+        return STAT_CONNECT_FAIL
+    return STAT_NO_IP if nif.link else STAT_CONNECTING
+
+
+def _addr4(value, mask):
+    """(address, mask) out of "10.0.0.2/24", "10.0.0.2" (same mask), a pair, or None."""
+    if value is None:
+        return _NOBODY, _NOBODY
+    if not isinstance(value, str):
+        addr, mask = value
+        return _address.need(addr, "addr4"), _address.need(mask, "addr4 mask")
+    addr, slash, bits = value.partition("/")
+    addr = _address.need(addr, "addr4")
+    if slash:
+        if not bits.isdigit() or int(bits) > 32:
+            raise ValueError("addr4: prefix length of %s" % value)
+        mask = _address.mask(int(bits))
+    elif mask == _NOBODY:
+        raise ValueError("addr4: %s has no prefix length, as in %s/24" % (value, value))
+    return addr, mask
+
+
+def hostname(name=None):
+    """The name DHCP tells to servers; set it before active(True)."""
+    global _hostname
+    if name is None:
+        return _hostname
+    if not 0 < len(name) <= _NAME_MAX:
+        raise ValueError("hostname %s: 1 to %d characters" % (name, _NAME_MAX))
+    _hostname = name
+
+
+def country(code=None):
+    """Kept for programs that set it: there is no radio."""
+    global _country
+    if code is None:
+        return _country
+    if len(code) != 2:
+        raise ValueError("country %s: two letters" % code)
+    _country = code.upper()
+
+
+def ipconfig(*args, **kwargs):
+    """ipconfig("dns") and ipconfig("prefer") ask; ipconfig(dns="10.0.0.1") sets."""
+    if not kwargs:
+        if len(args) != 1:
+            raise TypeError("must query one param")
+        return _get_global(args[0])
+    if args:
+        raise TypeError("can't specify pos and kw args")
+    for name, value in kwargs.items():
+        if name == "dns":
+            _host.dns().servers = [_address.need(value, "dns")] if value != "0.0.0.0" else []
+        elif name == "prefer":
+            if value != 4:
+                raise ValueError("prefer %s: IPv6 is not there yet" % value)
+        else:
+            raise ValueError("unexpected key %s" % name)
+
+
+def _get_global(name):
+    if name == "dns":
+        servers = _host.dns().servers_in_use()
+        return _address.text(servers[0]) if servers else "0.0.0.0"
+    if name == "prefer":
+        return 4
+    raise ValueError("unexpected key %s" % name)

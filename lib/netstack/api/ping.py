@@ -1,0 +1,74 @@
+# netstack.ping("10.0.0.1"): ICMP echo (RFC 792) for people at the REPL.
+
+from micropython import const
+from netstack.api import address, host
+from netstack.core.wire import get16, same
+from time import ticks_diff, ticks_us
+
+_IP_SRC = const(12)
+_ROUND_MS = const(1000)
+_SIZE_MAX = const(1472)
+
+
+class _Echo:
+    """A request that waits for its reply."""
+
+    def __init__(self, addr, ident):
+        self.addr = addr
+        self.ident = ident
+        self.seq = 0
+        self.us = -1
+
+    def send(self, st, size):
+        self.us = -1
+        host.enter(st)
+        try:
+            self.start = ticks_us()
+            return st.icmp4.echo(self.addr, self.ident, self.seq, size)
+        finally:
+            host.leave(st)
+
+    def reply(self, fr):
+        """An echo reply has come in; borrows `fr`."""
+        buf = fr.buf
+        at = fr.l4
+        if (
+            self.us < 0
+            and get16(buf, at + 4) == self.ident
+            and get16(buf, at + 6) == self.seq
+            and same(buf, fr.l3 + _IP_SRC, self.addr, 0, 4)
+        ):
+            self.us = ticks_diff(ticks_us(), self.start)
+
+    def answered(self):
+        return self.us >= 0
+
+
+def ping(name, count=4, size=56):
+    """Ping a host once a second, and print what comes back. Returns (sent, received)."""
+    if not 0 <= size <= _SIZE_MAX:
+        raise ValueError("ping: size %d: 0 to %d bytes" % (size, _SIZE_MAX))
+    addr = address.resolve(name)[0]
+    shown = address.text(addr)
+    st = host.stack()
+    echo = _Echo(addr, st.random.bits16())
+    received = 0
+    before = st.icmp4.on_reply
+    st.icmp4.on_reply = echo.reply
+    try:
+        for seq in range(count):
+            echo.seq = seq
+            errno = echo.send(st, size)
+            if errno < 0:
+                raise OSError(-errno, "ping: no way to %s: is the network up?" % shown)
+            if host.wait(echo.answered, _ROUND_MS):
+                received += 1
+                print("%d bytes from %s: seq=%d time=%.2f ms" % (size, shown, seq, echo.us / 1000))
+            else:
+                print("no answer from %s: seq=%d" % (shown, seq))
+            left = _ROUND_MS - ticks_diff(ticks_us(), echo.start) // 1000
+            if seq + 1 < count and left > 0:
+                host.wait(lambda: False, left)
+    finally:
+        st.icmp4.on_reply = before
+    return count, received

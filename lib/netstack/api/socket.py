@@ -1,0 +1,785 @@
+# BSD sockets: MicroPython's methods and CPython's, on the default stack (see host.py).
+#
+# A socket is a stream (io.IOBase), so select.poll, asyncio, tls and print(file=...) take it. What
+# it stands on is `_io`: a TCP connection, a TCP listener or a UDP endpoint of the stack.
+#
+# Where MicroPython's own C sockets and CPython differ, this follows MicroPython: readinto, read(n)
+# and write go on until all is done or the socket would block (then None, or the short count), a
+# timeout is OSError(ETIMEDOUT), accept() hands its timeout on. DEVIATION: readinto, read and
+# readline return what has come when a timeout strikes in the middle, so that nothing is lost.
+# MicroPython does not run finalisers of Python classes: a socket that is dropped without close()
+# keeps its connection, its port and its memory. Use close() or `with`.
+
+import io as _iomod
+from micropython import const as _const
+from netstack.api import address as _address
+from netstack.api import host as _host
+from netstack.api import options as _options
+from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
+from netstack.core.clock import elapsed as _elapsed
+from time import ticks_ms as _ticks_ms
+
+AF_UNSPEC = _const(0)
+AF_INET = _const(2)
+AF_INET6 = _const(10)
+SOCK_STREAM = _const(1)
+SOCK_DGRAM = _const(2)
+SOCK_RAW = _const(3)
+IPPROTO_IP = _const(0)
+IPPROTO_ICMP = _const(1)
+IPPROTO_TCP = _const(6)
+IPPROTO_UDP = _const(17)
+SOL_SOCKET = _const(1)
+SO_REUSEADDR = _const(2)
+SO_TYPE = _const(3)
+SO_ERROR = _const(4)
+SO_BROADCAST = _const(6)
+SO_SNDBUF = _const(7)
+SO_RCVBUF = _const(8)
+SO_KEEPALIVE = _const(9)
+SO_LINGER = _const(13)
+SO_BINDTODEVICE = _const(25)
+SO_ACCEPTCONN = _const(30)
+IP_TOS = _const(1)
+IP_TTL = _const(2)
+TCP_NODELAY = _const(1)
+TCP_KEEPIDLE = _const(4)
+TCP_KEEPINTVL = _const(5)
+TCP_KEEPCNT = _const(6)
+SHUT_RD = _const(0)
+SHUT_WR = _const(1)
+SHUT_RDWR = _const(2)
+AI_PASSIVE = _const(1)
+AI_NUMERICHOST = _const(4)
+
+_SO_CALLBACK = _const(20)  # MicroPython's: what webrepl sets
+
+# Linux's errno; MicroPython's module has not all of them
+_EAGAIN = _const(11)
+_EBADF = _const(9)
+_EINVAL = _const(22)
+_EPIPE = _const(32)
+_EDESTADDRREQ = _const(89)
+_EMSGSIZE = _const(90)
+_ENOPROTOOPT = _const(92)
+_EPROTONOSUPPORT = _const(93)
+_ESOCKTNOSUPPORT = _const(94)
+_EOPNOTSUPP = _const(95)
+_ENOBUFS = _const(105)
+_EISCONN = _const(106)
+_ENOTCONN = _const(107)
+_ETIMEDOUT = _const(110)
+_EALREADY = _const(114)
+_EINPROGRESS = _const(115)
+_ENODEV = _const(19)
+
+# TCP states (RFC 9293 3.3.2)
+_CLOSED = _const(0)
+_SYN_SENT = _const(2)
+_SYN_RCVD = _const(3)
+_ESTABLISHED = _const(4)
+_CLOSE_WAIT = _const(7)
+
+# Stream requests and poll flags (py/stream.h)
+_STREAM_POLL = _const(3)
+_STREAM_CLOSE = _const(4)
+_RD = _const(1)
+_WR = _const(4)
+_ERR = _const(8)
+_HUP = _const(16)
+_NVAL = _const(32)
+
+_BACKLOG = _const(5)
+_LINE = _const(64)
+_ALL = _const(1024)
+_DGRAM_MAX = _const(2048)  # no datagram is longer before reassembly comes
+
+
+class socket(_iomod.IOBase):
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, io=None):
+        _address.check_family(af)
+        self._st = _host.stack()
+        self._dgram = type == SOCK_DGRAM
+        self._listening = False
+        self._timeout = -1  # milliseconds; -1: for ever
+        self._reuse = False
+        self._linger = -1
+        self._event = False  # something has happened since it was last cleared
+        self._callback = None
+        self._round = _host.current_round()
+        self._peer = self._peer_addr = None  # the address sendto() was last given, and its bytes
+        self._peer_port = 0
+        if io is None:
+            io = _open(type, proto)
+        self._io = io
+        self._notify_bound = self._notify
+        io.notify = self._notify_bound
+
+    def __repr__(self):
+        if self._io is None:
+            return "<socket closed>"
+        kind = "UDP" if self._dgram else "TCP listening" if self._listening else "TCP"
+        return "<socket %s port %d>" % (kind, self._io.lport)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    # -- waiting ----------------------------------------------------------------------------
+
+    def _notify(self, _):
+        """Called by the stack when anything about `_io` changed."""
+        self._event = True
+        if self._callback:
+            _host.owe(self)
+
+    def call_back(self):
+        """Called by the scheduler after _notify()."""
+        if self._callback:
+            self._callback(self)
+
+    def _again(self, start):
+        """Nothing to be had: poll the stack, and unless that brought something, sleep. False when
+        the time since `start` is up."""
+        due = _host.pump()
+        if self._event:
+            return True
+        ms = self._timeout
+        if ms == 0:
+            return False
+        if ms > 0:
+            left = ms - _elapsed(_ticks_ms() & 0x3FFFFFFF, start)
+            if left <= 0:
+                return False
+            if due < 0 or left < due:
+                due = left
+        if due:
+            self._st.idle(due)
+        return True
+
+    def _late(self):
+        return -_EAGAIN if self._timeout == 0 else -_ETIMEDOUT
+
+    def _check_open(self):
+        io = self._io
+        if io is None:
+            raise OSError(_EBADF)
+        return io
+
+    def _pull(self, buf, off, n):
+        """Receive up to `n` bytes into buf[off]. Returns how many, or -errno."""
+        io = self._io
+        if io is None:
+            return -_EBADF
+        if self._listening:
+            return -_ENOTCONN
+        start = _ticks_ms() & 0x3FFFFFFF
+        while True:
+            self._event = False
+            n_got = self._try_recv(io, buf, off, n)
+            if n_got != -_EAGAIN:
+                return n_got
+            if not self._again(start):
+                return self._late()
+
+    def _try_recv(self, io, buf, off, n):
+        st = self._st
+        if st.lock:  # see host.enter()
+            return -_EAGAIN
+        st.enter()
+        try:
+            got = io.recv(buf, off, n)
+            if self._dgram and got < 0:
+                got = -_EAGAIN
+                if io.error:
+                    got = -io.error
+                    io.error = 0
+        finally:
+            _host.leave(st)
+        return got
+
+    def _push(self, buf, off, n, ip=None, addr=None, port=0):
+        """Send up to `n` bytes from buf[off]. Returns how many, or -errno."""
+        io = self._io
+        if io is None:
+            return -_EBADF
+        if self._listening:
+            return -_ENOTCONN
+        start = _ticks_ms() & 0x3FFFFFFF
+        while True:
+            self._event = False
+            sent = self._try_send(io, buf, off, n, ip, addr, port)
+            if sent != -_EAGAIN:
+                return sent
+            if not self._again(start):
+                return self._late()
+
+    def _try_send(self, io, buf, off, n, ip, addr, port):
+        st = self._st
+        if st.lock:
+            return -_EAGAIN
+        st.enter()
+        try:
+            if not self._dgram:
+                return io.send(buf, off, n) if n else 0
+            if io.error:
+                error = io.error
+                io.error = 0
+                return -error
+            sent = io.send(buf, off, n, ip, addr, port)
+            return -_EAGAIN if sent == -_ENOBUFS else sent
+        finally:
+            _host.leave(st)
+
+    # -- naming -----------------------------------------------------------------------------
+
+    def bind(self, address):
+        """("", port) and ("0.0.0.0", port) mean every address of this host."""
+        io = self._check_open()
+        addr, port = _parse(address)
+        st = self._st
+        _host.enter(st)
+        try:
+            if addr == b"\0\0\0\0":
+                io.bind(None, None, port)
+            else:
+                io.bind(st.ip4, addr, port)
+        finally:
+            _host.leave(st)
+
+    def listen(self, backlog=_BACKLOG):
+        io = self._check_open()
+        if self._dgram:
+            raise OSError(_EOPNOTSUPP)
+        if self._listening:
+            return
+        if io.state != _CLOSED or io.raddr is not None:
+            raise OSError(_EISCONN)
+        st = self._st
+        _host.enter(st)
+        try:
+            io.close()  # gives up the port, which the listener takes
+            new = st.tcp.listen(st.ip4, io.laddr, io.lport, max(backlog, 1))
+        finally:
+            _host.leave(st)
+        _options.copy(io, new)
+        new.notify = self._notify_bound
+        self._io = new
+        self._listening = True
+
+    def accept(self):
+        """(socket, (address, port)) of the next connection."""
+        listener = self._check_open()
+        if not self._listening:
+            raise OSError(_EOPNOTSUPP if self._dgram else _EINVAL)
+        start = _ticks_ms() & 0x3FFFFFFF
+        while True:
+            self._event = False
+            _host.enter(self._st)
+            try:
+                conn = listener.accept()
+            finally:
+                _host.leave(self._st)
+            if conn is not None:
+                break
+            if not self._again(start):
+                raise OSError(-self._late())
+            if self._io is None:  # closed by a callback meanwhile
+                raise OSError(_EBADF)
+        try:
+            new = socket(AF_INET, SOCK_STREAM, 0, conn)
+        except MemoryError as error:
+            conn.abort()
+            raise error
+        _options.copy(listener, conn)  # as on Linux, options are inherited
+        new._timeout = self._timeout
+        return new, _name(conn.raddr, conn.rport)
+
+    def connect(self, address):
+        io = self._check_open()
+        addr, port = _parse(address)
+        if addr == b"\0\0\0\0":  # as on Linux: this host
+            addr = b"\x7f\0\0\1"
+        if not self._dgram:
+            io = self._connectable(io)
+        st = self._st
+        _host.enter(st)
+        try:
+            io.connect(st.ip4, addr, port)
+        finally:
+            _host.leave(st)
+        if not self._dgram:
+            self._wait_connected(io)
+
+    def _connectable(self, io):
+        if self._listening:
+            raise OSError(_EOPNOTSUPP)
+        if io.state == _SYN_SENT or io.state == _SYN_RCVD:
+            raise OSError(_EALREADY)
+        if io.state != _CLOSED:
+            raise OSError(_EISCONN)
+        if io.error or io.raddr is not None:  # an earlier attempt failed: start afresh
+            new = self._st.tcp.open()
+            _options.copy(io, new)
+            io.notify = None
+            new.notify = self._notify_bound
+            self._io = io = new
+        return io
+
+    def _wait_connected(self, io):
+        start = _ticks_ms() & 0x3FFFFFFF
+        while True:
+            self._event = False
+            if io.state != _SYN_SENT and io.state != _SYN_RCVD:
+                break
+            if not self._again(start):
+                raise OSError(_EINPROGRESS if self._timeout == 0 else _ETIMEDOUT)
+        if io.error:
+            raise OSError(io.error)
+
+    def getsockname(self):
+        io = self._check_open()
+        return _name(io.laddr, io.lport)
+
+    def getpeername(self):
+        io = self._check_open()
+        if self._listening or io.raddr is None or not (self._dgram or io.state >= _ESTABLISHED):
+            raise OSError(_ENOTCONN)
+        return _name(io.raddr, io.rport)
+
+    # -- sending ----------------------------------------------------------------------------
+
+    def send(self, buf):
+        """Sends what there is room for, at least one byte; returns how many."""
+        buf = _readable(buf)
+        n = self._push(buf, 0, len(buf))
+        if n < 0:
+            raise OSError(-n)
+        return n
+
+    def sendall(self, buf):
+        """Sends all of it. With a timeout of 0, OSError(EAGAIN) when not all of it fits at once:
+        then nothing has been sent."""
+        buf = _readable(buf)
+        if self._timeout == 0 and not self._dgram:
+            io = self._check_open()
+            if not self._listening and not io.error and io.state and io.room() < len(buf):
+                raise OSError(_EAGAIN)
+        if self.write(buf) != len(buf):
+            raise OSError(_EAGAIN)
+
+    def write(self, buf, length=-1):
+        """Sends all of it; returns how much: less, or None for nothing, only without blocking."""
+        buf = _readable(buf)
+        size = len(buf) if length < 0 else min(length, len(buf))
+        done = 0
+        while True:
+            n = self._push(buf, done, size - done)
+            if n < 0:
+                if n != -_EAGAIN:
+                    raise OSError(-n)
+                return done or None
+            done += n
+            if done >= size or self._dgram:
+                return done
+
+    def sendto(self, buf, address, last=None):
+        """sendto(buf, address) or, as CPython has it, sendto(buf, flags, address)."""
+        self._check_open()
+        address = last or address
+        if not self._dgram:
+            return self.send(buf)
+        if address is not self._peer:
+            self._peer = None
+            self._peer_addr, self._peer_port = _parse(address)
+            self._peer = address if isinstance(address, tuple) else None
+        buf = _readable(buf)
+        n = self._push(buf, 0, len(buf), self._st.ip4, self._peer_addr, self._peer_port)
+        if n < 0:
+            raise OSError(-n)
+        return n
+
+    # -- receiving --------------------------------------------------------------------------
+
+    def recv_into(self, buf, nbytes=0):
+        """Receives up to `nbytes` (0: as many as `buf` takes); 0 at the end of the stream."""
+        n = self._pull(buf, 0, _room(buf, nbytes))
+        if n < 0:
+            raise OSError(-n)
+        return n
+
+    def recvfrom_into(self, buf, nbytes=0):
+        n = self.recv_into(buf, nbytes)
+        return n, self._sender()
+
+    def recv(self, size):
+        """Up to `size` bytes, empty at the end of the stream."""
+        data = self._recv(size)
+        if data is None:
+            raise OSError(-self._late())
+        return data
+
+    def recvfrom(self, size):
+        data = self.recv(size)
+        return data, self._sender()
+
+    def _sender(self):
+        io = self._io
+        if self._dgram:
+            return _name(io.from_addr, io.from_port)
+        return _name(io.raddr, io.rport)
+
+    def _recv(self, size):
+        """recv(), with None when nothing came in time."""
+        if size < 0:
+            raise ValueError("size %d: at least 0" % size)
+        if size == 0:
+            self._check_open()
+            return b""
+        if self._dgram:
+            return self._recv_datagram(min(size, _DGRAM_MAX))
+        if not self._wait_readable():
+            return None
+        n = min(size, self._io.available()) or 1  # 1: to be told how it ended
+        data = bytes(n)  # fresh, nobody else's: filled in place, so that nothing is copied
+        n = self._pull(data, 0, n)
+        if n < 0:
+            raise OSError(-n)
+        return data if n else b""
+
+    def _recv_datagram(self, size):
+        data = bytearray(size)
+        n = self._pull(data, 0, size)
+        if n == self._late():
+            return None
+        if n < 0:
+            raise OSError(-n)
+        return bytes(memoryview(data)[:n])
+
+    def _wait_readable(self):
+        """Wait for data, the end, or an error; False when there is none in time."""
+        io = self._check_open()
+        if self._listening:
+            raise OSError(_ENOTCONN)
+        start = _ticks_ms() & 0x3FFFFFFF
+        while True:
+            self._event = False
+            if io.available() or io.eof or io.error or io.state < _SYN_SENT:
+                return True
+            if not self._again(start):
+                return False
+
+    def readinto(self, buf, nbytes=-1):
+        """Fills `buf` (or its first `nbytes`); less at the end of the stream, at a timeout, or
+        without blocking, where None says that nothing has come."""
+        size = len(buf) if nbytes < 0 else min(nbytes, len(buf))
+        if size:
+            buf[0] = buf[0]  # raises TypeError if it may not be written
+        done = 0
+        while done < size:
+            n = self._pull(buf, done, size - done)
+            if n == -_EAGAIN or (n == -_ETIMEDOUT and done):
+                return done or None
+            if n < 0:
+                raise OSError(-n)
+            done += n
+            if n == 0 or self._dgram:
+                break
+        return done
+
+    def read(self, size=-1):
+        """`size` bytes, or all until the end; less as with readinto()."""
+        if self._dgram:
+            return self._recv(_DGRAM_MAX if size < 0 else size)
+        parts = []
+        left = size
+        while left:
+            data = self._recv(_ALL if size < 0 else left)
+            if data is None:
+                if parts:
+                    break
+                if self._timeout:
+                    raise OSError(_ETIMEDOUT)
+                return None
+            if not data:
+                break
+            parts.append(data)
+            left -= len(data) if size > 0 else 0
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def readline(self, limit=-1):
+        """A line with its newline; without one at the end of the stream or at `limit` bytes."""
+        line = b""
+        while limit < 0 or len(line) < limit:
+            if not self._wait_readable():
+                if line:
+                    break
+                if self._timeout:
+                    raise OSError(_ETIMEDOUT)
+                return None
+            n = _LINE if limit < 0 else min(_LINE, limit - len(line))
+            part = self._upto_newline(n)
+            line += part
+            if not part or part[-1] == 10:
+                break
+        return line
+
+    def _upto_newline(self, n):
+        """What has come, up to `n` bytes, but nothing behind a newline; empty at the end."""
+        data = bytearray(n)
+        _host.enter(self._st)
+        try:
+            n = self._io.peek(data, 0, n)
+            if n > 0:
+                at = data.find(b"\n", 0, n)
+                n = self._io.recv(data, 0, at + 1 if at >= 0 else n)
+        finally:
+            _host.leave(self._st)
+        if n < 0:
+            raise OSError(-n)
+        return bytes(memoryview(data)[:n])
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
+
+    # -- options ----------------------------------------------------------------------------
+
+    def settimeout(self, seconds):
+        """None: wait for ever; 0: do not wait."""
+        if seconds is None:
+            self._timeout = -1
+        elif seconds < 0:
+            raise ValueError("timeout %s: at least 0" % seconds)
+        else:  # below one millisecond is still a wait; above six days none can tell
+            self._timeout = min(max(int(seconds * 1000), 1 if seconds else 0), 0x1FFFFFFF)
+
+    def gettimeout(self):
+        return None if self._timeout < 0 else self._timeout / 1000
+
+    def setblocking(self, flag):
+        self._timeout = -1 if flag else 0
+
+    def setsockopt(self, level, option, value):
+        """value: an integer, or bytes as C has them (little endian)."""
+        io = self._check_open()
+        if level == SOL_SOCKET and option == _SO_CALLBACK:
+            self._callback = value
+            return
+        if level == SOL_SOCKET and option == SO_BINDTODEVICE:
+            self._bind_to(io, value)
+            return
+        if level == SOL_SOCKET and option == SO_LINGER:
+            self._set_linger(value)
+            return
+        if not isinstance(value, int):
+            value = int.from_bytes(value, "little")
+        if level == SOL_SOCKET and option == SO_REUSEADDR:
+            self._reuse = bool(value)
+            if hasattr(io, "reuse"):
+                io.reuse = self._reuse
+            return
+        name, truth = _options.find(io, level, option)
+        setattr(io, name, bool(value) if truth else value)
+        if name.startswith("keep") and not self._listening:
+            self._keep(io)
+
+    def getsockopt(self, level, option, size=0):
+        """The value as an integer; as `size` bytes (little endian) when that is given."""
+        value = self._get_option(self._check_open(), level, option)
+        return value.to_bytes(size, "little") if size else value
+
+    def _get_option(self, io, level, option):
+        if level == SOL_SOCKET:
+            if option == SO_ERROR:
+                error = 0 if self._listening else io.error
+                if error and self._dgram:
+                    io.error = 0
+                return error
+            if option == SO_TYPE:
+                return SOCK_DGRAM if self._dgram else SOCK_STREAM
+            if option == SO_ACCEPTCONN:
+                return int(self._listening)
+            if option == SO_REUSEADDR:
+                return int(self._reuse)
+        name, _ = _options.find(io, level, option)
+        return int(getattr(io, name))
+
+    def _keep(self, io):
+        """Start the keepalive timer of a connection anew."""
+        from netstack.transport.tcp.timers import keep
+
+        _host.enter(self._st)
+        try:
+            keep(io)
+            self._st.defer(io)
+        finally:
+            _host.leave(self._st)
+
+    def _bind_to(self, io, name):
+        if not hasattr(io, "nif"):
+            raise OSError(_ENOPROTOOPT)
+        if not isinstance(name, str):
+            name = bytes(name).rstrip(b"\0").decode()
+        nif = None
+        for each in self._st.nifs:
+            if each.name == name:
+                nif = each
+        if name and nif is None:
+            raise OSError(_ENODEV, "there is no interface %s" % name)
+        io.nif = nif
+
+    def _set_linger(self, value):
+        """struct linger: on, seconds. Only 0 seconds means anything: close() resets."""
+        value = bytes(value)
+        if len(value) != 8 or self._dgram:
+            raise OSError(_EINVAL)
+        on = int.from_bytes(value[:4], "little")
+        self._linger = int.from_bytes(value[4:], "little") if on else -1
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def shutdown(self, how):
+        io = self._check_open()
+        if self._dgram or self._listening or io.state < _SYN_SENT:
+            raise OSError(_ENOTCONN)
+        if not SHUT_RD <= how <= SHUT_RDWR:
+            raise OSError(_EINVAL)
+        _host.enter(self._st)
+        try:
+            if how != SHUT_WR:
+                io.shutdown_recv()
+            if how != SHUT_RD:
+                io.shutdown_send()
+        finally:
+            _host.leave(self._st)
+
+    def close(self):
+        io = self._io
+        if io is None:
+            return
+        _host.enter(self._st)
+        try:
+            self._io = None
+            io.notify = None
+            if self._linger == 0 and not self._listening:
+                io.abort()
+            else:
+                io.close()
+        finally:
+            _host.leave(self._st)
+        self._callback = None
+
+    def fileno(self):
+        """No file descriptor stands behind it."""
+        return -1
+
+    def makefile(self, mode="rb", buffering=0):
+        """The socket itself, which is a stream; closing that closes this."""
+        return self
+
+    # -- stream protocol --------------------------------------------------------------------
+
+    def ioctl(self, request, arg):
+        if request == _STREAM_POLL:
+            self._round = _host.pump_once_a_round(self._round)
+            return self._ready(arg)
+        if request == _STREAM_CLOSE:
+            self.close()
+            return 0
+        return -_EINVAL
+
+    def _ready(self, flags):
+        """Which of the poll flags hold now."""
+        io = self._io
+        if io is None:
+            return _NVAL
+        if self._listening:
+            return flags & _RD if io.waiting else 0
+        if self._dgram:
+            ready = flags & _WR
+            if io.error:
+                return ready | flags & _RD | _ERR
+            return ready | (flags & _RD if io.waiting else 0)
+        return self._ready_stream(io, flags)
+
+    def _ready_stream(self, io, flags):
+        if io.error:
+            return flags & (_RD | _WR) | _ERR | _HUP
+        state = io.state
+        if state == _SYN_SENT or state == _SYN_RCVD:
+            return 0
+        if state < _SYN_SENT and io.raddr is None:
+            return _HUP  # never connected, as the C sockets have it
+        ready = 0
+        if flags & _RD and (io.available() or io.eof):
+            ready = _RD
+        if state < _SYN_SENT:
+            return ready | flags & (_RD | _WR) | _HUP
+        # With our FIN sent a write fails at once, which is no reason to wait either.
+        if flags & _WR and (io.room() > 0 or state > _ESTABLISHED and state != _CLOSE_WAIT):
+            ready |= _WR
+        return ready
+
+
+def _open(kind, proto):
+    if kind == SOCK_STREAM and proto in (0, IPPROTO_TCP):
+        return _host.tcp().open()
+    if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
+        return _host.udp().open()
+    if kind == SOCK_STREAM or kind == SOCK_DGRAM:
+        text = "protocol %s does not go with socket type %s" % (proto, kind)
+        raise OSError(_EPROTONOSUPPORT, text)
+    raise OSError(_ESOCKTNOSUPPORT, "socket type %s: SOCK_STREAM or SOCK_DGRAM" % kind)
+
+
+def _readable(buf):
+    """Something whose length is its number of bytes."""
+    kind = type(buf)
+    if kind is bytes or kind is bytearray or kind is memoryview:
+        return buf
+    if kind is str:
+        return buf.encode()
+    return bytes(memoryview(buf))
+
+
+def _room(buf, nbytes):
+    """How many bytes may be written to `buf`."""
+    n = len(buf)
+    if n:
+        buf[0] = buf[0]  # raises TypeError if it may not be written
+    return nbytes if 0 < nbytes < n else n
+
+
+def _parse(address):
+    """(four bytes, port) of an address; a name is looked up."""
+    kind = type(address)
+    if kind is not tuple and kind is not list or len(address) < 2 or type(address[0]) is not str:
+        raise TypeError("address %r: (host, port) is needed" % (address,))
+    return _address.resolve(address[0])[0], _address.port_number(address[1])
+
+
+def _name(addr, port):
+    return ("0.0.0.0" if addr is None else _address.text(addr)), port
+
+
+def create_connection(address, timeout=None):
+    """A socket connected to (host, port): the first of its addresses that answers."""
+    error = None
+    for info in getaddrinfo(address[0], address[1], 0, SOCK_STREAM):
+        s = socket()
+        try:
+            s.settimeout(timeout)
+            s.connect(info[-1])
+            return s
+        except OSError as e:
+            s.close()
+            error = e
+    raise error

@@ -1,0 +1,2 @@
+# MicroPython's `network`, on netstack.
+from netstack.api.network import *  # noqa: F403

@@ -1,0 +1,2 @@
+# MicroPython's `socket`, on netstack.
+from netstack.api.socket import *  # noqa: F403
