@@ -1,0 +1,40 @@
+"""Options all tests share, and the boards that are booted on demand."""
+
+import sys
+
+import pytest
+
+import inside
+
+sys.path.insert(0, str(inside.ROOT / "tools"))  # emulate.py, which boots the boards
+
+
+def pytest_addoption(parser):
+    group = parser.getgroup("netstack")
+    group.addoption(
+        "--target",
+        default=",".join(inside.TARGETS),
+        help="where tests inside MicroPython run: a list of " + ", ".join(inside.TARGETS),
+    )
+    group.addoption(
+        "--source",
+        action="store_true",
+        help="unix: test the stack in lib/, not the one frozen into build/unix/micropython",
+    )
+    group.addoption(
+        "--out", default="build", help="where the products are that are tested (make's OUT)"
+    )
+
+
+def pytest_configure(config):
+    for target in config.getoption("target").split(","):
+        if target not in inside.TARGETS:
+            raise pytest.UsageError(
+                "--target %s: there are %s" % (target, ", ".join(inside.TARGETS))
+            )
+    config.stash[inside.boards_key] = {}
+
+
+def pytest_unconfigure(config):
+    for board in config.stash.get(inside.boards_key, {}).values():
+        board.close()

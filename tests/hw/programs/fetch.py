@@ -1,0 +1,49 @@
+# HTTP server on port 80: /64k gives 65536 bytes of a known pattern, /mem what memory is in use:
+# heap, free frames, connections.
+#
+# After /64k the server closes first, so the connection stays in TIME-WAIT here; after /mem the
+# client does, so that asking changes nothing.
+
+import asyncio
+import gc
+import network
+import time
+from netstack.api import host
+
+HEAD = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n"
+PATTERN = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))
+
+
+def memory():
+    gc.collect()
+    st = host.stack()
+    return b"%d %d %d" % (gc.mem_alloc(), st.pool.left, len(list(st.tcp.connections())))
+
+
+async def serve(reader, writer):
+    path = (await reader.readline()).split()[1].split(b"?")[0]
+    while (await reader.readline()).strip():
+        pass
+    body = PATTERN if path == b"/64k" else memory()
+    writer.write(HEAD % len(body))
+    writer.write(body)
+    await writer.drain()
+    if path != b"/64k":
+        await reader.read()
+    writer.close()
+    await writer.wait_closed()
+
+
+async def main():
+    host.tcp().msl_ms = 5000  # so that TIME-WAIT lasts 10 s instead of minutes
+    server = await asyncio.start_server(serve, "0.0.0.0", 80, backlog=32)
+    print("ready", nic.ipconfig("addr4")[0])
+    await server.wait_closed()
+
+
+nic = network.LAN()
+nic.active(True)
+nic.ipconfig(dhcp4=True)
+while not nic.isconnected():
+    time.sleep_ms(50)
+asyncio.run(main())

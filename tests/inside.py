@@ -1,0 +1,166 @@
+"""Test files that run inside MicroPython: each file on each target is one pytest item.
+
+A file is executed in a fresh process (unix) or after a soft reset (a board); bench.run_tests()
+prints a line for each test and a closing line, without which the item has failed. A file that
+cannot run everywhere says so, and why, in a comment among its first lines:
+
+    # targets: unix (needs a file descriptor)
+"""
+
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGETS = ("unix", "MPS2_AN385", "VIRT_RV32")
+HERE = ROOT / "tests" / "unix"
+INSIDE = ("core", "wire", "link", "inet", "tcp", "noalloc", "sim", "fuzz", "services", "api")
+TIMEOUT = 300  # seconds without a byte of output
+
+CLOSING = re.compile(r"^== (\d+) passed, \d+ failed(?:: (.+))?$", re.MULTILINE)
+
+
+boards_key = pytest.StashKey()  # {name: Board}
+
+
+class TargetError(Exception):
+    """One line that names what was wrong and what to do."""
+
+
+class InsideFile(pytest.File):
+    def collect(self):
+        head = "".join(self.path.read_text().splitlines(True)[:5])
+        limit = re.search(r"^# targets: ([\w, ]+?)\s*\((.+)\)$", head, re.MULTILINE)
+        if "# targets:" in head and not limit:
+            raise self.CollectError(
+                "%s: give a reason, `# targets: unix (why not elsewhere)`" % self.path.name
+            )
+        allowed = re.split(r"[, ]+", limit.group(1)) if limit else TARGETS
+        for target in self.config.getoption("target").split(","):
+            if target in allowed:
+                yield InsideItem.from_parent(self, name=target)
+
+
+class InsideItem(pytest.Item):
+    def runtest(self):
+        if self.name == "unix":
+            output = run_unix(self.path, out(self.config), self.config.getoption("source"))
+        else:
+            boards = self.config.stash[boards_key]
+            if self.name not in boards:
+                boards[self.name] = Board(self.name, out(self.config))
+            output = boards[self.name].run(self.path)
+        closing = CLOSING.findall(output)
+        if not closing:
+            raise TargetError(output + "\n%s on %s: no closing line" % (self.path.name, self.name))
+        passed, failed = closing[-1]
+        if failed:
+            raise TargetError("failed: %s\n\n%s" % (failed, output))
+        if passed == "0":
+            raise TargetError("%s holds no test" % self.path.name)
+
+    def repr_failure(self, excinfo):
+        if isinstance(excinfo.value, TargetError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo)
+
+    def reportinfo(self):
+        return self.path, None, "%s on %s" % (self.path.relative_to(HERE), self.name)
+
+
+def out(config):
+    """Where the products are that are tested."""
+    return ROOT / config.getoption("out")
+
+
+def run_unix(path, products, source=False):
+    """Run a file in a process of its own; returns what it printed."""
+    binary = products / "unix" / "micropython"
+    if not binary.exists():
+        raise TargetError("%s is not there: run make unix" % binary)
+    places = [".frozen", str(HERE)]
+    if source:
+        places = [str(ROOT / "lib"), str(ROOT / "ports" / "unix")] + places
+    env = dict(os.environ, MICROPYPATH=":".join(places))
+    try:
+        done = subprocess.run(
+            [str(binary), "-X", "heapsize=8m", str(path)],
+            env=env,
+            cwd=str(ROOT),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TIMEOUT,
+        )
+    except subprocess.TimeoutExpired as expired:
+        output = (expired.stdout or b"").decode(errors="replace")
+        raise TargetError(output + "\n%s: not done after %d s" % (path.name, TIMEOUT)) from None
+    output = done.stdout.decode(errors="replace")
+    if done.returncode < 0:
+        raise TargetError(output + "\n%s: killed by signal %d" % (path.name, -done.returncode))
+    return output
+
+
+class Board:
+    """An emulated board that runs test files through its raw REPL. Booted when first needed, and
+    again after a test has left it unusable."""
+
+    def __init__(self, name, products):
+        self.name = name
+        self.elf = products / name / "firmware.elf"
+        self.emulator = None
+        self.transport = None
+
+    def run(self, path):
+        """Run a file after a soft reset; returns what it printed, its traceback included."""
+        from mpremote.transport import TransportError
+
+        self._open()
+        seen = []
+        try:
+            self.transport.enter_raw_repl()
+            _, errors = self.transport.exec_raw(path.read_bytes(), TIMEOUT, seen.append)
+        except TransportError as error:
+            log = self.emulator.output()
+            self.close()
+            raise TargetError(
+                "%s on %s: %s; the board is booted anew\n%s\n%s"
+                % (path.name, self.name, error, self._text(seen, path), log)
+            ) from None
+        return self._text(seen + [errors], path)
+
+    def _text(self, pieces, path):
+        text = b"".join(pieces).replace(b"\x04", b"").decode(errors="replace")
+        return text.replace("\r\n", "\n").replace('"<stdin>"', '"%s"' % path.relative_to(ROOT))
+
+    def _open(self):
+        from emulate import Emulator, EmulatorError
+        from mpremote.transport_serial import SerialTransport
+
+        if self.transport:
+            return
+        try:
+            self.emulator = Emulator(self.name, str(self.elf), net=None, boot_timeout=60)
+        except EmulatorError as error:
+            raise TargetError("%s: %s" % (self.name, error)) from None
+        try:
+            self.transport = SerialTransport(self.emulator.serial_url, timeout=10)
+            self.transport.enter_raw_repl()
+            for support in sorted(HERE.glob("*.py")):
+                if support.name != "conftest.py":
+                    self.transport.fs_writefile(support.name, support.read_bytes(), 1024)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        """Stop the emulator, if one runs."""
+        transport, self.transport = self.transport, None
+        emulator, self.emulator = self.emulator, None
+        if transport:
+            transport.serial.close()
+        if emulator:
+            emulator.close()

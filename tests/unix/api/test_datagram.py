@@ -1,0 +1,186 @@
+# UDP sockets over loopback.
+
+import bench
+import select
+import socket
+import time
+from netstack.api import host
+
+EAGAIN = 11
+EMSGSIZE = 90
+EDESTADDRREQ = 89
+EADDRINUSE = 98
+ETIMEDOUT = 110
+ECONNREFUSED = 111
+
+
+def opened(port=None):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bench.at_end(s.close)
+    s.settimeout(5)
+    if port is not None:
+        s.bind(("127.0.0.1", port))
+    return s
+
+
+def raises(number, function, *args):
+    try:
+        function(*args)
+    except OSError as error:
+        assert error.errno == number, "OSError %s, expected %d" % (error, number)
+        return
+    raise AssertionError("OSError %d was expected" % number)
+
+
+def test_echo():
+    server = opened(0)
+    client = opened()
+    assert client.sendto(b"ping", server.getsockname()) == 4
+    data, peer = server.recvfrom(100)
+    assert data == b"ping" and peer == client.getsockname()[:0] + ("127.0.0.1", peer[1])
+    server.sendto(b"pong", peer)
+    assert client.recv(100) == b"pong"
+
+
+def test_sendto_with_flags():
+    server = opened(0)
+    client = opened()
+    client.sendto(b"as in CPython", 0, server.getsockname())
+    assert server.recv(100) == b"as in CPython"
+
+
+def test_addresses_change():
+    one, two = opened(0), opened(0)
+    client = opened()
+    for address, data in ((one.getsockname(), b"1"), (two.getsockname(), b"2")):
+        client.sendto(data, address)
+        client.sendto(data, list(address))
+    assert one.recv(9) == one.recv(9) == b"1" and two.recv(9) == two.recv(9) == b"2"
+
+
+def test_boundaries():
+    server = opened(0)
+    client = opened()
+    for data in (b"abc", b"", b"defgh"):
+        client.sendto(data, server.getsockname())
+    assert server.recv(2) == b"ab"  # the rest of a datagram is lost
+    assert server.recv(100) == b""
+    buf = bytearray(10)
+    n, peer = server.recvfrom_into(buf)
+    assert n == 5 and buf[:5] == b"defgh" and peer[0] == "127.0.0.1"
+
+
+def test_stream_methods():
+    """read and readinto give one datagram, whatever is asked for."""
+    server = opened(0)
+    client = opened()
+    client.connect(server.getsockname())
+    client.write(b"abc")
+    client.send(b"def")
+    assert server.read(100) == b"abc"
+    buf = bytearray(100)
+    assert server.readinto(buf) == 3 and buf[:3] == b"def"
+    server.setblocking(False)
+    assert server.read(100) is None and server.readinto(buf) is None
+
+
+def test_largest():
+    server = opened(0)
+    client = opened()
+    client.sendto(bytes(1472), server.getsockname())
+    assert len(server.recv(2000)) == 1472
+    raises(EMSGSIZE, client.sendto, bytes(1473), server.getsockname())
+
+
+def test_timeout():
+    s = opened(0)
+    s.settimeout(0.05)
+    start = time.ticks_ms()
+    raises(ETIMEDOUT, s.recvfrom, 10)
+    assert 45 <= time.ticks_diff(time.ticks_ms(), start) < 500
+    s.setblocking(False)
+    raises(EAGAIN, s.recvfrom, 10)
+    raises(EAGAIN, s.recv_into, bytearray(10))
+
+
+def test_refused():
+    """The ICMP error comes with the next call on a connected socket (RFC 1122 4.1.3.3)."""
+    target = opened(0)
+    address = target.getsockname()
+    target.close()
+    s = opened()
+    s.connect(address)
+    s.send(b"x")
+    raises(ECONNREFUSED, s.recv, 10)
+    s.settimeout(0)
+    raises(EAGAIN, s.recv, 10)  # told once
+    s.send(b"x")
+    poller = select.poll()
+    poller.register(s, select.POLLIN)
+    ready = poller.poll(1000)
+    assert ready and ready[0][1] & select.POLLERR
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == ECONNREFUSED
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+
+
+def test_poll():
+    server = opened(0)
+    client = opened()
+    poller = select.poll()
+    poller.register(server, select.POLLIN | select.POLLOUT)
+    assert poller.poll(0) == [(server, select.POLLOUT)]
+    client.sendto(b"x", server.getsockname())
+    assert poller.poll(1000) == [(server, select.POLLIN | select.POLLOUT)]
+
+
+def test_naming():
+    s = opened(0)
+    other = opened()
+    raises(EADDRINUSE, other.bind, s.getsockname())
+    raises(EDESTADDRREQ, other.send, b"x")
+    raises(107, other.getpeername)  # ENOTCONN
+    other.connect(s.getsockname())
+    assert other.getpeername() == s.getsockname()
+    raises(95, other.listen)  # EOPNOTSUPP
+    raises(95, other.accept)
+
+
+def test_only_from_peer():
+    """A connected socket hears nobody else."""
+    s, peer, stranger = opened(0), opened(0), opened(0)
+    s.connect(peer.getsockname())
+    stranger.sendto(b"stranger", s.getsockname())
+    peer.sendto(b"peer", s.getsockname())
+    assert s.recvfrom(100) == (b"peer", peer.getsockname())
+
+
+def test_broadcast_needs_permission():
+    s = opened()
+    raises(13, s.sendto, b"x", ("255.255.255.255", 9))  # EACCES
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST) == 1
+
+
+def test_callback():
+    server = opened(0)
+    client = opened()
+    calls = []
+    server.setsockopt(socket.SOL_SOCKET, 20, calls.append)
+    client.sendto(b"x", server.getsockname())
+    assert host.wait(lambda: calls, 1000) and calls[0] is server
+    assert server.recv(10) == b"x"
+
+
+def test_memory_is_given_back():
+    st = host.stack()
+    spent = st.spent
+    server = opened(0)
+    client = opened()
+    for _ in range(3):
+        client.sendto(bytes(500), server.getsockname())
+    server.close()
+    client.close()
+    assert st.spent == spent and st.pool.left == st.pool.count
+
+
+bench.run_tests(globals())

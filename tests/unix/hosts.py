@@ -1,0 +1,348 @@
+# Hosts for the tests: stacks in virtual time on NICs in memory, alone or two on a lossy wire; and
+# the check that a test has left nothing behind.
+
+from netstack.core.stack import Stack
+from netstack.inet import icmpv4, ipv4
+from netstack.link import arp, ethernet, loopback
+from netstack.transport import udp
+from packets import ip
+
+# Time starts three seconds before it wraps, so that most tests cross the wrap (core/clock.py).
+_START = 0x3FFFFFFF - 3000
+_MASK = 0x3FFFFFFF
+_RESTLESS = 2000  # polls in a row that may ask for another one at once
+
+_hosts = []  # made since the test began
+_closers = []  # callables that give back what builders have opened
+
+
+class Random:
+    """The same numbers on every target."""
+
+    def __init__(self, seed=1):
+        self.x = (seed * 2654435 + 12345) & _MASK
+
+    def bits16(self):
+        self.x = (self.x * 1103515245 + 12345) & _MASK
+        return self.x >> 14
+
+    def below(self, n):
+        """0 .. n-1, n <= 65536"""
+        return self.bits16() * n >> 16
+
+    def bits32(self):
+        return self.bits16() << 16 | self.bits16()
+
+    def bytes(self, n):
+        return bytes(self.bits16() >> 4 & 255 for _ in range(n))
+
+    def percent(self, p):
+        """True in `p` of 100 cases; `p` may be a fraction."""
+        return p > 0 and self.bits16() < p * 65536 / 100
+
+    def choice(self, items):
+        return items[self.below(len(items))]
+
+
+class Clock:
+    """Virtual time: `ms` since the test began. Calling it gives what a stack's clock gives."""
+
+    def __init__(self, start=_START):
+        self.start = start
+        self.ms = 0
+
+    def __call__(self):
+        return (self.start + self.ms) & _MASK
+
+
+class Inside:
+    """`with bench.inside(st): ...`: a call from outside, as the API layer makes it."""
+
+    def __init__(self, st):
+        self.st = st
+
+    def __enter__(self):
+        self.st.enter()
+        return self.st
+
+    def __exit__(self, *exc):
+        self.st.leave()
+
+
+inside = Inside
+
+
+# -- hosts -------------------------------------------------------------------------------------
+
+
+class NIC:
+    """A NIC in memory. `rx` holds the frames to be received; what is sent goes to `tx(frame)`.
+
+    busy: that many sends are answered with 0; fail: that many with -EIO."""
+
+    def __init__(self, mac, mtu=1500):
+        self.mac = mac
+        self.mtu = mtu
+        self.caps = 0
+        self.drops = 0
+        self.rx = []
+        self.received = 0
+        self.tx = None
+        self.busy = 0
+        self.fail = 0
+        self.up = 1
+        self.cb = None
+        self.groups = []
+
+    def recv(self, buf, off):
+        assert off & 3 == 2, "recv() at offset %d: not 2 modulo 4" % off
+        if not self.rx:
+            return 0
+        frame = self.rx.pop(0)
+        self.received += 1
+        buf[off : off + len(frame)] = frame
+        return len(frame)
+
+    def send(self, buf, off, n):
+        if self.busy:
+            self.busy -= 1
+            return 0
+        if self.fail:
+            self.fail -= 1
+            return -5
+        if self.tx:
+            self.tx(bytes(memoryview(buf)[off : off + n]))
+        return n
+
+    def link(self):
+        return self.up
+
+    def irq(self, cb):
+        self.cb = cb
+
+    def multicast(self, mac, on):
+        if on:
+            self.groups.append(mac)
+        else:
+            self.groups.remove(mac)
+
+
+class Host:
+    """A stack with `lo` and `eth0` in virtual time. Made by host()."""
+
+    def __init__(self, clock, seed, budget, mtu, mac, with_tcp):
+        self.clock = clock
+        self.st = st = Stack(budget, clock, seed, mtu)
+        self.ip4 = ipv4.attach(st)
+        self.icmp4 = icmpv4.attach(st)
+        self.udp = udp.attach(st)
+        if with_tcp:
+            from netstack.transport import tcp
+
+            tcp.attach(st)
+            self.tcp = st.tcp
+        self.lo = st.add(loopback.Loopback(), loopback.attach, "lo")
+        self.nic = NIC(mac, mtu)
+        self.nif = st.add(self.nic, _attach_link, "eth0")
+        self.arp = self.nif.arp
+        self.mac = mac
+
+    def configure(self, addr, mask, gw):
+        self.lo.set_up(True)
+        self.ip4.configure(self.lo, ip("127.0.0.1"), ip("255.0.0.0"))
+        self.nif.set_up(True)
+        self.addr = ip(addr)
+        if self.addr != b"\0\0\0\0":
+            self.ip4.configure(self.nif, self.addr, ip(mask), ip(gw))
+
+    def settled(self):
+        """From now on this is what clean() compares with."""
+        self._spent = self.st.spent
+        self._timers = len(self.st.timers.list)
+
+    def poll(self):
+        """Poll until the stack is at rest; returns when it is next due."""
+        for _ in range(_RESTLESS):
+            wait = self.st.poll(self.clock())
+            if wait != 0 and not self.nic.rx:
+                return wait
+        raise AssertionError("poll() asks for another one at once, for ever")
+
+    def stat(self, group):
+        return self.st.stats()[group]
+
+
+def _attach_link(nif):
+    ethernet.attach(nif)
+    arp.attach(nif)
+
+
+def host(
+    addr="10.0.0.2",
+    mask="255.255.255.0",
+    gw="0.0.0.0",
+    mac=None,
+    seed=1,
+    clock=None,
+    budget=256 * 1024,
+    mtu=1500,
+    tcp=False,
+):
+    """A host with a link that is up; `addr` 0.0.0.0 leaves it without an address."""
+    address = ip(addr)
+    h = Host(clock or Clock(), seed, budget, mtu, mac or b"\x02\0" + address, tcp)
+    h.configure(addr, mask, gw)
+    h.settled()
+    _hosts.append(h)
+    return h
+
+
+def forget():
+    """A new test begins."""
+    _hosts.clear()
+    _closers.clear()
+
+
+def at_end(callback):
+    """Call this when the test has ended, before it is looked at what is left."""
+    _closers.append(callback)
+
+
+def tidy():
+    """Give back what the test has left open: sockets of bench's builders, TCP connections, UDP
+    endpoints, what ARP holds for neighbours that have not answered."""
+    while _closers:
+        _closers.pop()()
+    for h in _hosts:
+        with inside(h.st):
+            if h.st.tcp:
+                for conn in list(h.st.tcp.connections()):
+                    conn.abort()
+                    conn.close()
+            for endpoint in list(h.udp.table):
+                endpoint.close()
+        h.nic.tx = None
+        h.nic.busy = h.nic.fail = 0
+        h.nic.rx.clear()
+        h.poll()
+        h.nif.arp.flush()
+
+
+def clean(*hosts):
+    """Check that nothing is left behind: frames, timers, budget, jobs."""
+    for h in hosts or _hosts:
+        st = h.st
+        h.poll()
+        pool = st.pool
+        assert pool.left == pool.count, "pool: %d of %d frames left" % (pool.left, pool.count)
+        assert len(set(id(fr) for fr in pool._free)) == pool.count, "pool: a frame is in it twice"
+        for fr in pool._free:
+            assert fr.free, "pool: a free frame is marked as used"
+        standing = [st._link_timer] + [nif.arp._timer for nif in st.nifs if hasattr(nif, "arp")]
+        for timer in st.timers.list:
+            if timer.active and timer not in standing:
+                raise AssertionError("a timer runs: %r" % timer.callback)
+        assert len(st.timers.list) == h._timers, "timers: %d, %d at the start" % (
+            len(st.timers.list),
+            h._timers,
+        )
+        assert st.spent == h._spent, "budget: %d spent, %d at the start" % (st.spent, h._spent)
+        assert st.lock == 0 and st._njobs == 0, "a lock is held or a job waits"
+        assert st.nomem == 0, "MemoryError inside poll()"
+
+
+# -- two hosts on a wire -----------------------------------------------------------------------
+
+
+class Wire:
+    """Joins two hosts on one clock. loss, duplicate, corrupt, reorder: per cent of frames; delay
+    and jitter: milliseconds. Repeats to the byte from `seed`."""
+
+    def __init__(self, a, b, seed=1, loss=0, duplicate=0, corrupt=0, reorder=0, delay=1, jitter=0):
+        assert a.clock is b.clock, "both hosts need the same clock"
+        self.clock = a.clock
+        self.hosts = (a, b)
+        self.random = Random(seed)
+        self.loss = loss
+        self.duplicate = duplicate
+        self.corrupt = corrupt
+        self.reorder = reorder
+        self.delay = delay
+        self.jitter = jitter
+        self.sent = self.lost = self.corrupted = self.duplicated = self.reordered = 0
+        self.tap = None  # callable(ms, host index that sends, frame)
+        self._flying = []  # (arrival, receiving NIC, frame), by arrival
+        a.nic.tx = lambda frame: self._send(0, frame)
+        b.nic.tx = lambda frame: self._send(1, frame)
+
+    def _send(self, index, frame):
+        self.sent += 1
+        if self.tap:
+            self.tap(self.clock.ms, index, frame)
+        if len(frame) < 60:
+            frame += bytes(60 - len(frame))
+        rnd = self.random
+        nic = self.hosts[1 - index].nic
+        if rnd.percent(self.loss):
+            self.lost += 1
+            return
+        if rnd.percent(self.duplicate):
+            self.duplicated += 1
+            self._fly(nic, frame)
+        # A link's own checksum guards headers that have none (Ethernet, ARP): IP alone is hurt.
+        if frame[12] == 8 and frame[13] == 0 and rnd.percent(self.corrupt):
+            self.corrupted += 1
+            frame = bytearray(frame)
+            frame[14 + rnd.below(len(frame) - 14)] ^= 1 << rnd.below(8)
+        self._fly(nic, frame)
+
+    def _fly(self, nic, frame):
+        due = self.clock.ms + self.delay
+        if self.jitter:
+            due += self.random.below(self.jitter + 1)
+        if self.random.percent(self.reorder):
+            self.reordered += 1
+            due += 1 + self.random.below(3 * self.delay + 10)
+        flying = self._flying
+        i = len(flying)
+        while i and flying[i - 1][0] > due:
+            i -= 1
+        flying.insert(i, (due, nic, frame))
+
+    def _deliver(self):
+        flying = self._flying
+        while flying and flying[0][0] <= self.clock.ms:
+            _, nic, frame = flying.pop(0)
+            nic.rx.append(frame)
+
+    def run(self, ms, until=None):
+        """Let up to `ms` milliseconds pass; ends early, with True, when until() says so. until()
+        is asked at every moment at which something happens: programs do their work in it."""
+        end = self.clock.ms + ms
+        while True:
+            self._deliver()
+            a, b = self.hosts
+            wait = _sooner(a.poll(), b.poll())
+            if until and until():
+                return True
+            wait = _sooner(wait, _sooner(a.poll(), b.poll()))  # until() may have given work
+            if self._flying:
+                wait = _sooner(wait, max(0, self._flying[0][0] - self.clock.ms))
+            left = end - self.clock.ms
+            if left <= 0:
+                return False
+            self.clock.ms += left if wait < 0 or wait > left else wait
+
+
+def _sooner(a, b):
+    return a if b < 0 else b if a < 0 else min(a, b)
+
+
+def pair(
+    addr1="10.0.0.1", addr2="10.0.0.2", tcp=False, budget=256 * 1024, seed=1, mtu=1500, **wire
+):
+    """Two hosts on a wire: (a, b, wire)."""
+    clock = Clock()
+    a = host(addr1, clock=clock, tcp=tcp, budget=budget, seed=seed, mtu=mtu)
+    b = host(addr2, clock=clock, tcp=tcp, budget=budget, seed=seed + 1, mtu=mtu)
+    return a, b, Wire(a, b, seed=seed, **wire)

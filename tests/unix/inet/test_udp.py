@@ -1,0 +1,300 @@
+# transport/udp.py as programs use it: bind, connect, send, recv, full rings, who gets what.
+
+import bench
+
+EACCES = 13
+EADDRINUSE = 98
+EADDRNOTAVAIL = 99
+EDESTADDRREQ = 89
+EINVAL = 22
+EMSGSIZE = 90
+ENETUNREACH = 101
+ENOBUFS = 105
+ENOMEM = 12
+
+
+def _peer(**kw):
+    p = bench.peer(**kw)
+    p.greet()
+    return p
+
+
+def _recv(e, n=2000, peek=False):
+    buf = bytearray(n + 1)
+    got = e.recv(buf, 1, n, peek)
+    return bytes(buf[1 : 1 + got]) if got >= 0 else None
+
+
+def _send(p, e, *args):
+    with bench.inside(p.st):
+        n = e.send(*args)
+    p.poll()
+    return n
+
+
+def test_bind():
+    p = _peer()
+    udp = p.host.udp
+    ip4 = p.host.ip4
+    a = udp.open()
+    a.bind(None, None, 7)
+    bench.raises(EADDRINUSE, udp.open().bind, None, None, 7)
+    b = udp.open()
+    b.bind(ip4, p.host.addr, 7)  # an address of its own beside the wildcard
+    bench.raises(EADDRINUSE, udp.open().bind, ip4, p.host.addr, 7)
+    bench.raises(EADDRNOTAVAIL, udp.open().bind, ip4, bench.ip("10.0.0.3"), 8)
+    bench.raises(EINVAL, a.bind, None, None, 9)
+    a.close()
+    again = udp.open()
+    again.bind(None, None, 7)
+
+
+def test_failed_bind_keeps_nothing():
+    # A program that tries ports until one is free must not lose its budget on the way.
+    p = _peer()
+    a = p.host.udp.open()
+    a.bind(None, None, 7)
+    spent = p.st.spent
+    for _ in range(5):
+        b = p.host.udp.open()
+        bench.raises(EADDRINUSE, b.bind, None, None, 7)
+        b.close()
+        assert p.st.spent == spent
+    b = p.host.udp.open()
+    bench.raises(EADDRINUSE, b.bind, None, None, 7)
+    b.bind(None, None, 8)  # and may try again
+    p.udp(1000, 8, b"x")
+    assert b.waiting == 1
+
+
+def test_ephemeral_ports():
+    # RFC 6335 6, RFC 6056: from 49152 on, at random, never one in use
+    p = _peer()
+    ports = []
+    for _ in range(20):
+        e = p.host.udp.open()
+        e.rcvbuf = 512
+        e.bind(None, None, 0)
+        ports.append(e.lport)
+    assert min(ports) >= 49152 and len(set(ports)) == 20
+    assert ports != sorted(ports)
+
+
+def test_most_specific_gets_it():
+    p = _peer()
+    udp = p.host.udp
+    any_ = udp.open()
+    any_.bind(None, None, 7)
+    bound = udp.open()
+    bound.bind(p.host.ip4, p.host.addr, 7)
+    connected = udp.open()
+    connected.bind(p.host.ip4, p.host.addr, 70)
+    connected.connect(p.host.ip4, p.addr, 1000)
+    p.udp(1000, 7, b"x")
+    assert (any_.waiting, bound.waiting) == (0, 1)
+    p.udp(1000, 7, b"x", dst=bench.ip("10.0.0.255"), dst_mac=bench.BROADCAST)
+    assert (any_.waiting, bound.waiting) == (1, 1)
+    p.udp(1000, 70, b"x")
+    assert connected.waiting == 1
+    p.udp(1001, 70, b"x")
+    assert connected.waiting == 1  # from another port of the peer
+    p.expect("icmp", type=3, code=3)
+    p.udp(1000, 70, b"x", src=bench.ip("10.0.0.9"))
+    assert connected.waiting == 1
+    p.take()
+
+
+def test_connected_after_bind_to_any():
+    p = _peer()
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    e.connect(p.host.ip4, p.addr, 1000)
+    p.udp(1000, 7, b"yes")
+    p.udp(1001, 7, b"no")
+    assert e.waiting == 1 and _recv(e) == b"yes"
+    e.connect(p.host.ip4, p.addr, 1001)  # another peer
+    p.udp(1001, 7, b"now")
+    p.udp(1000, 7, b"no")
+    assert e.waiting == 1 and _recv(e) == b"now"
+    other = p.host.udp.open()
+    other.bind(None, None, 7)  # the wildcard is free again
+    p.take()
+
+
+def test_two_connected_to_different_peers():
+    p = _peer()
+    es = []
+    for port in (1000, 1001):
+        e = p.host.udp.open()
+        e.bind(p.host.ip4, p.host.addr, 7 if not es else 8)
+        e.connect(p.host.ip4, p.addr, port)
+        es.append(e)
+    p.udp(1000, 7, b"a")
+    p.udp(1001, 8, b"b")
+    assert [_recv(e) for e in es] == [b"a", b"b"]
+
+
+def test_send_errors():
+    p = _peer()
+    e = p.host.udp.open()
+    ip4 = p.host.ip4
+    assert _send(p, e, b"x", 0, 1) == -EDESTADDRREQ
+    assert _send(p, e, b"x", 0, 1, ip4, bench.ip("8.8.8.8"), 9) == -ENETUNREACH
+    assert _send(p, e, bytes(1473), 0, 1473, ip4, p.addr, 9) == -EMSGSIZE
+    assert _send(p, e, b"x", 0, 1, ip4, bench.ip("255.255.255.255"), 9) == -EACCES
+    p.expect_nothing()
+    e.broadcast = True
+    assert _send(p, e, b"x", 0, 1, ip4, bench.ip("255.255.255.255"), 9) == 1
+    p.expect("udp", dst=bench.ip("255.255.255.255"), dst_mac=bench.BROADCAST)
+    bench.raises(ENETUNREACH, p.host.udp.open().connect, ip4, bench.ip("8.8.8.8"), 9)
+
+
+def test_send_with_an_empty_pool():
+    p = _peer()
+    e = p.host.udp.open()
+    e.connect(p.host.ip4, p.addr, 9)
+    hoard = []
+    while True:
+        fr = p.st.pool.alloc()
+        if fr is None:
+            break
+        hoard.append(fr)
+    assert _send(p, e, b"x", 0, 1) == -ENOBUFS
+    for fr in hoard:
+        p.st.pool.release(fr)
+    assert _send(p, e, b"x", 0, 1) == 1
+    p.expect("udp", data=b"x")
+
+
+def test_ttl_and_tos():
+    p = _peer()
+    e = p.host.udp.open()
+    e.ttl = 3
+    e.tos = 0x88
+    _send(p, e, b"x", 0, 1, p.host.ip4, p.addr, 9)
+    p.expect("udp", ttl=3, tos=0x88, df=1)
+
+
+def test_first_send_gives_a_port_that_receives():
+    p = _peer()
+    e = p.host.udp.open()
+    _send(p, e, b"x", 0, 1, p.host.ip4, p.addr, 9)
+    port = p.expect("udp", dport=9).sport
+    assert port == e.lport >= 49152
+    p.udp(9, port, b"answer")
+    assert _recv(e) == b"answer"
+
+
+def test_long_datagram_is_cut():
+    p = _peer()
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    p.udp(1000, 7, b"0123456789")
+    p.udp(1000, 7, b"next")
+    assert _recv(e, 4) == b"0123"
+    assert _recv(e) == b"next"
+    p.udp(1000, 7, b"abc")
+    assert _recv(e, 0) == b"" and e.waiting == 0
+
+
+def test_peek():
+    p = _peer()
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    p.udp(1000, 7, b"first")
+    p.udp(1001, 7, b"second")
+    assert _recv(e, peek=True) == b"first" and e.from_port == 1000 and e.waiting == 2
+    assert _recv(e) == b"first" and _recv(e) == b"second" and e.from_port == 1001
+
+
+def test_full_ring_drops_and_counts():
+    p = _peer()
+    e = p.host.udp.open()
+    e.rcvbuf = 100
+    e.bind(None, None, 7)
+    for i in range(10):
+        p.udp(1000, 7, bytes((i,)) * 16)  # 25 bytes each in the ring
+    assert e.waiting == 4 and p.host.stat("udp")["in_full"] == 6
+    p.expect_nothing()
+    assert [_recv(e)[0] for _ in range(4)] == [0, 1, 2, 3]
+    p.udp(1000, 7, bytes(200))  # one that never fits
+    assert e.waiting == 0 and p.host.stat("udp")["in_full"] == 7
+
+
+def test_records_wrap_in_the_ring():
+    rnd = bench.Random(51)
+    p = _peer()
+    e = p.host.udp.open()
+    e.rcvbuf = 257
+    e.bind(None, None, 7)
+    model = []
+    for i in range(bench.scale(500)):
+        if rnd.below(2):
+            data = rnd.bytes(rnd.below(60))
+            fits = e.ring.free() >= 9 + len(data)
+            p.udp(2000 + i % 100, 7, data)
+            if fits:
+                model.append((data, 2000 + i % 100))
+        elif model:
+            data, port = model.pop(0)
+            assert _recv(e) == data and e.from_port == port
+        assert e.waiting == len(model)
+
+
+def test_notify():
+    p = _peer()
+    told = []
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    e.notify = lambda endpoint: told.append(endpoint.waiting)
+    p.udp(1000, 7, b"a")
+    p.udp(1000, 7, b"b")
+    assert told == [1, 2]
+    e.close()
+    p.udp(1000, 7, b"c")
+    assert told == [1, 2]
+    p.expect("icmp", type=3, code=3)
+
+
+def test_close_gives_everything_back():
+    p = _peer()
+    spent = p.st.spent
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    p.udp(1000, 7, b"unread")
+    assert p.st.spent == spent + e.rcvbuf
+    e.close()
+    e.close()
+    assert p.st.spent == spent and e.waiting == 0 and p.host.udp.table.count == 0
+
+
+def test_budget_is_enforced():
+    p = _peer(budget=32768)
+    es = []
+    while True:
+        e = p.host.udp.open()
+        try:
+            e.bind(None, None, 0)
+        except OSError as error:
+            assert error.errno == ENOMEM
+            break
+        es.append(e)
+    assert es and p.st.spent <= p.st.budget
+    es.pop().close()
+    e.bind(None, None, 0)
+
+
+def test_endpoint_of_one_interface():
+    p = _peer()
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    e.nif = p.host.lo
+    p.udp(1000, 7, b"x")
+    assert e.waiting == 0 and p.host.stat("udp")["in_noport"] == 1
+    p.take()
+    e.nif = p.nif
+    p.udp(1000, 7, b"x")
+    assert e.waiting == 1
+
+
+bench.run_tests(globals())

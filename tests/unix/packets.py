@@ -1,0 +1,257 @@
+# Packets for the tests: forging them, lies included, and taking apart what a stack has sent, with
+# every length and checksum checked. Shares no code with the stack on purpose.
+
+import struct
+
+BROADCAST = b"\xff\xff\xff\xff\xff\xff"
+ARP = 0x0806
+IPV4 = 0x0800
+FLAGS = "FSRPAUEC"  # bit 0 .. 7 of the TCP flags
+
+
+def ip(text):
+    """ "10.0.0.1" -> b"\\x0a\\0\\0\\1"."""
+    return bytes(int(part) for part in text.split("."))
+
+
+def mac(text):
+    return bytes(int(part, 16) for part in text.split(":"))
+
+
+# -- forging packets: independent of the stack on purpose --------------------------------------
+
+
+def ones_sum(data, acc=0):
+    """RFC 1071, big-endian, in the plainest way."""
+    n = len(data)
+    for i in range(0, n - 1, 2):
+        acc += data[i] << 8 | data[i + 1]
+    if n & 1:
+        acc += data[n - 1] << 8
+    while acc >> 16:
+        acc = (acc & 0xFFFF) + (acc >> 16)
+    return acc
+
+
+def _put_sum(packet, at, value, acc):
+    """The packet with its checksum at `at`: `value`, or the right one when that is None."""
+    if value is None:
+        value = acc ^ 0xFFFF
+    return packet[:at] + struct.pack("!H", value) + packet[at + 2 :]
+
+
+def eth(dst, src, ethertype, payload):
+    return dst + src + struct.pack("!H", ethertype) + payload
+
+
+def arp(op, sha, spa, tha, tpa, hw=1, proto=IPV4, hlen=6, plen=4):
+    return struct.pack("!HHBBH", hw, proto, hlen, plen, op) + sha + spa + tha + tpa
+
+
+def ip4(
+    src,
+    dst,
+    proto,
+    payload,
+    ttl=64,
+    tos=0,
+    ident=1,
+    flags=2,
+    frag=0,
+    options=b"",
+    version=4,
+    ihl=None,
+    total=None,
+    csum=None,
+):
+    """flags: 2 DF, 1 MF; frag in units of 8 bytes. ihl, total and csum may lie."""
+    if ihl is None:
+        ihl = 5 + len(options) // 4
+    if total is None:
+        total = 20 + len(options) + len(payload)
+    header = (
+        struct.pack(
+            "!BBHHHBBH", version << 4 | ihl, tos, total, ident, flags << 13 | frag, ttl, proto, 0
+        )
+        + src
+        + dst
+        + options
+    )
+    return _put_sum(header, 10, csum, ones_sum(header)) + payload
+
+
+def icmp(type, code=0, rest=b"\0\0\0\0", data=b"", csum=None):
+    message = struct.pack("!BBH", type, code, 0) + rest + data
+    return _put_sum(message, 2, csum, ones_sum(message))
+
+
+def _pseudo(src, dst, proto, n):
+    return ones_sum(src + dst + struct.pack("!HH", proto, n))
+
+
+def udp(src, dst, sport, dport, data, length=None, csum=None):
+    n = len(data) + 8
+    datagram = struct.pack("!HHHH", sport, dport, n if length is None else length, 0) + data
+    acc = ones_sum(datagram, _pseudo(src, dst, 17, n if length is None else length))
+    return _put_sum(datagram, 6, 0xFFFF if csum is None and acc == 0xFFFF else csum, acc)
+
+
+def tcp(
+    src,
+    dst,
+    sport,
+    dport,
+    seq,
+    ack,
+    flags,
+    wnd=65535,
+    data=b"",
+    opts=b"",
+    urg=0,
+    off=None,
+    csum=None,
+):
+    """flags: letters of FLAGS; opts: padded here to whole words."""
+    opts = opts + bytes(-len(opts) % 4)
+    bits = 0
+    for letter in flags:
+        bits |= 1 << FLAGS.index(letter)
+    if off is None:
+        off = 5 + len(opts) // 4
+    segment = (
+        struct.pack(
+            "!HHIIBBHHH",
+            sport,
+            dport,
+            seq & 0xFFFFFFFF,
+            ack & 0xFFFFFFFF,
+            off << 4,
+            bits,
+            wnd,
+            0,
+            urg,
+        )
+        + opts
+        + data
+    )
+    return _put_sum(segment, 16, csum, ones_sum(segment, _pseudo(src, dst, 6, len(segment))))
+
+
+def opt_mss(n):
+    return struct.pack("!BBH", 2, 4, n)
+
+
+# -- taking packets apart ----------------------------------------------------------------------
+
+
+class Packet:
+    """A frame the stack has sent, checked and taken apart; fields are attributes."""
+
+    def __init__(self, frame):
+        self.frame = frame
+        self.dst_mac = frame[0:6]
+        self.src_mac = frame[6:12]
+        self.ethertype = frame[12] << 8 | frame[13]
+        self.kind = "eth"
+        if self.ethertype == ARP:
+            self._arp(frame[14:])
+        elif self.ethertype == IPV4:
+            self._ip4(frame[14:])
+
+    def _arp(self, p):
+        hw, proto, hlen, plen, self.op = struct.unpack("!HHBBH", p[:8])
+        assert (hw, proto, hlen, plen) == (1, IPV4, 6, 4), "ARP header: %r" % p
+        assert len(p) == 28, "ARP of %d bytes" % len(p)
+        self.kind = "arp"
+        self.sha, self.spa, self.tha, self.tpa = p[8:14], p[14:18], p[18:24], p[24:28]
+
+    def _ip4(self, p):
+        assert p[0] >> 4 == 4, "IP version %d" % (p[0] >> 4)
+        n = (p[0] & 15) * 4
+        total, self.ident, frag, self.ttl, self.proto = struct.unpack("!HHHBB", p[2:10])
+        assert 20 <= n <= total, "IP header length %d, total %d" % (n, total)
+        assert total == len(p), "IP total length %d in a frame with %d" % (total, len(p))
+        assert ones_sum(p[:n]) == 0xFFFF, "IP header checksum"
+        self.tos = p[1]
+        self.df = frag >> 14 & 1
+        self.mf = frag >> 13 & 1
+        self.frag = frag & 0x1FFF
+        self.src = p[12:16]
+        self.dst = p[16:20]
+        self.options = p[20:n]
+        self.kind = "ip4"
+        self.payload = p = p[n:]
+        if self.proto == 1:
+            self._icmp(p)
+        elif self.proto == 17:
+            self._udp(p)
+        elif self.proto == 6:
+            self._tcp(p)
+
+    def _icmp(self, p):
+        assert ones_sum(p) == 0xFFFF, "ICMP checksum"
+        self.kind = "icmp"
+        self.type = p[0]
+        self.code = p[1]
+        self.id, self.seq = struct.unpack("!HH", p[4:8])
+        self.data = p[8:]
+
+    def _udp(self, p):
+        self.kind = "udp"
+        self.sport, self.dport, n, csum = struct.unpack("!HHHH", p[:8])
+        assert n == len(p), "UDP length %d of %d bytes" % (n, len(p))
+        assert csum, "UDP without a checksum"
+        assert ones_sum(p, _pseudo(self.src, self.dst, 17, n)) == 0xFFFF, "UDP checksum"
+        self.data = p[8:]
+
+    def _tcp(self, p):
+        self.kind = "tcp"
+        (self.sport, self.dport, self.seq, self.ack, off, bits, self.wnd, _, self.urg) = (
+            struct.unpack("!HHIIBBHHH", p[:20])
+        )
+        n = off >> 4 << 2
+        assert 20 <= n <= len(p), "TCP data offset %d of %d bytes" % (n, len(p))
+        assert off & 15 == 0, "TCP reserved bits"
+        pseudo = _pseudo(self.src, self.dst, 6, len(p))
+        assert ones_sum(p, pseudo) == 0xFFFF, "TCP checksum"
+        self.flags = "".join(FLAGS[i] for i in range(8) if bits >> i & 1)
+        self.opts = _tcp_options(p[20:n])
+        self.mss = self.opts.get(2)
+        self.mss = self.mss and self.mss[0] << 8 | self.mss[1]
+        self.data = p[n:]
+
+    def __repr__(self):
+        if self.kind == "arp":
+            return "<arp op=%d %s -> %s>" % (self.op, _dotted(self.spa), _dotted(self.tpa))
+        if self.kind == "eth":
+            return "<eth %04x, %d bytes>" % (self.ethertype, len(self.frame))
+        text = "<%s %s -> %s" % (self.kind, _dotted(self.src), _dotted(self.dst))
+        for name in ("type", "code", "sport", "dport", "flags", "seq", "ack", "wnd"):
+            if hasattr(self, name):
+                text += " %s=%s" % (name, getattr(self, name))
+        if hasattr(self, "data"):
+            text += " %d bytes %r" % (len(self.data), self.data[:16])
+        return text + ">"
+
+
+def _dotted(addr):
+    return ".".join(str(b) for b in addr)
+
+
+def _tcp_options(data):
+    """{kind: bytes}; the list must be well formed."""
+    found = {}
+    i = 0
+    while i < len(data):
+        kind = data[i]
+        if kind == 0:
+            assert not any(data[i:]), "TCP options: padding is not zero"
+            break
+        if kind == 1:
+            i += 1
+            continue
+        n = data[i + 1]
+        assert n >= 2 and i + n <= len(data), "TCP options: length %d" % n
+        found[kind] = data[i + 2 : i + n]
+        i += n
+    return found

@@ -1,0 +1,179 @@
+# Plain-Python twins of the viper kernels in lib/netstack: same arguments, same results, written
+# for reading. tests/unix/core/test_kernels.py compares the two.
+
+_M32 = 0xFFFFFFFF
+
+
+def _fold(acc):
+    while acc >> 16:
+        acc = (acc & 0xFFFF) + (acc >> 16)
+    return acc
+
+
+def _signed(x):
+    x &= _M32
+    return x - (1 << 32) if x >> 31 else x
+
+
+# core/checksum.py
+
+
+def csum(buf, off, n, acc):
+    for i in range(n):
+        acc += buf[off + i] << (8 if i & 1 else 0)
+    return _fold(acc)
+
+
+def copy(dst, doff, src, soff, n):
+    for i in range(n):
+        dst[doff + i] = src[soff + i]
+
+
+def copy_csum(dst, doff, src, soff, n, acc):
+    copy(dst, doff, src, soff, n)
+    return csum(src, soff, n, acc)
+
+
+def put_csum(buf, off, acc):
+    buf[off] = ~acc & 0xFF
+    buf[off + 1] = ~acc >> 8 & 0xFF
+
+
+def pseudo(src, soff, dst, doff, alen, proto, n):
+    acc = csum(src, soff, alen, 0) + csum(dst, doff, alen, 0)
+    return _fold(acc + csum(bytes((0, proto, n >> 8, n & 0xFF)), 0, 4, 0))
+
+
+# core/wire.py
+
+
+def get16(buf, off):
+    return buf[off] * 256 + buf[off + 1]
+
+
+def put16(buf, off, value):
+    buf[off] = value >> 8 & 0xFF
+    buf[off + 1] = value & 0xFF
+
+
+def load32(words, i, buf, off):
+    words[i] = int.from_bytes(bytes(buf[off : off + 4]), "big")
+
+
+def store32(buf, off, words, i):
+    for k in range(4):
+        buf[off + k] = words[i] >> (24 - 8 * k) & 0xFF
+
+
+def get32(buf, off):
+    return min(int.from_bytes(bytes(buf[off : off + 4]), "big"), 0x3FFFFFFF)
+
+
+def move32(dst, i, src, j):
+    dst[i] = src[j]
+
+
+def add32(words, i, n):
+    words[i] = (words[i] + n) & _M32
+
+
+def sub32(a, i, b, j):
+    return max(-0x40000000, min(0x3FFFFFFF, _signed(a[i] - b[j])))
+
+
+def same(a, i, b, j, n):
+    return bytes(a[i : i + n]) == bytes(b[j : j + n])
+
+
+def zero(buf, off, n):
+    return not any(buf[off : off + n])
+
+
+def find(table, count, width, buf, off):
+    for i in range(count):
+        if same(table, i * width, buf, off, width):
+            return i
+    return -1
+
+
+# core/clock.py
+
+
+def elapsed(now, then):
+    d = (now - then) & 0x3FFFFFFF
+    return d - 0x40000000 if d >= 0x20000000 else d
+
+
+def later(now, ms):
+    return (now + ms) % 0x40000000
+
+
+# core/random.py
+
+
+def xorshift(state):
+    x = state[0]
+    x ^= x << 13 & _M32
+    x ^= x >> 17
+    x ^= x << 5 & _M32
+    state[0] = x
+    return x >> 8 & 0xFFFF
+
+
+# inet/ipv4.py
+
+
+def on_link(dst, off, addr, mask):
+    return all(dst[off + k] & mask[k] == addr[k] & mask[k] for k in range(4))
+
+
+# transport/demux.py: a key is nine words
+
+
+def _mapped(buf, off, alen):
+    address = bytes(buf[off : off + alen])
+    return (bytes(10) + b"\xff\xff" if alen == 4 else bytes(16 - alen)) + address
+
+
+def set_key(key, lport, rport, laddr, lo, raddr, ro, alen):
+    key[0] = lport << 16 | rport
+    address = _mapped(laddr, lo, alen) + _mapped(raddr, ro, alen)
+    for k in range(8):  # words of the machine's order over bytes in network order
+        key[1 + k] = int.from_bytes(address[4 * k : 4 * k + 4], "little")
+
+
+def clear_local(key):
+    for k in range(1, 5):
+        key[k] = 0
+
+
+def clear_remote(key):
+    key[0] &= 0xFFFF0000
+    for k in range(5, 9):
+        key[k] = 0
+
+
+def hash_key(key, mask):
+    h = 0
+    for word in key:
+        h = (h * 31 + word) & _M32
+    h ^= h >> 15
+    h ^= h >> 7
+    return h & mask
+
+
+def find_key(heads, links, keys, key, bucket):
+    i = heads[bucket]
+    while i != 0xFFFF:
+        if list(keys[9 * i : 9 * i + 9]) == list(key):
+            return i
+        i = links[i]
+    return -1
+
+
+# transport/tcp/timers.py: words 24 .. 30 of a control block are deadlines, but for word 29
+
+
+def earliest(cb, now):
+    waits = [max(0, elapsed(cb[i], now)) for i in range(24, 31) if cb[i] and i != 29]
+    return min(waits) if waits else -1
