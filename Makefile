@@ -45,7 +45,8 @@ help:   ## this list
 # --- what users and CI call ---
 
 demo: firmware  ## set up, build, boot an emulated board, print its URL; no root needed
-	@$(PYTHON) tools/demo.py --board $(BOARD)
+	@$(PYTHON) tools/demo.py --board $(BOARD) --elf $(OUT)/$(BOARD)/firmware.elf \
+		$(if $(PORT),--port $(PORT))
 
 test: packages-test venv unix firmware-all  ## set up, then every test that can run here
 	@$(CLEAN_ENV) .venv/bin/python -m pytest $(TESTS) $(PYTEST_FLAGS)
