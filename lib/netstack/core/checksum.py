@@ -5,8 +5,8 @@
 # section 2(B)). A sum over data whose checksum field is right folds to 0xffff.
 # Plain twins of every kernel are in tests/unix/ref.py. Offsets and lengths are trusted: viper has
 # no bounds checks, so callers check lengths first. Lengths stay below 64 kB, so that 32-bit
-# accumulators cannot overflow. Pointers move on instead of being indexed by a variable: MicroPython
-# 1.26 and 1.27 spoil a local that indexes a ptr16 or ptr32 (micropython issue 18800).
+# accumulators cannot overflow. Pointers move on instead of being indexed by a variable, because
+# MicroPython 1.26 and 1.27 spoil a local that indexes a ptr16 or ptr32 (micropython issue 18800).
 
 
 @micropython.viper

@@ -1,7 +1,7 @@
-# An interface: a NIC (see docs/nic.md for the contract), the link protocol on it, its transmit queue.
+# An interface: a NIC (contract: docs/nic.md), the link protocol on it, its transmit queue.
 #
-# The link sits in two slots: `input(fr)` and `output(fr, ethertype, hop, hoff)`. Both are filled by
-# the link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
+# The link sits in two slots, `input(fr)` and `output(fr, ethertype, hop, hoff)`, filled by the
+# link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
 
 from micropython import const
 from netstack.core.wire import add32

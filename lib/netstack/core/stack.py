@@ -1,4 +1,4 @@
-# The stack: registries that the protocols fill by attach(stack), and poll(), which moves everything.
+# The stack: registries that protocols fill by attach(stack), and poll(), which moves everything.
 #
 # poll(now) -> for each interface: NIC -> frames -> link -> IP -> transport -> rings
 #           -> timers that are due -> jobs put off to the end of the batch (TCP output: one ACK

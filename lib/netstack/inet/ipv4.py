@@ -291,7 +291,7 @@ class IPv4:
         return self._own(buf, dst) or self._bootp(fr, buf, at)
 
     def _bootp(self, fr, buf, at):
-        """RFC 2131 4.1: a client without an address takes answers sent to the one it is offered."""
+        """RFC 2131 4.1: a client without an address takes answers sent to what it is offered."""
         return (
             not fr.nif.v4.set
             and buf[at + _PROTO] == _UDP

@@ -2,8 +2,8 @@
 #
 # On the wire:  | hw type 2 | proto type 2 | 6 | 4 | op 2 | sha 6 | spa 4 | tha 6 | tpa 4 |
 #
-# An entry goes FREE -> ASKING (one frame waits) -> FRESH -> (age) FREE; one that is in use close to
-# the end of its time is asked for again by unicast first (RFC 1122 2.3.2.1 (2)).
+# An entry goes FREE -> ASKING (one frame waits) -> FRESH -> (age) FREE; one that is in use close
+# to the end of its time is asked for again by unicast first (RFC 1122 2.3.2.1 (2)).
 
 from array import array
 from micropython import const
