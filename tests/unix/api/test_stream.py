@@ -353,6 +353,13 @@ def test_address_in_use():
     server.close()
     listener(server_port := 8123)
     raises(EADDRINUSE, other.bind, ("127.0.0.1", server_port))
+    raises(EADDRINUSE, other.bind, ("", server_port))
+    other.bind(("", 8126))  # bound is enough, listening or not
+    third = socket.socket()
+    bench.at_end(third.close)
+    raises(EADDRINUSE, third.bind, ("127.0.0.1", 8126))
+    other.close()
+    third.bind(("127.0.0.1", 8126))
 
 
 def test_restart_server():

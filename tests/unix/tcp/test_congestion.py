@@ -210,6 +210,21 @@ def test_partial_acknowledgment():
     assert not f.conn.cb[31] & 8
 
 
+def test_fin_is_sent_again_with_its_text():
+    """RFC 6582 3.2 step 3: when the last hole is the last segment, the FIN comes with it."""
+    f = bench.established(mss=MSS)
+    f.write(bytes(3500))
+    f.tcp("A", ack=1001)
+    f.call("shutdown_send")
+    f.tcp("A", ack=2001)
+    assert "F" in f.peer.take()[-1].flags
+    for _ in range(3):
+        f.tcp("A", ack=2001)
+    assert len(f.expect_tcp("A", seq=2001).data) == MSS
+    f.tcp("A", ack=3001)
+    f.expect_tcp("FA", seq=3001, data=bytes(500))
+
+
 def test_not_again_for_the_same_window():
     """RFC 6582 3.2 step 2: after a timeout, duplicate ACKs of the same flight start nothing."""
     f = _flow()

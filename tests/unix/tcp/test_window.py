@@ -212,6 +212,17 @@ def test_probe_is_taken():
     f.expect_nothing()
 
 
+def test_acks_at_a_closed_window():
+    """RFC 9293 3.8.6.1, 3.10.7.4 first: an ACK sent after a probe is acceptable to a peer that
+    has not taken the byte."""
+    f = _closed()
+    f.advance(1100)
+    assert f.peer.take()
+    f.tcp("A", ack=1, data=b"x" * 1000, wnd=0)
+    f.advance(50)
+    f.expect_tcp("A", seq=1, data=b"")
+
+
 def test_window_closes_with_text_in_flight():
     """RFC 9293 3.8.6 (MUST-34, SHLD-14..16): the window shrinks: the text comes later."""
     f = bench.established(mss=1000)
@@ -258,8 +269,8 @@ def test_old_segments_do_not_move_the_window():
     assert f.conn.cb[12] == 5000
     f.tcp("A", seq=4, ack=4, wnd=6000)
     assert f.conn.cb[12] == 6000
-    f.tcp("A", seq=10, data=b"later", wnd=7000)
-    f.tcp("A", seq=4, data=b"sooner", wnd=200)  # sent before that one
+    f.tcp("A", seq=10, data=b"later", ack=4, wnd=7000)
+    f.tcp("A", seq=4, data=b"sooner", ack=4, wnd=200)  # sent before that one
     assert f.conn.cb[12] == 7000 and f.read() == b"newsoonerlater"
 
 

@@ -138,10 +138,11 @@ class Connection:
             raise OSError(_EINVAL)
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
-        if port and self.tcp.listening(ip, addr, port):
+        if port and self.tcp.taken(addr, port):
             raise OSError(_EADDRINUSE)
         self.laddr = bytearray(addr) if addr is not None else None
         self.lport = port or self.tcp.free_port()
+        self.tcp.bound.append(self)
 
     def connect(self, ip, addr, port):
         """Open actively (RFC 9293 3.10.1). Raises OSError: EISCONN, ENETUNREACH, EADDRINUSE,
@@ -162,6 +163,11 @@ class Connection:
         self.start(_SYN_SENT)
         self.st.defer(self)
 
+    def _unbind(self):
+        """The port is held by the table from now on, or by nobody."""
+        if self in self.tcp.bound:
+            self.tcp.bound.remove(self)
+
     def _forget(self):
         """What an earlier attempt has left: a program may connect again when one has failed."""
         for i in range(_WORDS):
@@ -173,6 +179,7 @@ class Connection:
     def start(self, state):
         """Enter the table with all numbers set, in SYN-SENT or SYN-RECEIVED."""
         tcp = self.tcp
+        self._unbind()
         timer = self.st.timers.new(self._expire)
         try:
             self._reserve()
@@ -309,6 +316,7 @@ class Connection:
         received and never read makes it a reset (RFC 2525 2.17)."""
         if self.orphan:
             return
+        self._unbind()
         self.notify = None
         unread = self.rx is not None and self.rx.len > 0
         self.orphan = True

@@ -74,6 +74,7 @@ class TCP:
         self.sndbuf = _clip(budget // 32, 2920, 65535)
         self.limit = _clip(budget // 4096, 8, 4096)  # connections
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
+        self.bound = []  # connections that have a port and no peer yet
         self._waiting = []  # connections in TIME-WAIT, oldest first
         self._secret = bytearray(16)
         st.random.fill(self._secret, 0, 16)
@@ -107,6 +108,14 @@ class TCP:
         set_key(key, port, 0, addr or _ANY, 0, _ANY, 0, ip.alen if addr else 0)
         clear_remote(key)
         return self.table.find()
+
+    def taken(self, addr, port):
+        """Does a listener or a connection that is only bound have this address and port?"""
+        for group in (self.bound, self.listeners()):
+            for other in group:
+                if other.lport == port and (addr is None or other.laddr in (None, addr)):
+                    return True
+        return False
 
     def connections(self):
         """Every connection, in no order."""
@@ -164,7 +173,8 @@ class TCP:
                 if other.lport == port:
                     break
             else:
-                return port
+                if not self.taken(None, port):
+                    return port
 
     def choose_iss(self, conn):
         """ISN = M + F(addresses, ports, secret) (RFC 6528 section 3): M ticks every 4 us."""
