@@ -128,7 +128,7 @@ class Process:
             self._changed.notify_all()
 
     def expect(self, pattern, timeout=30):
-        """The match of the next line that `pattern` is found in; lines before it are passed over."""
+        """The match of the next line that has `pattern` in it; those before it are passed over."""
         end = time.monotonic() + timeout
         with self._changed:
             while True:
@@ -200,7 +200,7 @@ class Process:
 
 
 class Namespace:
-    """A network namespace with `tap0`, on which Linux has `address`; close() ends it with all in it.
+    """A network namespace with `tap0`, on which Linux has `address`; close() ends all in it.
 
     tap=None makes none: for namespaces whose interfaces are something else.
     """
@@ -303,7 +303,7 @@ class Namespace:
 
     @contextlib.contextmanager
     def entered(self):
-        """This thread is in the namespace: sockets it makes and programs it starts belong there."""
+        """This thread is in the namespace: sockets and programs it makes belong there."""
         with open("/proc/thread-self/ns/net") as home, open("/run/netns/" + self.name) as there:
             _setns(there)
             try:
@@ -356,8 +356,8 @@ def _check(argv):
 
 # -- captures -----------------------------------------------------------------------------------
 
-# Only what the stack itself speaks: what programs send over it is theirs to judge, and tshark would
-# take random bytes on a well-known port for a broken message.
+# Only what the stack itself speaks: what programs send is theirs to judge, and tshark would take
+# random bytes on a well-known port for a broken message.
 _PROTOCOLS = "frame eth ethertype arp ip icmp igmp udp tcp dns dhcp data _ws.malformed".split()
 _CHECKS = "ip tcp udp".split()
 _BAD = (

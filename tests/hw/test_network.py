@@ -7,9 +7,12 @@ import time
 from test_repl import cpu_percent
 
 BODY = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))
-CURL = ["curl", "--http1.0", "--silent", "--show-error", "--fail", "--max-time", "120"]
+CURL = ["curl", "--http1.0", "--no-progress-meter", "--fail", "--max-time", "60"]
 SEQUENTIAL = 300
 CONCURRENT = 30
+# Lists that grow, and what the collector takes for pointers, come to 2 kB or so however many
+# fetches there were; 300 connections that left 16 bytes each behind would be noticed.
+NOISE = 4800
 
 
 def run(argv):
@@ -35,30 +38,37 @@ def check_bodies(directory, names):
     want = hashlib.sha256(BODY).digest()
     for name in names:
         got = (directory / name).read_bytes()
-        assert hashlib.sha256(got).digest() == want, "%s: %d bytes, or wrong ones" % (name, len(got))
+        assert hashlib.sha256(got).digest() == want, "%s: %d bytes, or wrong ones" % (
+            name,
+            len(got),
+        )
         (directory / name).unlink()
 
 
 def fetches(run, url, directory, sequential, concurrent):
     """All complete and equal; then heap and pool as before."""
     out = ["--output-dir", directory, "-o", "got#1"]
-    run(CURL + out + [url + "64k?[1-5]"])
+    parallel = ["--parallel", "--parallel-immediate", "--parallel-max", concurrent]
+    # Once for tables and lists to grow to their size, with connections in TIME-WAIT.
+    run(CURL + out + [url + "64k?[1-30]"])
+    run(CURL + parallel + out + [url + "64k?[1-%d]" % concurrent])
+    check_bodies(directory, ["got%d" % i for i in range(1, concurrent + 1)])
     heap, pool = memory(run, url)
     run(CURL + out + [url + "64k?[1-%d]" % sequential])
     check_bodies(directory, ["got%d" % i for i in range(1, sequential + 1)])
-    parallel = ["--parallel", "--parallel-immediate", "--parallel-max", concurrent]
     run(CURL + parallel + out + [url + "64k?[1-%d]" % concurrent])
     check_bodies(directory, ["got%d" % i for i in range(1, concurrent + 1)])
     heap_after, pool_after = memory(run, url)
     assert pool_after == pool
-    # A collector that takes stale words on the stack for pointers may keep an object or two, but
-    # no leak of even 16 bytes for each connection would go unnoticed.
-    assert heap_after - heap < 16 * (sequential + concurrent), (heap, heap_after)
+    assert heap_after - heap < NOISE, (heap, heap_after)
 
 
 def test_fetches(board, tmp_path):
     with board.running("fetch"):
-        fetches(run, "http://%s/" % board.port(80), tmp_path, SEQUENTIAL, CONCURRENT)
+        # QEMU's forwarding takes connections from a queue of one: more at a time are the host
+        # kernel's to repeat. The crowd is test_fetches_by_tap's.
+        concurrent = 2 if board.emulator else CONCURRENT
+        fetches(run, "http://%s/" % board.port(80), tmp_path, SEQUENTIAL, concurrent)
         if board.emulator:
             assert cpu_percent(board.emulator.pid, 2) < 10
 
@@ -74,7 +84,7 @@ def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
         def inside(argv):
             return ns.run(*argv, timeout=240).stdout
 
-        fetches(inside, "http://%s/" % board.address, tmp_path, 30, 10)
+        fetches(inside, "http://%s/" % board.address, tmp_path, 30, CONCURRENT)
 
 
 def test_dhcp_by_qemu(board, emulated):

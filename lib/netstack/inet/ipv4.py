@@ -345,8 +345,9 @@ class IPv4:
     # -- errors -----------------------------------------------------------------------------
 
     def undeliverable(self, fr):
-        """A frame of ours could not reach its neighbour. Borrows `fr`."""
-        self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH)
+        """A frame of ours could not reach its neighbour, which ends a connection being opened: it
+        is our own experience, no hint from outside. Borrows `fr`."""
+        self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH, True)
 
     def error(self, buf, at, end, errno, hard=False):
         """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""

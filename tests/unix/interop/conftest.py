@@ -1,4 +1,4 @@
-"""Interop with Linux: each test gets a namespace of its own, whose capture tshark has to approve of."""
+"""Interop with Linux: a namespace for each test, whose capture tshark has to approve of."""
 
 import os
 import pathlib

@@ -40,7 +40,9 @@ def test_address_is_checked_and_announced(lan, tmp_path):
     lan.ns.dnsmasq(tmp_path, "--port=0", POOL)
     addr = bound(lan.ready("dhcp"))
     time.sleep(0.3)
-    arp = lan.capture.frames("arp && eth.src == " + MAC, "arp.src.proto_ipv4", "arp.dst.proto_ipv4")
+    arp = lan.capture.frames(
+        "arp && eth.src == " + MAC, "arp.src.proto_ipv4", "arp.dst.proto_ipv4"
+    )
     assert arp[0] == "0.0.0.0\t" + addr and "%s\t%s" % (addr, addr) in arp
 
 

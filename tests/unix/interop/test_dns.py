@@ -24,7 +24,15 @@ def addresses(program, name):
 def test_names(lan, tmp_path):
     lan.ns.dnsmasq(tmp_path, *NAMES)
     longest = "a" * 63 + ".test"
-    names = ["one.test", "alias.test", "second.test", "ONE.TEST", "many.test", longest, "two.test."]
+    names = [
+        "one.test",
+        "alias.test",
+        "second.test",
+        "ONE.TEST",
+        "many.test",
+        longest,
+        "two.test.",
+    ]
     program = lan.ready("resolve", LINUX, *names)
     found = [addresses(program, name) for name in names]
     assert found == ["192.0.2." + end for end in ("1", "1", "1", "1", "11", "63", "2")]
@@ -86,8 +94,16 @@ def test_second_server(lan, tmp_path):
         name="dhcp",
     )
     lan.start(
-        "dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--user=root", "--pid-file=",
-        "--no-resolv", "--no-hosts", "--bind-interfaces", "--listen-address=10.99.0.3", *NAMES
+        "dnsmasq",
+        "--no-daemon",
+        "--conf-file=/dev/null",
+        "--user=root",
+        "--pid-file=",
+        "--no-resolv",
+        "--no-hosts",
+        "--bind-interfaces",
+        "--listen-address=10.99.0.3",
+        *NAMES,
     ).expect("started", 20)
     with silent(lan, LINUX):
         program = lan.ready("resolve", "dhcp", "one.test", "two.test")

@@ -7,7 +7,7 @@ from netns import LINUX, OURS
 from test_tcp import digest, make_file
 
 URL = "http://%s/" % OURS
-CURL = ("curl", "--silent", "--show-error", "--fail", "--max-time", "240")
+CURL = ("curl", "--no-progress-meter", "--fail", "--max-time", "240")
 
 
 @pytest.mark.parametrize("server", ["http_async", "http_plain"])
@@ -32,7 +32,9 @@ def test_small_pages(lan, tmp_path, server):
     lan.ready(server, tmp_path)
     sizes = [0, 1, 536, 1459, 1460, 1461, 2920, 4096, 65535, 65536]
     wants = [make_file(tmp_path, size, "f%d" % size)[1] for size in sizes]
-    lan.run(*CURL, "--output-dir", tmp_path, "-o", "got#1", URL + "f{%s}" % ",".join(map(str, sizes)))
+    lan.run(
+        *CURL, "--output-dir", tmp_path, "-o", "got#1", URL + "f{%s}" % ",".join(map(str, sizes))
+    )
     assert [digest(tmp_path / ("got%d" % size)) for size in sizes] == wants
 
 
@@ -40,8 +42,18 @@ def test_parallel(lan, tmp_path):
     """30 fetches of 64 kB at once."""
     path, want = make_file(tmp_path, 65536)
     lan.ready("http_async", tmp_path)
-    lan.run(*CURL, "--parallel", "--parallel-immediate", "--parallel-max", "30",
-            "--output-dir", tmp_path, "-o", "got#1", URL + path.name + "?[1-30]")
+    lan.run(
+        *CURL,
+        "--parallel",
+        "--parallel-immediate",
+        "--parallel-max",
+        "30",
+        "--output-dir",
+        tmp_path,
+        "-o",
+        "got#1",
+        URL + path.name + "?[1-30]",
+    )
     assert {digest(tmp_path / ("got%d" % i)) for i in range(1, 31)} == {want}
 
 

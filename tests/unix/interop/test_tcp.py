@@ -31,9 +31,11 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def connect(lan, port, timeout=20):
+def connect(lan, port, timeout=20, rcvbuf=None):
     with lan.ns.entered():
         s = socket.socket()
+    if rcvbuf:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
     s.settimeout(timeout)
     s.connect((OURS, port))
     return s
@@ -68,7 +70,7 @@ def test_nc_receives(lan, tmp_path, size):
 
 
 def iperf_digest(lan, args, port):
-    """sha256 of what this iperf client sends, seen by Linux: a header of its own, then the file."""
+    """sha256 of what this iperf client sends, as Linux sees it: its header, then the file."""
     with lan.ns.entered(), socket.create_server(("127.0.0.1", port)) as listener:
         client = lan.start("iperf", "-c", "127.0.0.1", "-p", port, *args)
         conn, _ = listener.accept()
@@ -125,7 +127,7 @@ def test_half_close(lan):
 
 
 def test_reset_by_linux(lan):
-    """SO_LINGER 0 makes close() a RST: the program gets ECONNRESET, and the next client its turn."""
+    """SO_LINGER 0 makes close() a RST: the program gets ECONNRESET, the next client its turn."""
     server = lan.ready("tcp_events")
     s = connect(lan, 5000)
     s.sendall(b"hello\n")
@@ -151,10 +153,10 @@ def test_peer_vanishes_while_data_waits(lan):
 def test_slow_reader(lan):
     """The peer reads nothing for a while: window closed, probed, opened again; nothing is lost."""
     lan.ready("tcp_events")
-    with connect(lan, 5000, timeout=60) as s:
+    with connect(lan, 5000, timeout=60, rcvbuf=32768) as s:
         s.sendall(b"late 2000000\n")
-        time.sleep(3)
         s.shutdown(socket.SHUT_WR)
+        time.sleep(3)
         assert read_all(s) == b"z" * 2000000
     assert lan.capture.frames("tcp.window_size_value == 0 && eth.dst == " + MAC)
 
@@ -166,7 +168,9 @@ def test_slow_program(lan):
         s.sendall(b"sleep\n" + b"y" * 1000000)
         s.shutdown(socket.SHUT_WR)
         server.expect("^slept, then 1000000 bytes", 60)
-    assert lan.capture.frames("tcp.window_size_value == 0 && tcp.flags.reset == 0 && eth.src == " + MAC)
+    assert lan.capture.frames(
+        "tcp.window_size_value == 0 && tcp.flags.reset == 0 && eth.src == " + MAC
+    )
 
 
 def test_keystrokes(lan):

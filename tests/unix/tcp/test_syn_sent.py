@@ -5,6 +5,7 @@ from bench import inside, ip, opt_mss, raises
 
 _ECONNREFUSED = 111
 _ETIMEDOUT = 110
+_EHOSTUNREACH = 113
 _ENETUNREACH = 101
 _EISCONN = 106
 _EADDRINUSE = 98
@@ -18,6 +19,23 @@ def test_syn():
     f.advance(1000)
     p = f.expect_tcp("S", seq=0)  # the same again
     assert p.mss == 1460 and p.wnd > 0 and len(p.opts) == 1, p.opts
+
+
+def test_neighbour_does_not_answer():
+    """RFC 1122 2.4: a link that cannot deliver tells; Linux waits as long (3 s and a little)."""
+    p = bench.peer(auto_arp=False, tcp=True)
+    with inside(p.st):
+        conn = p.st.tcp.open()
+        conn.connect(p.st.ip4, p.addr, 80)
+    p.advance(3999)
+    assert conn.state == 2
+    p.advance(1)
+    assert conn.state == 0 and conn.error == _EHOSTUNREACH, conn.error
+    for _ in range(4):
+        p.expect("arp", op=1)
+    p.advance(60000)
+    p.expect_nothing()
+    conn.close()
 
 
 def test_syn_ack():

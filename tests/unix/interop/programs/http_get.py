@@ -1,4 +1,5 @@
-# HTTP client by plain sockets: http_get.py <host> <port> <path> prints the body's length and sha256.
+# HTTP client by plain sockets: http_get.py <host> <port> <path>
+# Prints the body's length and sha256.
 
 import binascii
 import hashlib

@@ -18,7 +18,9 @@ print("ready")
 for name in sys.argv[2:]:
     start = time.ticks_ms()
     try:
-        found = sorted({info[-1][0] for info in socket.getaddrinfo(name, 80, 0, socket.SOCK_STREAM)})
+        found = sorted(
+            {info[-1][0] for info in socket.getaddrinfo(name, 80, 0, socket.SOCK_STREAM)}
+        )
         print(name, " ".join(found))
     except OSError as e:
         print(name, "failed:", e)
