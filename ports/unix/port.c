@@ -1,9 +1,14 @@
 // What MicroPython's unix port does otherwise than we need: how it waits, and its default heap.
 
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
+#include <sys/select.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "py/mphal.h"
+#include "py/mpthread.h"
 #include "py/runtime.h"
 
 #include "port.h"
@@ -57,6 +62,78 @@ void netstack_wait(void) {
         left_over = poll(watched, watched_count, 1) > 0;
     }
     schedule(left_over);
+}
+
+#define NAP_MS 5 // how long the stack's timers may be late while a program sleeps
+
+// Run what host.py wants run, from within a wait of `ms` at most that also ends when `fd` (-1:
+// none) can be read. Returns what poll(2) does for `fd`.
+static int nap(int fd, int ms) {
+    static bool left_over;
+    struct pollfd fds[1 + WATCHED_MAX] = {{ .fd = fd, .events = POLLIN }};
+    nfds_t n = 1;
+    if (left_over) {
+        usleep(500); // a frame that nobody wants: do not spin
+    }
+    for (; n <= watched_count; n++) {
+        fds[n] = watched[n - 1];
+    }
+    int ready = poll(fds, n, left_over ? 0 : ms);
+    if (ready < 0) {
+        return ready;
+    }
+    MP_THREAD_GIL_ENTER();
+    mp_sched_schedule(on_wait, mp_const_none);
+    mp_handle_pending(true);
+    MP_THREAD_GIL_EXIT();
+    left_over = poll(fds + 1, n - 1, 0) > 0;
+    return fds[0].revents != 0;
+}
+
+// The linker puts these two in front of the functions that they are named after (--wrap): the
+// REPL's wait for a key, and the select(2) without descriptors that is time.sleep().
+
+int __real_mp_hal_stdin_rx_chr(void);
+int __wrap_mp_hal_stdin_rx_chr(void) {
+    if (on_wait != MP_OBJ_NULL) {
+        int ready;
+        do {
+            MP_THREAD_GIL_EXIT();
+            ready = nap(STDIN_FILENO, NAP_MS);
+            MP_THREAD_GIL_ENTER();
+            if (ready < 0 && errno == EINTR) {
+                mp_handle_pending(true);
+                ready = 0;
+            }
+        } while (ready == 0);
+    }
+    return __real_mp_hal_stdin_rx_chr();
+}
+
+static long long microseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * 1000000LL + t.tv_nsec / 1000;
+}
+
+int __real_select(int n, fd_set *in, fd_set *out, fd_set *err, struct timeval *time);
+int __wrap_select(int n, fd_set *in, fd_set *out, fd_set *err, struct timeval *time) {
+    if (n != 0 || time == NULL || on_wait == MP_OBJ_NULL) {
+        return __real_select(n, in, out, err, time);
+    }
+    long long end = microseconds() + time->tv_sec * 1000000LL + time->tv_usec;
+    for (;;) {
+        long long left = end - microseconds();
+        left = left < 0 ? 0 : left;
+        time->tv_sec = left / 1000000; // as Linux does, for whom a signal interrupts
+        time->tv_usec = left % 1000000;
+        if (left < 1000) {
+            return left == 0 ? 0 : __real_select(0, NULL, NULL, NULL, time);
+        }
+        if (nap(-1, left < NAP_MS * 1000 ? left / 1000 : NAP_MS) < 0) {
+            return -1;
+        }
+    }
 }
 
 extern long heap_size; // of upstream's main.c, 2 MB; `-X heapsize=` still has the last word

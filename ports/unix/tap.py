@@ -138,8 +138,8 @@ class TAP:
 
 
 def on_wait(callback):
-    """Have `callback(None)` called from the scheduler while a program waits in select, asyncio or
-    time.sleep_ms: when a frame has come, and every few milliseconds. The caller keeps it alive."""
+    """Have `callback(None)` called from the scheduler while a program waits, in select, time.sleep
+    or at the REPL: when a frame has come, and every few milliseconds. The caller keeps it alive."""
     _on_wait(callback)
 
 

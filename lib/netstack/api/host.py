@@ -3,8 +3,8 @@
 #   a blocking call:  pump() -> did something happen? -> stack.idle(ms until it is next due)
 #   select, asyncio:  socket.ioctl -> pump_once_a_round()
 #   a busy program:   on boards a NIC's interrupt and a one-shot timer poll from the scheduler
-#                     (Service). The unix port has neither: there the stack runs while the program
-#                     waits for a socket, in select, asyncio or sleep_ms, or asks an interface.
+#                     (Service). The unix port does so while it waits, for whatever: in select, in
+#                     time.sleep, at the REPL's prompt (ports/unix/port.c), but not in between.
 
 import gc
 import io

@@ -1,0 +1,111 @@
+"""The unix port's REPL: the stack runs while it waits for a key and while a program sleeps."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import termios
+import time
+
+import netns
+import pytest
+from netns import OURS
+from test_ping import received
+
+
+class Repl:
+    """A person at the prompt."""
+
+    def __init__(self, lan):
+        self.end, terminal = pty.openpty()
+        env = dict(os.environ, NETSTACK_TAP="tap0", NETSTACK_MAC=netns.MAC, **lan._env)
+
+        def own_terminal():  # so that Ctrl-C means something
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        self.process = subprocess.Popen(
+            lan.ns._argv([netns.MICROPYTHON]),
+            stdin=terminal,
+            stdout=terminal,
+            stderr=terminal,
+            env=env,
+            preexec_fn=own_terminal,
+        )
+        os.close(terminal)
+        self.prompt()
+
+    def type(self, text):
+        os.write(self.end, text.encode())
+
+    def prompt(self, timeout=20):
+        """What is shown up to the next prompt."""
+        shown = b""
+        end = time.monotonic() + timeout
+        while not shown.endswith(b">>> "):
+            assert time.monotonic() < end, shown
+            if select.select([self.end], [], [], 0.1)[0]:
+                shown += os.read(self.end, 4096)
+        return shown.decode()
+
+    def run(self, line):
+        self.type(line + "\r")
+        return self.prompt()
+
+    def cpu(self):
+        with open("/proc/%d/stat" % self.process.pid) as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        os.close(self.end)
+
+
+@pytest.fixture
+def repl(lan):
+    repl = Repl(lan)
+    repl.run("import network, time; nic = network.LAN(); nic.active(True)")
+    repl.run("nic.ipconfig(addr4='%s/24')" % OURS)
+    yield repl
+    repl.close()
+
+
+def ping(lan):
+    return received(lan.run("ping", "-q", "-c", "50", "-i", "0.02", "-W", "5", OURS))
+
+
+def test_pings_at_the_prompt(lan, repl):
+    assert ping(lan) == 50
+    assert "2" in repl.run("1+1")
+
+
+def test_pings_while_a_program_sleeps(lan, repl):
+    repl.type("time.sleep(60)\r")
+    assert ping(lan) == 50
+    repl.type("\x03")
+    assert "KeyboardInterrupt" in repl.prompt()
+
+
+def test_sleep_lasts_as_long_as_it_should(repl):
+    shown = repl.run("t = time.ticks_us(); time.sleep(0.25); time.ticks_diff(time.ticks_us(), t)")
+    assert 250000 <= int(re.findall(r"\d+", shown)[-1]) < 400000, shown
+
+
+def test_idle_prompt_costs_little(lan, repl):
+    lan.judged = False  # nothing but what brought the interface up
+    before = repl.cpu()
+    time.sleep(2)
+    assert repl.cpu() - before < 0.2
+
+
+def test_end_of_input(lan, repl):
+    lan.judged = False
+    repl.type("\x04")
+    repl.process.wait(10)
+    assert repl.process.returncode == 0
