@@ -139,7 +139,7 @@ class TAP:
 
 def on_wait(callback):
     """Have `callback(None)` called from the scheduler while a program waits, in select, time.sleep
-    or at the REPL: when a frame has come, and every few milliseconds. The caller keeps it alive."""
+    or at the REPL: when a frame has come, and every few ms. The caller keeps it alive."""
     _on_wait(callback)
 
 
