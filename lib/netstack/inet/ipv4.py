@@ -344,10 +344,10 @@ class IPv4:
 
     # -- errors -----------------------------------------------------------------------------
 
-    def undeliverable(self, fr):
-        """A frame of ours could not reach its neighbour, which ends a connection being opened: it
-        is our own experience, no hint from outside. Borrows `fr`."""
-        self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH, True)
+    def undeliverable(self, fr, again):
+        """A frame of ours could not reach its neighbour. If that happens `again`, it ends a
+        connection being opened: our own experience, no hint from outside. Borrows `fr`."""
+        self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH, again)
 
     def error(self, buf, at, end, errno, hard=False):
         """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""

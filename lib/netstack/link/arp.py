@@ -57,6 +57,7 @@ class ARP:
         self.states = bytearray(_SIZE)
         self.tries = bytearray(_SIZE)
         self.used = bytearray(_SIZE)  # used since it was last confirmed
+        self.misses = bytearray(_SIZE)  # times in a row that it was asked for in vain
         self.since = array("I", bytes(4 * _SIZE))
         self.held = [None] * _SIZE
         self.probing = None  # an address being probed (RFC 5227 2.1.1)
@@ -125,12 +126,14 @@ class ARP:
         for k in range(_SIZE):
             state = self.states[k]
             if state == _FREE:
+                self.misses[k] = 0
                 return k
             if state == _FRESH and elapsed(now, self.since[k]) > age:
                 age = elapsed(now, self.since[k])
                 best = k
         if best >= 0:
             self.stat[_EVICTED] += 1
+            self.misses[best] = 0
         return best
 
     def _ask(self, i, unicast=False):
@@ -239,6 +242,7 @@ class ARP:
         self.since[i] = self.st.now
         self.tries[i] = 0
         self.used[i] = 0
+        self.misses[i] = 0
         self._start()
         self._send_held(i)
 
@@ -279,11 +283,13 @@ class ARP:
     def _fail(self, i):
         self.states[i] = _FREE
         self.stat[_FAILED] += 1
+        if self.misses[i] < 255:
+            self.misses[i] += 1
         fr = self.held[i]
         if fr:
             self.held[i] = None
             self.stat[_HELD_DROPPED] += 1
-            self.st.ip4.undeliverable(fr)
+            self.st.ip4.undeliverable(fr, self.misses[i] > 1)
             self.st.pool.release(fr)
 
     def add_static(self, ip, mac):

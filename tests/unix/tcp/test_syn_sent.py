@@ -22,12 +22,17 @@ def test_syn():
 
 
 def test_neighbour_does_not_answer():
-    """RFC 1122 2.4: a link that cannot deliver tells; Linux waits as long (3 s and a little)."""
+    """RFC 1122 2.4: a link that cannot deliver tells; twice in a row is believed."""
     p = bench.peer(auto_arp=False, tcp=True)
     with inside(p.st):
         conn = p.st.tcp.open()
         conn.connect(p.st.ip4, p.addr, 80)
-    p.advance(3999)
+    p.advance(6999)
+    for _ in range(4):
+        p.expect("arp", op=1)
+    assert conn.state == 2 and conn.soft_error == _EHOSTUNREACH
+    p.expect_nothing()
+    p.advance(4000)  # from the third SYN on
     assert conn.state == 2
     p.advance(1)
     assert conn.state == 0 and conn.error == _EHOSTUNREACH, conn.error
