@@ -1,0 +1,37 @@
+"""Runs .pkt scripts from anywhere on the unix target: python tests/unix/pkt/run.py FILE ..."""
+
+import pathlib
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent.parent)]
+import inside  # noqa: E402
+import script  # noqa: E402
+
+
+def run(path):
+    """Run a script; returns whether it has passed and what there is to say."""
+    try:
+        parsed = script.Script(path.read_text(), path.name)
+    except script.ScriptError as error:
+        return False, str(error)
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as made:
+        made.write(script.program(parsed))
+        made.flush()
+        output = inside.run_unix(pathlib.Path(made.name), inside.ROOT / "build")
+    closing = inside.CLOSING.findall(output)
+    return bool(closing) and not closing[-1][1], "\n".join(parsed.notes + [output.rstrip()])
+
+
+def main(names):
+    results = [(name, run(pathlib.Path(name))) for name in names]
+    for name, (passed, text) in results:
+        print("%s %s\n%s" % ("PASS" if passed else "FAIL", name, text))
+    passed = sum(1 for _, result in results if result[0])
+    print("%d of %d passed" % (passed, len(results)))
+    return passed < len(results)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
