@@ -26,6 +26,10 @@ class Failure(Exception):
     """step and what is wrong."""
 
 
+def differ(step, wanted, got):
+    raise Failure(step, "expected  %s\n     got       %s" % (wanted, got))
+
+
 def pattern(at, n):
     """Bytes at .. at + n of the text that everybody sends."""
     at %= 251
@@ -121,10 +125,8 @@ class Script:
         if self.out:
             self.host.poll()
             at, frame = self.out[0]
-            text = self.describe(Packet(frame), None)
-            raise Failure(
-                self.steps[-1], "nobody has expected what was sent at %s:  %s" % (seconds(at), text)
-            )
+            text = "%s   at %s" % (self.describe(Packet(frame), None), seconds(at))
+            differ(self.steps[-1], "nothing behind it", text)
 
     def step(self):
         step = self.steps[self.i]
@@ -141,7 +143,7 @@ class Script:
                 self.code(step)
             else:
                 self.mark()  # what follows may happen while the call blocks
-                self.make_call(step)
+                self.make_call(step, times)
                 return
         self.mark()
 
@@ -150,18 +152,23 @@ class Script:
         step, end = self.call
         if end is None:
             raise Failure(step, "it blocks; if it is to, say when it returns: 0...0.1")
-        until = end + self.tolerance + 1000 if ms < 0 else self.us + ms * 1000
+        last = end + self.tolerance
+        until = last + 1000 if ms < 0 else min(self.us + ms * 1000, last + 1000)
         if self.i < len(self.steps) and self.steps[self.i][1] != "call":
             if not self.times or self.times[0] <= until:
                 self.step()
                 return
         self.advance(until)
-        if self.us > end + self.tolerance:
+        if self.us > last:
             raise Failure(step, "it has not returned by %s" % seconds(end))
 
     def code(self, step):
-        if self.conn:
-            self.names.update(tcp_info(self.conn))
+        conn = self.conn
+        if conn is None:  # not accepted yet
+            for conn in self.st.tcp.connections():
+                break
+        if conn:
+            self.names.update(tcp_info(conn))
         try:
             exec(step[4], self.names)
         except AssertionError as error:
@@ -200,7 +207,7 @@ class Script:
         data = tcp(
             p.addr, self.host.addr, flow.rport, flow.lport, seq,
             (ack or 0) + (flow.iss or 0), text, win or 0,
-            pattern(first - flow.isn - 1, n), encode(options, flow), urg,
+            pattern((first - flow.isn - 1) & 0xFFFFFFFF, n), encode(options, flow), urg,
         )  # fmt: skip
         return p.ip_frame(6, data, tos=tos or 0)
 
@@ -249,16 +256,12 @@ class Script:
         got = self.describe(packet, what)
         wanted = describe_step(what)
         if not self.matches(packet, what, got):
-            raise Failure(
-                step, "expected  %s\n     got       %s   at %s" % (wanted, got, seconds(at))
-            )
+            differ(step, wanted, "%s   at %s" % (got, seconds(at)))
         if times and not times[0] - self.tolerance <= at <= last:
             when = seconds(times[0])
             if times[1] != times[0]:
                 when += " to " + seconds(times[1])
-            raise Failure(
-                step, "expected  at %s\n     got       %s   at %s" % (when, got, seconds(at))
-            )
+            differ(step, "it at " + when, "%s   at %s" % (got, seconds(at)))
 
     def find_flow(self, packet):
         for flow in self.flows:
@@ -309,9 +312,11 @@ class Script:
             return False
         if what[0] != "tcp":
             return words == what[: len(words)]
-        for i in (1, 2, 3, 4):
+        for i in (1, 2, 3):
             if words[i] != what[i]:
                 return False
+        if words[4] != what[4] and (what[4] is not None or "." not in what[1]):
+            return False
         if what[5] is not None and words[5] != what[5]:
             return False
         if words[6] != what[6] or what[8] is not None and words[8] & 3 != what[8] & 3:
@@ -339,10 +344,10 @@ class Script:
 
     # -- calls
 
-    def make_call(self, step):
+    def make_call(self, step, times):
         name, args, end, result, errno = step[4]
-        if end is not None:
-            end += self.us if step[2][0] == 1 else 0
+        if end is not None and step[2][0] == 1:
+            end += times[0] - step[2][1]
         self.call = (step, end)
         try:
             got = getattr(self, "do_" + name)(step, result, *args)
@@ -352,13 +357,9 @@ class Script:
             code = error.errno
         self.call = None
         if result is not None and got != result or errno and code != errno:
-            raise Failure(
-                step,
-                "expected  %s\n     got       %s"
-                % (describe_result(result, errno), describe_result(got, code)),
-            )
+            differ(step, describe_result(result, errno), describe_result(got, code))
         if end is not None and abs(self.us - end) > self.tolerance:
-            raise Failure(step, "it has returned at %s" % seconds(self.us))
+            differ(step, "back at " + seconds(end), "back at " + seconds(self.us))
 
     def sock(self, step, fd):
         if fd not in self.socks:
@@ -465,7 +466,7 @@ class Script:
     def do_getsockopt(self, step, result, fd, level, option, value, size):
         got = self.sock(step, fd).getsockopt(level, option)
         if value is not None and value != [got]:
-            raise Failure(step, "expected  %s\n     got       [%s]" % (value, got))
+            differ(step, value, [got])
         return 0
 
     def do_fcntl(self, step, result, fd, command, flags=0):
@@ -490,9 +491,7 @@ class Script:
             self.idle(left if timeout >= 0 and (due < 0 or due > left) else due)
         for each in fds:
             if each["got"] != each["revents"]:
-                raise Failure(
-                    step, "expected  revents %#x\n     got       revents %#x" % (each["revents"], each["got"])
-                )
+                differ(step, "revents %#x" % each["revents"], "revents %#x" % each["got"])
         return ready
 
 
@@ -533,9 +532,7 @@ def describe_option(option):
     if name == "TS":
         return "TS val %d ecr %d" % option[1:]
     if name == "sack":
-        return "sack " + " ".join(
-            "%d:%d" % option[i : i + 2] for i in range(1, len(option), 2)
-        )
+        return "sack " + " ".join("%d:%d" % option[i : i + 2] for i in range(1, len(option), 2))
     return " ".join(str(each) for each in option)
 
 

@@ -268,9 +268,9 @@ class Script:
             if options is None:
                 self.at -= 1
                 self.fail("a segment that is injected needs its options, not <...>")
-        if ("." in flags) != (ack is not None):
+        if ack is not None and "." not in flags:
             self.at -= 1
-            self.fail("the flag . and ack <number> go together")
+            self.fail("ack <number> goes with the flag .")
         return ("tcp", flags, seq, n, ack, win, urg, options, tos)
 
     def _ip_info(self):
