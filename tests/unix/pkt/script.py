@@ -84,7 +84,7 @@ class Script:
 
     def __init__(self, text, name="script"):
         self.name = name
-        self.options = {"tolerance_usecs": 4000, "mtu": 1500}
+        self.options = {"tolerance_usecs": 4000, "mtu": 1500, "loose": False}
         self.defines = {}
         self.steps = []
         self.notes = []
