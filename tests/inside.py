@@ -45,6 +45,8 @@ class InsideFile(pytest.File):
 
 
 class InsideItem(pytest.Item):
+    kept = None  # boards: the name of what files that follow one another load once
+
     def runtest(self):
         if self.name == "unix":
             output = run_unix(self.path, out(self.config), self.config.getoption("source"))
@@ -52,7 +54,7 @@ class InsideItem(pytest.Item):
             boards = self.config.stash[boards_key]
             if self.name not in boards:
                 boards[self.name] = Board(self.name, out(self.config))
-            output = boards[self.name].run(self.path)
+            output = boards[self.name].run(self.path, self.kept)
         closing = CLOSING.findall(output)
         if not closing:
             raise TargetError(output + "\n%s on %s: no closing line" % (self.path.name, self.name))
@@ -113,15 +115,19 @@ class Board:
         self.elf = products / name / "firmware.elf"
         self.emulator = None
         self.transport = None
+        self.kept = None
 
-    def run(self, path):
-        """Run a file after a soft reset; returns what it printed, its traceback included."""
+    def run(self, path, kept=None):
+        """Run a file, after a soft reset unless the file before has `kept` the same; returns what
+        it printed, its traceback included."""
         from mpremote.transport import TransportError
 
         self._open()
+        fresh = kept is None or kept != self.kept
+        self.kept = kept
         seen = []
         try:
-            self.transport.enter_raw_repl()
+            self.transport.enter_raw_repl(soft_reset=fresh)
             _, errors = self.transport.exec_raw(path.read_bytes(), TIMEOUT, seen.append)
         except TransportError as error:
             log = self.emulator.output()
@@ -158,6 +164,7 @@ class Board:
 
     def close(self):
         """Stop the emulator, if one runs."""
+        self.kept = None
         transport, self.transport = self.transport, None
         emulator, self.emulator = self.emulator, None
         if transport:

@@ -655,6 +655,7 @@ def tcp_info(conn):
 def run(name, options, steps):
     """Run a script; prints what is wrong, and the closing line."""
     bench.forget()
+    bench.gc.collect()
     script = Script(steps, options)
     failed = False
     try:

@@ -21,6 +21,8 @@ class ScriptFile(pytest.File):
 
 
 class ScriptItem(inside.InsideItem):
+    kept = "pktrun"  # each script makes a stack of its own; loading the runner takes longer
+
     def runtest(self):
         try:
             parsed = script.Script(self.path.read_text(), self.path.name)

@@ -112,6 +112,30 @@ def test_what_the_stack_does_not_do(old, new, line, text, tmp_path):
     assert "Traceback" not in output
 
 
+def test_the_page(tmp_path):
+    page = (pathlib.Path(__file__).parent / "README.md").read_text()
+    passed, text = play(page.split("```")[1], tmp_path)
+    assert passed, text
+    for name in list(script.CALLS) + script.TCP_INFO + list(script.ACCEPTED):
+        assert name in page, name
+
+
+def test_loosely(tmp_path):
+    """What --loose lets pass, and what it does not."""
+    text = changed("0.2 write(4, ..., 100) = 100", "0.2 write(4, ..., 2000) = 2000")
+    text = text.split("0.2~")[0].replace("win 257", "win 32000").replace("<...>", "<mss 9>")
+    path = tmp_path / "script.pkt"
+    for end, good in (
+        ("+0 > . 1:2001(2000) ack 1\n", True),
+        ("+0 > . 1:2002(2001) ack 1\n", False),
+        ("+0 > F. 1:2001(2000) ack 1\n", False),
+    ):
+        path.write_text(text + end)
+        assert run.run(path)[0] is False
+        passed, output = run.run(path, loose=True)
+        assert passed is good, output
+
+
 def test_steps():
     steps = read(GOOD).steps
     assert steps[4][1:3] == ("<", (1, 0, 0))
