@@ -19,6 +19,7 @@ _LETTERS = {"A": ".", "C": "W"}  # packets.py's names of flags, where packetdril
 _ISS = 0
 _UNA = 1
 _MAX = 3
+_errors = {}  # errno: its name
 _BYTES = bytes(range(251))
 
 
@@ -538,11 +539,7 @@ def port_of(address):
 
 def describe_result(result, errno):
     text = "..." if result is None else str(result)
-    if errno:
-        import errno as names
-
-        text += " " + names.errorcode.get(errno, "errno %d" % errno)
-    return text
+    return "%s %s" % (text, _errors.get(errno, "errno %d" % errno)) if errno else text
 
 
 def describe_step(what):
@@ -654,6 +651,7 @@ def tcp_info(conn):
 
 def run(name, options, steps):
     """Run a script; prints what is wrong, and the closing line."""
+    _errors.update(options["errors"])
     bench.forget()
     bench.gc.collect()
     script = Script(steps, options)

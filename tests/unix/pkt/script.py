@@ -47,7 +47,10 @@ CONSTANTS = {
     "POLLRDHUP": 0x2000, "INADDR_ANY": 0,
 }  # fmt: skip
 
-# name: (fewest arguments, most, the one that holds a length or flags which may not be `...`)
+# Errors a socket may meet; MicroPython does not know all their names.
+ERRORS = [9, 11, 12, 22, 32] + [n for n in range(88, 116) if n in errno.errorcode]
+
+# name: (fewest arguments, most)
 CALLS = {
     "socket": (3, 3), "bind": (3, 3), "listen": (2, 2), "accept": (3, 3), "connect": (3, 3),
     "read": (3, 3), "write": (3, 3), "recv": (4, 4), "send": (4, 4), "recvfrom": (6, 6),
@@ -454,5 +457,6 @@ class Script:
 
 def program(script):
     """What runs the script inside MicroPython."""
+    script.options["errors"] = {n: errno.errorcode[n] for n in ERRORS}
     steps = "".join("    %r,\n" % (step,) for step in script.steps)
     return "import pktrun\n\npktrun.run(%r, %r, [\n%s])\n" % (script.name, script.options, steps)
