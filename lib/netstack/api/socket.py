@@ -466,7 +466,7 @@ class socket(_iomod.IOBase):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             self._event = False
-            if io.available() or io.eof or io.error or io.state < _SYN_SENT:
+            if io.available() or io.eof or io.deaf or io.error or io.state < _SYN_SENT:
                 return True
             if not self._again(start):
                 return False
@@ -719,7 +719,7 @@ class socket(_iomod.IOBase):
         if state < _SYN_SENT and io.raddr is None:
             return _HUP  # never connected, as the C sockets have it
         ready = 0
-        if flags & _RD and (io.available() or io.eof):
+        if flags & _RD and (io.available() or io.eof or io.deaf):
             ready = _RD
         if state < _SYN_SENT:
             return ready | flags & (_RD | _WR) | _HUP

@@ -138,11 +138,12 @@ def _keepalive(conn):
     if idle > 0:
         set_timer(conn, _T_KEEP, idle)
         return
-    if cb[_PROBES] >= conn.keepcnt:
-        conn.fail(conn.soft_error or _ETIMEDOUT)
-        return
-    cb[_PROBES] += 1
+    # What is not acknowledged is sent again by itself, and gives up by itself.
     if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
+        if cb[_PROBES] >= conn.keepcnt:
+            conn.fail(conn.soft_error or _ETIMEDOUT)
+            return
+        cb[_PROBES] += 1
         move32(cb, _SCRATCH, cb, _SND_UNA)
         add32(cb, _SCRATCH, -1)
         emit(conn, _ACK, _SCRATCH, 0, 0)
