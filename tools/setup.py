@@ -227,6 +227,17 @@ def micropython(suite, target):
     os.rename(part, target)
 
 
+def lwip(target):
+    """C lwIP 2.2.1 with its contrib ports, which `make bench` measures against."""
+    if os.path.isdir(target):
+        return
+    say("fetching lwIP, source of Debian trixie")
+    part = target + ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    unpack(fetch_sources("trixie", ["lwip"])[0], part)
+    os.rename(part, target)
+
+
 def check_tree(tree):
     """A tree the user named by MICROPY_DIR: say what it lacks."""
     if not os.path.exists(os.path.join(tree, "py/mpconfig.h")):
@@ -303,6 +314,8 @@ def main():
     step = steps.add_parser("tree", help="the MicroPython tree to build from")
     step.add_argument("--out", default=BUILD, help="where its products go")
     step.add_argument("--tree", help="a tree of your own; default: Debian's 1.25")
+    step = steps.add_parser("lwip", help="fetch and unpack C lwIP for make bench")
+    step.add_argument("--target", default=os.path.join(BUILD, "lwip"))
     steps.add_parser("venv", help="make .venv")
     args = parser.parse_args()
     try:
@@ -312,6 +325,8 @@ def main():
             micropython(args.suite, os.path.abspath(args.target))
         elif args.step == "tree":
             tree(args.out, args.tree)
+        elif args.step == "lwip":
+            lwip(os.path.abspath(args.target))
         else:
             venv()
     except SetupError as error:

@@ -1,0 +1,185 @@
+// Loads a server and prints what came of it, as one line of JSON:
+//   peer send|recv <pid> <seconds> <connections>     bytes that were acknowledged, or received
+//   peer echo      <pid> <seconds> <size> <in flight>
+//   peer conn      <pid> <seconds>                   connect, wait for its FIN, close
+//   peer hold      <pid> <seconds> <connections>     open them, and keep them
+// `pid` is the server's, whose CPU time is told as well as our own.
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORT 5001
+#define CONNECTIONS 1024
+#define PATIENCE_MS 300 // after which a datagram counts as lost
+
+static const char *address = "10.99.0.2";
+static char buf[256 * 1024];
+static struct pollfd fds[CONNECTIONS];
+static clockid_t server_clock;
+static double started, own_cpu, server_cpu, seconds;
+
+static void fail(const char *what) {
+    fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static double at(clockid_t clock) {
+    struct timespec t;
+    if (clock_gettime(clock, &t)) {
+        fail("the server's clock");
+    }
+    return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void start(void) {
+    server_cpu = at(server_clock);
+    own_cpu = at(CLOCK_PROCESS_CPUTIME_ID);
+    started = at(CLOCK_MONOTONIC);
+}
+
+static double elapsed(void) {
+    return at(CLOCK_MONOTONIC) - started;
+}
+
+static void report(const char *what, double count, long lost) {
+    double real = elapsed();
+    printf("{\"%s\": %.0f, \"lost\": %ld, \"seconds\": %.6f, \"cpu\": %.6f, \"peer_cpu\": %.6f}\n",
+        what, count, lost, real, at(server_clock) - server_cpu,
+        at(CLOCK_PROCESS_CPUTIME_ID) - own_cpu);
+}
+
+static int opened(int type) {
+    int fd = socket(AF_INET, type, 0);
+    struct timeval patience = { .tv_sec = 10 };
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+    inet_pton(AF_INET, address, &to.sin_addr);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+        fail("connect");
+    }
+    return fd;
+}
+
+static double acknowledged(int n) {
+    double bytes = 0;
+    for (int i = 0; i < n; i++) {
+        struct tcp_info info = { 0 };
+        socklen_t length = sizeof info;
+        getsockopt(fds[i].fd, IPPROTO_TCP, TCP_INFO, &info, &length);
+        bytes += info.tcpi_bytes_acked - 1; // the SYN is counted
+    }
+    return bytes;
+}
+
+static void bulk(int sending, int n) {
+    double received = 0;
+    for (int i = 0; i < n; i++) {
+        fds[i] = (struct pollfd) { .fd = opened(SOCK_STREAM), .events = sending ? POLLOUT : POLLIN };
+        if (i == 0) {
+            start();
+        }
+    }
+    while (elapsed() < seconds) {
+        poll(fds, n, 50);
+        for (int i = 0; i < n; i++) {
+            if (!fds[i].revents) {
+                continue;
+            }
+            ssize_t got = sending ? send(fds[i].fd, buf, sizeof buf, MSG_DONTWAIT | MSG_NOSIGNAL)
+                : recv(fds[i].fd, buf, sizeof buf, MSG_DONTWAIT);
+            if (got == 0 || (got < 0 && errno != EAGAIN)) {
+                fail(got ? "connection" : "end of stream");
+            }
+            received += got > 0 ? got : 0;
+        }
+    }
+    report("bytes", sending ? acknowledged(n) : received, 0);
+}
+
+static void echo(int size, int window) {
+    int fd = opened(SOCK_DGRAM);
+    struct pollfd waiting = { .fd = fd, .events = POLLIN };
+    int flying = 0;
+    long count = 0, lost = 0;
+    start();
+    while (elapsed() < seconds) {
+        for (; flying < window; flying++) {
+            if (send(fd, buf, size, 0) < 0) {
+                fail("send");
+            }
+        }
+        if (poll(&waiting, 1, PATIENCE_MS) == 0) {
+            lost += flying;
+            flying = 0;
+        }
+        while (flying && recv(fd, buf, sizeof buf, MSG_DONTWAIT) >= 0) {
+            count++;
+            if (send(fd, buf, size, 0) < 0) {
+                fail("send");
+            }
+            if (!(count & 63) && elapsed() >= seconds) {
+                break;
+            }
+        }
+    }
+    report("echoes", count, lost);
+}
+
+static void connections(void) {
+    long count = 0;
+    start();
+    for (; elapsed() < seconds; count++) {
+        int fd = opened(SOCK_STREAM);
+        if (recv(fd, buf, sizeof buf, 0) != 0) {
+            fail("no end of stream");
+        }
+        close(fd);
+    }
+    report("connections", count, 0);
+}
+
+static void hold(int n) {
+    start();
+    for (int i = 0; i < n; i++) {
+        opened(SOCK_STREAM);
+    }
+    usleep(seconds * 1e6);
+    report("held", n, 0);
+}
+
+int main(int argc, char **argv) {
+    if (argc < 4) {
+        fprintf(stderr, "usage: peer send|recv|echo|conn|hold <pid> <seconds> ...\n");
+        return 2;
+    }
+    const char *what = argv[1];
+    int first = argc > 4 ? atoi(argv[4]) : 1;
+    int second = argc > 5 ? atoi(argv[5]) : 1;
+    seconds = atof(argv[3]);
+    if (first < 1 || first > CONNECTIONS) {
+        fprintf(stderr, "peer: 1 to %d connections\n", CONNECTIONS);
+        return 2;
+    }
+    if (clock_getcpuclockid(atoi(argv[2]), &server_clock)) {
+        fail("no such server");
+    }
+    if (!strcmp(what, "echo")) {
+        echo(first, second);
+    } else if (!strcmp(what, "conn")) {
+        connections();
+    } else if (!strcmp(what, "hold")) {
+        hold(first);
+    } else {
+        bulk(!strcmp(what, "send"), first);
+    }
+    return 0;
+}

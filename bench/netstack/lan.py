@@ -1,0 +1,19 @@
+# What both programs begin with: the switch of the fast path, and what they report.
+
+import gc
+import os
+
+import netstack
+
+OURS = "10.99.0.2"
+PORT = 5001
+CHUNK = 16384
+
+if os.getenv("NETSTACK_FASTPATH") == "0":
+    netstack.fastpath = False
+
+
+def held(n):
+    """After the n-th connection: bytes of the heap in use."""
+    gc.collect()
+    print("held", n, gc.mem_alloc())
