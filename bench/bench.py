@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+"""Side by side: netstack, C lwIP and Linux's own stack under the same load. `make bench` calls this.
+
+Every figure is the median of runs that are taken in turn, each of a fresh server, the order of the
+stacks reversed from one run to the next: what else the machine does meanwhile falls on all of them.
+Absolute figures of a shared machine are noise; ratios within one report are what counts.
+"""
+
+import argparse
+import collections
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+sys.path.insert(0, os.path.join(ROOT, "tests"))
+
+import netns  # noqa: E402
+import report  # noqa: E402
+
+OUT = os.path.join(netns.OUT, "bench")
+WIRE = os.path.join(ROOT, "tests/unix/interop/wire.py")
+LOSS = (0, 0.1, 1, 3)  # percent
+DELAY_MS = 10  # each way
+
+Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss")
+WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(100, 300), loss=LOSS)
+QUICK = Effort(runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,))
+
+
+class Failed(Exception):
+    """One line: why there is no figure."""
+
+
+# -- the stacks ---------------------------------------------------------------------------------
+
+
+class Stack:
+    """A stack to measure: `argv` is its server, to which the role is added."""
+
+    veth = False
+
+    def __init__(self, name, argv, env=None, lossy=True):
+        self.name = name
+        self.argv = argv
+        self.env = dict(os.environ, **(env or {}))
+        self.lossy = lossy
+
+    def start(self, ns, role, count):
+        return ns.start(*self.argv, role, *self.extra(count), env=self.env)
+
+    def extra(self, count):
+        return ()
+
+
+class Netstack(Stack):
+    def __init__(self, name, program, fastpath=True, lossy=True):
+        env = {"MICROPYPATH": ".frozen", "NETSTACK_TAP": "tap0", "NETSTACK_MAC": netns.MAC}
+        env["NETSTACK_FASTPATH"] = str(int(fastpath))
+        program = os.path.join(HERE, "netstack", program)
+        super().__init__(name, [netns.MICROPYTHON, program], env, lossy)
+
+    def extra(self, count):
+        return (str(count),)
+
+
+class Linux(Stack):
+    veth = True
+
+
+def stacks():
+    tap = {"PRECONFIGURED_TAPIF": "tap0"}
+    found = [
+        Netstack("netstack sockets", "sockets.py"),
+        Netstack("netstack callbacks", "callbacks.py"),
+        Stack("lwIP sockets", [os.path.join(OUT, "lwip-sockets")], tap),
+        Stack("lwIP raw", [os.path.join(OUT, "lwip-raw")], tap),
+        Linux("Linux", [os.path.join(OUT, "server")]),
+    ]
+    if has_fastpath():
+        slow = Netstack("netstack sockets, fast path off", "sockets.py", False, lossy=False)
+        found.insert(2, slow)
+    return found
+
+
+def has_fastpath():
+    """Does this netstack know the switch? A version without one has only the slow path."""
+    code = "import netstack; print(hasattr(netstack, 'fastpath'))"
+    done = subprocess.run([netns.MICROPYTHON, "-c", code], stdout=subprocess.PIPE, text=True)
+    return done.stdout.strip() == "True"
+
+
+# -- where they meet ----------------------------------------------------------------------------
+
+
+class Bed:
+    """Linux at 10.99.0.1, by a TAP or a veth; `lossy`: at the far end of a bad cable."""
+
+    def __init__(self, veth, lossy):
+        self.lossy = lossy
+        self.near = netns.Namespace(tap=None)
+        self.far = netns.Namespace(tap=None) if veth else self.near
+        self.near.run("sysctl", "-qw", "net.ipv4.tcp_no_metrics_save=1")
+        address = netns.LINUX + "/24"
+        if veth:
+            self._add_veth(None if lossy else address)
+        else:
+            self.near.add_tap("tap0", None if lossy else address)
+        if lossy:
+            self.near.run("ip", "link", "set", self.ours, "arp", "off")
+            self.near.add_tap("tap1", address)
+        self.device = "tap1" if lossy else self.ours
+
+    def _add_veth(self, address):
+        near, far = self.near, self.far
+        near.run("ip", "link", "add", "veth0", "type", "veth", "peer", "veth1", "netns", far.name)
+        near.run("ip", "link", "set", "veth0", "up")
+        far.run("ip", "link", "set", "veth1", "up")
+        far.run("ip", "addr", "add", netns.OURS + "/24", "dev", "veth1")
+        if address:
+            near.run("ip", "addr", "add", address, "dev", "veth0")
+        # Frames of 1500 bytes with sums in them, as a TAP has them.
+        for ns, device in ((near, "veth0"), (far, "veth1")):
+            ns.run("ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off", "tx", "off")
+
+    @property
+    def ours(self):
+        return "veth0" if self.far is not self.near else "tap0"
+
+    def wire(self, loss, seed):
+        options = ("--loss=%g" % (loss / 100), "--delay=%d" % DELAY_MS, "--seed=%d" % seed)
+        wire = self.near.start(sys.executable, WIRE, self.ours, "tap1", *options)
+        wire.expect("^ready")
+        return wire
+
+    def forget(self):
+        """The next server has another MAC."""
+        self.near.run("ip", "neigh", "flush", "dev", self.device)
+
+    def close(self):
+        self.near.close()
+        self.far.close()
+
+
+class Beds:
+    """Made when they are first asked for, closed together."""
+
+    def __init__(self):
+        self._beds = {}
+
+    def get(self, veth, lossy):
+        if (veth, lossy) not in self._beds:
+            self._beds[veth, lossy] = Bed(veth, lossy)
+        return self._beds[veth, lossy]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        for bed in self._beds.values():
+            bed.close()
+
+
+# -- the rows -----------------------------------------------------------------------------------
+
+
+class Row:
+    """A load. Its measure(run) returns {key: value}; `figures` says what is shown of that, as
+    (key, title, unit, is more better?)."""
+
+    lossy = False
+    role = "echo"
+    count = 1
+
+    def __init__(self, effort, figures):
+        self.effort = effort
+        self.figures = figures
+
+    def why_not(self, stack):
+        """Why a stack has no figure in this row; None if it has."""
+        if self.lossy and not stack.lossy:
+            return "left out"
+        return None
+
+
+def peer(bed, server, what, seconds, *args):
+    """Run the peer; the dict it prints."""
+    argv = (os.path.join(OUT, "peer"), what, server.pid, seconds, *args)
+    done = bed.near.run(*argv, check=False, timeout=seconds + 40)
+    if done.returncode:
+        raise Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+class Bulk(Row):
+    def __init__(self, effort, receive, count, loss=None):
+        verb = "receive" if receive else "send"
+        self.receive = receive
+        self.role = "sink" if receive else "source"
+        self.count = count
+        self.loss = loss
+        self.lossy = loss is not None
+        key = "%s_%d" % (verb, count)
+        title = "TCP %s, %d connection%s" % (verb, count, "s" * (count > 1))
+        if self.lossy:
+            key += "_loss_%g" % loss
+            title += ", %g %% loss, %d ms" % (loss, 2 * DELAY_MS)
+        figures = [(key, title, "Mbit/s", True)]
+        if count == 1 and not self.lossy:
+            figures.append(("cpu_" + verb, "CPU to %s" % verb, "ms/MB", False))
+            figures.append(("cpu_both_" + verb, "the same, peer's added", "ms/MB", False))
+        super().__init__(effort, figures)
+
+    def measure(self, bed, server):
+        seconds = self.effort.lossy_seconds if self.lossy else self.effort.seconds
+        what = "send" if self.receive else "recv"
+        got = peer(bed, server, what, seconds, self.count)
+        megabytes = got["bytes"] / 1e6
+        if megabytes <= 0:
+            raise Failed("no byte came through")
+        cpu = 1e3 * got["cpu"] / megabytes
+        both = cpu + 1e3 * got["peer_cpu"] / megabytes
+        values = (8 * megabytes / got["seconds"], cpu, both)
+        return {figure[0]: value for figure, value in zip(self.figures, values)}
+
+
+class Echo(Row):
+    def __init__(self, effort):
+        figures = [("udp_echo", "UDP echo, 64 bytes, 16 in flight", "/s", True)]
+        figures.append(("cpu_echo", "CPU for a UDP echo", "us", False))
+        super().__init__(effort, figures)
+
+    def measure(self, bed, server):
+        got = peer(bed, server, "echo", self.effort.seconds, 64, 16)
+        if not got["echoes"]:
+            raise Failed("no echo came back")
+        cpu = 1e6 * got["cpu"] / got["echoes"]
+        return {"udp_echo": got["echoes"] / got["seconds"], "cpu_echo": cpu}
+
+
+class Connections(Row):
+    role = "accept"
+
+    def __init__(self, effort):
+        title = "connections accepted and closed"
+        super().__init__(effort, [("connections", title, "/s", True)])
+
+    def measure(self, bed, server):
+        got = peer(bed, server, "conn", self.effort.seconds)
+        return {"connections": got["connections"] / got["seconds"]}
+
+
+class Ping(Row):
+    def __init__(self, effort):
+        super().__init__(effort, [("ping", "ping, 56 bytes, mean round trip", "us", False)])
+
+    def measure(self, bed, server):
+        how = ("-q", "-n", "-i", "0.005", "-W", "1", "-c", self.effort.pings)
+        text = bed.near.run("ping", *how, netns.OURS, check=False).stdout
+        match = re.search(r"= [\d.]+/([\d.]+)/", text)
+        if not match:
+            raise Failed("no reply to ping")
+        return {"ping": 1000 * float(match.group(1))}
+
+
+class Idle(Row):
+    role = "hold"
+
+    def __init__(self, effort):
+        title = "memory for an idle connection"
+        super().__init__(effort, [("idle", title, "bytes", False)])
+
+    def why_not(self, stack):
+        return "not measured here: kernel memory" if stack.veth else None
+
+    def measure(self, bed, server):
+        first, last = self.effort.held
+        peer(bed, server, "hold", 0.2, last)
+        used = [int(server.expect(r"^held %d (\d+)" % n, 10).group(1)) for n in (first, last)]
+        return {"idle": (used[1] - used[0]) / (last - first)}
+
+
+def rows(effort):
+    found = [Bulk(effort, receive, n) for receive in (True, False) for n in (1, 8)]
+    found += [Echo(effort), Connections(effort), Ping(effort), Idle(effort)]
+    for receive in (True, False):
+        found += [Bulk(effort, receive, 1, loss) for loss in effort.loss]
+    return found
+
+
+# -- a run --------------------------------------------------------------------------------------
+
+
+def measure(row, stack, beds, run):
+    bed = beds.get(stack.veth, row.lossy)
+    bed.forget()
+    wire = bed.wire(row.loss, run + 1) if row.lossy else None
+    server = stack.start(bed.far, row.role, row.count)
+    try:
+        server.expect("^ready", 20)
+        return row.measure(bed, server)
+    except AssertionError as error:
+        raise Failed(str(error).splitlines()[0])
+    finally:
+        server.stop()
+        if wire:
+            wire.stop()
+
+
+def collect(effort, beds, subjects):
+    """{figure's key: {stack's name: Figures}} of all runs."""
+    table = rows(effort)
+    result = {figure[0]: {} for row in table for figure in row.figures}
+    for run in range(effort.runs):
+        for number, row in enumerate(table):
+            print(
+                "\rbench: run %d of %d, %-50s" % (run + 1, effort.runs, row.figures[0][1]),
+                end="", file=sys.stderr, flush=True,
+            )  # fmt: skip
+            for stack in subjects if (run + number) % 2 == 0 else subjects[::-1]:
+                enter(result, row, stack, beds, run)
+    print(file=sys.stderr)
+    return table, result
+
+
+def enter(result, row, stack, beds, run):
+    """Put what a measurement brings into `result`, or why there is none."""
+    cells = [result[figure[0]].setdefault(stack.name, report.cell()) for figure in row.figures]
+    note = row.why_not(stack)
+    values = None
+    if note is None:
+        try:
+            values = measure(row, stack, beds, run)
+        except Failed as error:
+            note = "failed: %s" % error
+    for cell, figure in zip(cells, row.figures):
+        cell["values"].append(values[figure[0]] if values else None)
+        if note and note not in cell["notes"]:
+            cell["notes"].append(note)
+
+
+def machine():
+    """What it ran on, so that nobody compares reports of two machines."""
+    with open("/proc/cpuinfo") as file:
+        model = re.search(r"model name\s*: (.*)", file.read())
+    return {
+        "cpu": model.group(1) if model else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "load": [round(x, 2) for x in os.getloadavg()],
+    }
+
+
+def lwip_version():
+    path = os.path.join(ROOT, "build/lwip/src/include/lwip/init.h")
+    text = open(path).read()
+    parts = (re.search(r"LWIP_VERSION_%s\s+(\d+)" % p, text).group(1) for p in
+             ("MAJOR", "MINOR", "REVISION"))  # fmt: skip
+    return ".".join(parts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one short run: does it work?")
+    parser.add_argument("--readme", action="store_true", help="put the table into README.md")
+    args = parser.parse_args()
+    reason = netns.missing("ping", "ethtool")
+    if reason:
+        sys.exit("bench: " + reason)
+    effort = QUICK if args.quick else WHOLE
+    began = time.time()
+    before = machine()
+    with Beds() as beds:
+        subjects = stacks()
+        table, result = collect(effort, beds, subjects)
+    data = {
+        "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
+        "seconds": round(time.time() - began),
+        "runs": effort.runs,
+        "quick": args.quick,
+        "machine": before,
+        "lwip": lwip_version(),
+        "stacks": [stack.name for stack in subjects],
+        "rows": report.rows(table, result),
+    }
+    paths = report.write(os.path.join(OUT, "quick" if args.quick else "report"), data)
+    print(report.markdown(data))
+    print("\nbench: %d s; %s" % (data["seconds"], " and ".join(paths)))
+    if args.readme:
+        report.into_readme(os.path.join(ROOT, "README.md"), data)
+
+
+if __name__ == "__main__":
+    main()
