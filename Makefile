@@ -4,6 +4,8 @@
 #   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
 #   OUT=<directory>     where products go instead of build/
 #   NETSTACK_APT=0      install no Debian packages
+#   QUICK=1             bench: one short run
+#   README=1            bench: put the table into README.md
 
 BOARD ?= MPS2_AN385
 PYTHON ?= python3
@@ -36,7 +38,8 @@ export GIT_CEILING_DIRECTORIES := $(ROOT)/build
 # parallel inside, this one does not.
 .NOTPARALLEL:
 .PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
-.PHONY: distclean mpy-cross tree venv packages-unix packages-board packages-test check-board
+.PHONY: distclean mpy-cross tree venv check-board
+.PHONY: packages-unix packages-board packages-bench packages-test
 
 help:   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 20
@@ -74,12 +77,16 @@ test-hw: venv  ## tests/hw against a real board on PORT=<port>
 	@test -n "$(PORT)" || { echo "make test-hw: name the board's port, PORT=<port>" >&2; exit 1; }
 	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw $(PYTEST_FLAGS) --board $(BOARD) --port $(PORT)
 
-bench:  ## side by side with lwIP
-	@echo "make bench: this version has no bench/" >&2; exit 1
+bench: packages-bench unix  ## side by side with C lwIP and Linux; QUICK=1: does it work?
+	@$(SETUP) lwip
+	$(SUB) -C bench/lwip LWIP=$(ROOT)/build/lwip BUILD=$(OUT)/bench
+	$(SUB) -C bench/linux BUILD=$(OUT)/bench
+	@OUT=$(OUT) $(PYTHON) bench/bench.py $(if $(filter 1,$(QUICK)),--quick) \
+		$(if $(filter 1,$(README)),--readme)
 
 lint: venv  ## ruff, check and format
-	@.venv/bin/ruff check $(wildcard lib ports tests tools boards)
-	@.venv/bin/ruff format --check $(wildcard lib ports tests tools boards)
+	@.venv/bin/ruff check $(wildcard bench boards lib ports tests tools)
+	@.venv/bin/ruff format --check $(wildcard bench boards lib ports tests tools)
 
 size:  ## sections of what is built, and each frozen module's bytes
 	@for elf in $(wildcard $(OUT)/unix/micropython $(OUT)/*/firmware.elf); do \
@@ -88,7 +95,7 @@ size:  ## sections of what is built, and each frozen module's bytes
 			awk '{ n += $$1 } END { printf "%9d  frozen in all\n\n", n }'); done
 
 clean:  ## remove what was built, keep what was downloaded
-	rm -rf $(OUT)/unix $(OUT)/mpy-cross $(QEMU_BOARDS:%=$(OUT)/%)
+	rm -rf $(OUT)/unix $(OUT)/mpy-cross $(OUT)/bench $(QEMU_BOARDS:%=$(OUT)/%)
 
 distclean:  ## remove build/ and .venv
 	rm -rf build .venv
@@ -104,6 +111,9 @@ packages-unix:
 
 packages-board:
 	@$(SETUP) packages $(BOARD)
+
+packages-bench:
+	@$(SETUP) packages unix test
 
 packages-test:
 	@$(SETUP) packages unix $(QEMU_BOARDS) venv test

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Side by side: netstack, C lwIP and Linux's own stack under the same load. `make bench` calls this.
+"""Side by side: netstack, C lwIP and Linux's own stack under the same load; for `make bench`.
 
-Every figure is the median of runs that are taken in turn, each of a fresh server, the order of the
-stacks reversed from one run to the next: what else the machine does meanwhile falls on all of them.
-Absolute figures of a shared machine are noise; ratios within one report are what counts.
+Every figure is the median of runs that are taken in turn, each with a fresh server, the order of
+the stacks reversed from one to the next: what else the machine does meanwhile falls on all of
+them. Absolute figures of a shared machine are noise; ratios within one report are what counts.
 """
 
 import argparse

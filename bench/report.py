@@ -58,7 +58,9 @@ def shown(cell):
     if cell["median"] is None:
         return cell["notes"][0] if cell["notes"] else "not measured here"
     text = number(cell["median"])
-    return text + " (%d of %d failed)" % (cell["failed"], len(cell["values"])) * bool(cell["failed"])
+    if cell["failed"]:
+        text += " (%d of %d failed)" % (cell["failed"], len(cell["values"]))
+    return text
 
 
 def markdown(data):
@@ -81,21 +83,21 @@ def caption(data):
     )  # fmt: skip
 
 
+_REMARKS = """\
+Absolute figures are noisy on a machine that does other work: compare within a row. Ratios are
+medians of the ratios of runs taken together. Receive and send are what the stack does, with Linux
+at the other end of a TAP, its sender with CUBIC; Linux itself is measured over a veth without
+offloads, and the kernel's work in interrupts, most of what its stack does, is in no CPU figure.
+Loss and delay come from a cable in user space, `tests/unix/interop/wire.py`, with a ceiling of its
+own. lwIP: `-O3`, MSS 1460, windows of 60 kB, 1024 pool buffers, 2048 input messages; of the memory
+for a connection of its sockets 16 kB are the mailbox, which its port makes as large as that for
+input. Instructions on a board: not measured here."""
+_SLOW = "This version of netstack has no fast path."
+
+
 def remarks(data):
-    known = any("fast path off" in name for name in data["stacks"])
-    lines = [
-        "Absolute figures are noisy on a machine that does other work; compare within a row. Ratios are",
-        "medians of the ratios of runs taken together. Receive and send are the stack's, with Linux at",
-        "the other end of a TAP; Linux itself is measured over a veth without offloads, and the kernel's",
-        "work in interrupts, most of what its stack does, is in no CPU figure. Loss and delay are made by",
-        "a cable in user space, `tests/unix/interop/wire.py`, which has a ceiling of its own: Linux shows",
-        "it. lwIP: `-O3`, MSS 1460, windows of 60 kB, 1024 pool buffers, 2048 input messages.",
-    ]
-    if not known:
-        lines.append("This version has no fast path to switch off. Instructions on a board: not measured here.")
-    else:
-        lines.append("Instructions on a board: not measured here.")
-    return lines
+    lines = _REMARKS.splitlines()
+    return lines if any("fast path" in name for name in data["stacks"]) else lines + [_SLOW]
 
 
 # -- files --------------------------------------------------------------------------------------

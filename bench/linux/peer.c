@@ -16,6 +16,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cubic.h"
+
 #define PORT 5001
 #define CONNECTIONS 1024
 #define PATIENCE_MS 300 // after which a datagram counts as lost
@@ -63,6 +65,9 @@ static int opened(int type) {
     inet_pton(AF_INET, address, &to.sin_addr);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    if (type == SOCK_STREAM) {
+        use_cubic(fd);
+    }
     if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
         fail("connect");
     }

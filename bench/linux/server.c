@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "cubic.h"
+
 #define PORT 5001
 #define CHUNK 16384
 
@@ -57,6 +59,7 @@ static void serve(const char *role) {
     int listener = bound(SOCK_STREAM);
     struct epoll_event event = { .events = EPOLLIN, .data.fd = listener }, events[64];
     epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event);
+    use_cubic(listener);
     listen(listener, 1024);
     ready();
     for (;;) {
