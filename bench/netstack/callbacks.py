@@ -82,7 +82,7 @@ else:
     tcp.attach(st)
     server = st.tcp.listen(st.ip4, None, lan.PORT, 255)
     server.notify = accepted
-print("ready")
+lan.ready()
 
 while True:
     wait = st.poll(ticks_ms())

@@ -23,7 +23,7 @@ def bound(kind):
 def echo():
     s = bound(socket.SOCK_DGRAM)
     view = memoryview(buf)
-    print("ready")
+    lan.ready()
     while True:
         n, peer = s.recvfrom_into(buf)
         s.sendto(view[:n], peer)
@@ -66,7 +66,7 @@ def many(conns):
 def serve():
     listener = bound(socket.SOCK_STREAM)
     listener.listen(255)
-    print("ready")
+    lan.ready()
     if role == "accept":
         accept(listener)
     if role == "hold":
