@@ -39,7 +39,7 @@ export GIT_CEILING_DIRECTORIES := $(ROOT)/build
 .NOTPARALLEL:
 .PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
 .PHONY: distclean mpy-cross tree venv check-board
-.PHONY: packages-unix packages-board packages-bench packages-test
+.PHONY: packages-unix packages-board packages-bench packages-test bench-board
 
 help:   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 20
@@ -77,9 +77,9 @@ test-hw: venv  ## tests/hw against a real board on PORT=<port>
 	@test -n "$(PORT)" || { echo "make test-hw: name the board's port, PORT=<port>" >&2; exit 1; }
 	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw $(PYTEST_FLAGS) --board $(BOARD) --port $(PORT)
 
-bench: packages-bench unix  ## side by side with C lwIP and Linux; QUICK=1: does it work?
+bench: packages-bench unix bench-board  ## side by side with C lwIP and Linux; QUICK=1: does it work?
 	@$(SETUP) lwip
-	$(SUB) -C bench/lwip LWIP=$(ROOT)/build/lwip BUILD=$(OUT)/bench
+	$(SUB) -C bench/lwip all board LWIP=$(ROOT)/build/lwip BUILD=$(OUT)/bench
 	$(SUB) -C bench/linux BUILD=$(OUT)/bench
 	@OUT=$(OUT) $(PYTHON) bench/bench.py $(if $(filter 1,$(QUICK)),--quick) \
 		$(if $(filter 1,$(README)),--readme)
@@ -113,7 +113,10 @@ packages-board:
 	@$(SETUP) packages $(BOARD)
 
 packages-bench:
-	@$(SETUP) packages unix test
+	@$(SETUP) packages unix MPS2_AN385 test
+
+bench-board:
+	+@$(MAKE) --no-print-directory firmware BOARD=MPS2_AN385
 
 packages-test:
 	@$(SETUP) packages unix $(QEMU_BOARDS) venv test

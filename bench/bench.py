@@ -8,6 +8,7 @@ them. Absolute figures of a shared machine are noise; ratios within one report a
 
 import argparse
 import collections
+import functools
 import json
 import os
 import platform
@@ -18,8 +19,10 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
-sys.path.insert(0, os.path.join(ROOT, "tests"))
+sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tools")]
 
+import emulate  # noqa: E402
+import instructions  # noqa: E402
 import netns  # noqa: E402
 import report  # noqa: E402
 
@@ -33,23 +36,21 @@ WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(100, 300),
 QUICK = Effort(runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,))
 
 
-class Failed(Exception):
-    """One line: why there is no figure."""
-
-
 # -- the stacks ---------------------------------------------------------------------------------
 
 
 class Stack:
-    """A stack to measure: `argv` is its server, to which the role is added."""
+    """A stack to measure: `argv` is its server, to which the role is added; `board` makes its
+    firmware run (see instructions.py)."""
 
     veth = False
 
-    def __init__(self, name, argv, env=None, lossy=True):
+    def __init__(self, name, argv, env=None, lossy=True, board=None):
         self.name = name
         self.argv = argv
         self.env = dict(os.environ, **(env or {}))
         self.lossy = lossy
+        self.board = board
 
     def start(self, ns, role, count):
         return ns.start(*self.argv, role, *self.extra(count), env=self.env)
@@ -59,11 +60,11 @@ class Stack:
 
 
 class Netstack(Stack):
-    def __init__(self, name, program, fastpath=True, lossy=True):
+    def __init__(self, name, program, fastpath=True, lossy=True, board=None):
         env = {"MICROPYPATH": ".frozen", "NETSTACK_TAP": "tap0", "NETSTACK_MAC": netns.MAC}
         env["NETSTACK_FASTPATH"] = str(int(fastpath))
         program = os.path.join(HERE, "netstack", program)
-        super().__init__(name, [netns.MICROPYTHON, program], env, lossy)
+        super().__init__(name, [netns.MICROPYTHON, program], env, lossy, board)
 
     def extra(self, count):
         return (str(count),)
@@ -77,14 +78,15 @@ def stacks():
     tap = {"PRECONFIGURED_TAPIF": "tap0"}
     found = [
         Netstack("netstack sockets", "sockets.py"),
-        Netstack("netstack callbacks", "callbacks.py"),
+        Netstack("netstack callbacks", "callbacks.py", board=instructions.netstack),
         Stack("lwIP sockets", [os.path.join(OUT, "lwip-sockets")], tap),
-        Stack("lwIP raw", [os.path.join(OUT, "lwip-raw")], tap),
+        Stack("lwIP raw", [os.path.join(OUT, "lwip-raw")], tap, board=instructions.lwip),
         Linux("Linux", [os.path.join(OUT, "server")]),
     ]
     if has_fastpath():
-        slow = Netstack("netstack sockets, fast path off", "sockets.py", False, lossy=False)
-        found.insert(2, slow)
+        slow = functools.partial(instructions.netstack, fastpath=False)
+        name = "netstack callbacks, fast path off"
+        found.insert(2, Netstack(name, "callbacks.py", False, lossy=False, board=slow))
     return found
 
 
@@ -193,7 +195,7 @@ def peer(bed, server, what, seconds, *args):
     argv = (os.path.join(OUT, "peer"), what, server.pid, seconds, *args)
     done = bed.near.run(*argv, check=False, timeout=seconds + 40)
     if done.returncode:
-        raise Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
+        raise instructions.Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -222,7 +224,7 @@ class Bulk(Row):
         got = peer(bed, server, what, seconds, self.count)
         megabytes = got["bytes"] / 1e6
         if megabytes <= 0:
-            raise Failed("no byte came through")
+            raise instructions.Failed("no byte came through")
         cpu = 1e3 * got["cpu"] / megabytes
         both = cpu + 1e3 * got["peer_cpu"] / megabytes
         values = (8 * megabytes / got["seconds"], cpu, both)
@@ -238,7 +240,7 @@ class Echo(Row):
     def measure(self, bed, server):
         got = peer(bed, server, "echo", self.effort.seconds, 64, 16)
         if not got["echoes"]:
-            raise Failed("no echo came back")
+            raise instructions.Failed("no echo came back")
         cpu = 1e6 * got["cpu"] / got["echoes"]
         return {"udp_echo": got["echoes"] / got["seconds"], "cpu_echo": cpu}
 
@@ -264,7 +266,7 @@ class Ping(Row):
         text = bed.near.run("ping", *how, netns.OURS, check=False).stdout
         match = re.search(r"= [\d.]+/([\d.]+)/", text)
         if not match:
-            raise Failed("no reply to ping")
+            raise instructions.Failed("no reply to ping")
         return {"ping": 1000 * float(match.group(1))}
 
 
@@ -285,12 +287,30 @@ class Idle(Row):
         return {"idle": (used[1] - used[0]) / (last - first)}
 
 
+class Instructions(Row):
+    """On an emulated board, where time is instructions: one run is like the other."""
+
+    def __init__(self, effort, load, role):
+        self.load = load
+        self.role = role
+        title = instructions.TITLES[load]
+        super().__init__(effort, [("board_" + load, title, instructions.BOARD, False)])
+
+    def why_not(self, stack):
+        return None if stack.board else "not measured here"
+
+    def measure(self, bed, stack):
+        with stack.board(bed.near, self.role) as (console, pid):
+            args = (bed.near, console, pid, self.load, self.effort.seconds)
+            return {self.figures[0][0]: instructions.load(*args)}
+
+
 def rows(effort):
     found = [Bulk(effort, receive, n) for receive in (True, False) for n in (1, 8)]
     found += [Echo(effort), Connections(effort), Ping(effort), Idle(effort)]
     for receive in (True, False):
         found += [Bulk(effort, receive, 1, loss) for loss in effort.loss]
-    return found
+    return found + [Instructions(effort, load, role) for load, role in instructions.LOADS]
 
 
 # -- a run --------------------------------------------------------------------------------------
@@ -299,13 +319,13 @@ def rows(effort):
 def measure(row, stack, beds, run):
     bed = beds.get(stack.veth, row.lossy)
     bed.forget()
+    if isinstance(row, Instructions):
+        return row.measure(bed, stack)
     wire = bed.wire(row.loss, run + 1) if row.lossy else None
     server = stack.start(bed.far, row.role, row.count)
     try:
         server.expect("^ready", 20)
         return row.measure(bed, server)
-    except AssertionError as error:
-        raise Failed(str(error).splitlines()[0])
     finally:
         server.stop()
         if wire:
@@ -318,6 +338,8 @@ def collect(effort, beds, subjects):
     result = {figure[0]: {} for row in table for figure in row.figures}
     for run in range(effort.runs):
         for number, row in enumerate(table):
+            if run and isinstance(row, Instructions):
+                continue
             print(
                 "\rbench: run %d of %d, %-50s" % (run + 1, effort.runs, row.figures[0][1]),
                 end="", file=sys.stderr, flush=True,
@@ -336,8 +358,8 @@ def enter(result, row, stack, beds, run):
     if note is None:
         try:
             values = measure(row, stack, beds, run)
-        except Failed as error:
-            note = "failed: %s" % error
+        except (instructions.Failed, emulate.EmulatorError, AssertionError) as error:
+            note = "failed: %s" % str(error).splitlines()[0]
     for cell, figure in zip(cells, row.figures):
         cell["values"].append(values[figure[0]] if values else None)
         if note and note not in cell["notes"]:

@@ -91,7 +91,8 @@ offloads, and the kernel's work in interrupts, most of what its stack does, is i
 Loss and delay come from a cable in user space, `tests/unix/interop/wire.py`, with a ceiling of its
 own. lwIP: `-O3`, MSS 1460, windows of 60 kB, 1024 pool buffers, 2048 input messages; of the memory
 for a connection of its sockets 16 kB are the mailbox, which its port makes as large as that for
-input. Instructions on a board: not measured here."""
+input. On the board, MPS2_AN385 in QEMU, both are polled and driven by callbacks, lwIP is built by
+its default, `-Os`, and driver, service and ACKs are included; one run."""
 _SLOW = "This version of netstack has no fast path."
 
 

@@ -108,6 +108,10 @@ static void bulk(int sending, int n) {
         }
     }
     report("bytes", sending ? acknowledged(n) : received, 0);
+    for (int i = 0; i < n; i++) { // what is queued shall not be sent after all
+        struct linger now = { .l_onoff = 1 };
+        setsockopt(fds[i].fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    }
 }
 
 static void echo(int size, int window) {

@@ -1,0 +1,139 @@
+"""Instructions a Cortex-M3 needs for a segment, an echo and a ping: netstack's and lwIP's firmware
+in QEMU, whose `-icount shift=0` lets a nanosecond pass for each of them.
+
+The board sums what its polls take that have a frame to handle: driver, stack, service and whatever
+is sent in answer. Its timer is read in steps of 40 instructions, which cancel out over thousands.
+"""
+
+import contextlib
+import os
+import re
+import select
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(HERE)
+sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "tools")]
+
+import emulate  # noqa: E402
+import netns  # noqa: E402
+
+BOARD = "MPS2_AN385"
+TICK = 40  # instructions: a 25 MHz timer, a nanosecond each
+SEGMENT = 1460
+ECHOES = 200  # after which the boards' programs print
+PROGRAM = os.path.join(HERE, "netstack/on_board.py")
+LWIP = ("-M", "mps2-an385", "-display", "none", "-monitor", "none", "-icount", "shift=0")
+
+
+class Failed(Exception):
+    """One line: why there is no figure."""
+
+
+class Console:
+    """What a board prints, line by line."""
+
+    def __init__(self, fd):
+        self.fd = fd
+        self.text = ""
+
+    def expect(self, pattern, timeout):
+        end = time.monotonic() + timeout
+        while True:
+            match = re.search(pattern, self.text)
+            if match:
+                self.text = self.text[match.end() :]
+                return match
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([self.fd], [], [], left)[0]:
+                raise Failed("the board said %r, not %s" % (self.text[-200:], pattern))
+            data = os.read(self.fd, 4096)
+            if not data:
+                raise Failed("the board ended: %r" % self.text[-200:])
+            self.text += data.decode(errors="replace").replace("\r", "")
+
+
+@contextlib.contextmanager
+def netstack(ns, role, fastpath=True):
+    """netstack's firmware with the program in its raw REPL; (console, pid)."""
+    elf = os.path.join(netns.OUT, BOARD, "firmware.elf")
+    log = os.path.join(netns.OUT, "bench/qemu.log")
+    options = {"elf": elf, "net": "tap:tap0", "mac": netns.MAC, "icount": "shift=0", "log": log}
+    with ns.entered(), emulate.Emulator(BOARD, boot_timeout=60, **options) as emulator:
+        with emulator.console() as fd:
+            console = Console(fd)
+            os.write(fd, b"\r\x03\x01")
+            console.expect("raw REPL; CTRL-B to exit\n>", 20)
+            text = "role = %r\nFASTPATH = %r\n" % (role, fastpath) + open(PROGRAM).read()
+            for at in range(0, len(text), 128):
+                os.write(fd, text[at : at + 128].encode())
+                time.sleep(0.002)  # a UART without flow control
+            os.write(fd, b"\x04")
+            console.expect("ready", 60)
+            yield console, emulator.pid
+
+
+@contextlib.contextmanager
+def lwip(ns, role):
+    """lwIP's firmware for the role; (console, pid)."""
+    elf = os.path.join(netns.OUT, "bench/lwip-%s.elf" % role)
+    nic = "tap,ifname=tap0,script=no,downscript=no,mac=" + netns.MAC
+    command = ("qemu-system-arm", *LWIP, "-kernel", elf, "-nic", nic, "-serial", "stdio")
+    process = ns.start(*command)
+    try:
+        process.expect("^ready", 20)
+        yield process, process.pid
+    finally:
+        process.stop()
+
+
+def instructions(console, unit):
+    """Per segment of 1460 bytes, or per frame."""
+    busy, frames, moved = map(int, console.expect(r"busy (\d+) (\d+) (\d+) end", 60).groups())
+    n = moved / SEGMENT if unit == "segment" else frames
+    if not n:
+        raise Failed("nothing was carried")
+    return TICK * busy / n
+
+
+def load(ns, console, pid, what, seconds):
+    """Have Linux work on the board; the figure."""
+    peer = os.path.join(netns.OUT, "bench/peer")
+    if what == "ping":
+        ns.run(
+            "ping", "-q", "-n", "-i", "0.002", "-c", "%d" % (ECHOES + 50), netns.OURS, check=False
+        )
+        return instructions(console, "frame")
+    args = {"echo": (64, 1), "receive": (1,), "send": (1,)}[what]
+    verb = {"echo": "echo", "receive": "send", "send": "recv"}[what]
+    done = ns.run(peer, verb, pid, seconds, *args, check=False)
+    if done.returncode:
+        raise Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
+    return instructions(console, "frame" if what == "echo" else "segment")
+
+
+LOADS = (("receive", "sink"), ("send", "source"), ("echo", "echo"), ("ping", "echo"))
+TITLES = {
+    "receive": "instructions to receive 1460 bytes",
+    "send": "instructions to send 1460 bytes",
+    "echo": "instructions for a UDP echo, 64 bytes",
+    "ping": "instructions for a ping, 56 bytes",
+}
+
+
+def main():
+    """By itself: the figures of netstack and lwIP."""
+    with netns.Namespace() as ns:
+        for what, role in LOADS:
+            for name, firmware in (("netstack", netstack), ("lwIP", lwip)):
+                ns.run("ip", "neigh", "flush", "dev", "tap0")
+                try:
+                    with firmware(ns, role) as (console, pid):
+                        print(name, TITLES[what], round(load(ns, console, pid, what, 2)))
+                except (Failed, AssertionError) as error:
+                    print(name, TITLES[what], "failed:", error)
+
+
+if __name__ == "__main__":
+    main()
