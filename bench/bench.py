@@ -85,7 +85,7 @@ def stacks():
     ]
     if has_fastpath():
         slow = functools.partial(instructions.netstack, fastpath=False)
-        name = "netstack callbacks, fast path off"
+        name = "netstack fast path off"
         found.insert(2, Netstack(name, "callbacks.py", False, lossy=False, board=slow))
     return found
 
@@ -215,7 +215,9 @@ class Bulk(Row):
         figures = [(key, title, "Mbit/s", True)]
         if count == 1 and not self.lossy:
             figures.append(("cpu_" + verb, "CPU to %s" % verb, "ms/MB", False))
-            figures.append(("cpu_both_" + verb, "the same, peer's added", "ms/MB", False))
+            figures.append(
+                ("cpu_both_" + verb, "CPU to %s, the peer's added" % verb, "ms/MB", False)
+            )
         super().__init__(effort, figures)
 
     def measure(self, bed, server):
@@ -381,9 +383,8 @@ def machine():
 def lwip_version():
     path = os.path.join(ROOT, "build/lwip/src/include/lwip/init.h")
     text = open(path).read()
-    parts = (re.search(r"LWIP_VERSION_%s\s+(\d+)" % p, text).group(1) for p in
-             ("MAJOR", "MINOR", "REVISION"))  # fmt: skip
-    return ".".join(parts)
+    found = re.findall(r"define LWIP_VERSION_(?:MAJOR|MINOR|REVISION)\s+(\d+)", text)
+    return ".".join(found)
 
 
 def main():

@@ -31,6 +31,7 @@ def test_every_row_has_every_stack(report):
     assert wanted <= set(report["stacks"])
     keys = {row["key"] for row in report["rows"]}
     assert {"receive_1", "send_8", "udp_echo", "connections", "ping", "idle"} <= keys
+    assert {"cpu_receive", "cpu_both_send", "board_receive", "board_ping"} <= keys
     for row in report["rows"]:
         assert set(row["stacks"]) == set(report["stacks"]), row["title"]
 

@@ -1,0 +1,87 @@
+"""What bench/report.py makes of figures, of runs that failed and of rows that a stack has not."""
+
+import os
+import sys
+
+import pytest
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+sys.path.insert(0, os.path.join(ROOT, "bench"))
+import report  # noqa: E402
+
+STACKS = ["netstack sockets", "netstack callbacks", "lwIP sockets", "lwIP raw"]
+
+
+class Row:
+    figures = [("rate", "TCP <receive>", "Mbit/s", True)]
+
+
+def cell(*values, note=None):
+    return {"values": list(values), "notes": [note] if note else []}
+
+
+def data(*cells):
+    rows = report.rows([Row], {"rate": dict(zip(STACKS, cells))})
+    machine = {"cpu": "a CPU", "cores": 2, "load": [0.5]}
+    return {"runs": 3, "lwip": "2.2.1", "machine": machine, "stacks": STACKS, "rows": rows}
+
+
+@pytest.fixture
+def some():
+    return data(
+        cell(10, 30, 20),
+        cell(None, None, None, note="not measured here"),
+        cell(20, 20, None, note="failed: no answer"),
+        cell(None, None, None, note="failed: no answer"),
+    )
+
+
+def test_median_and_failures(some):
+    cells = some["rows"][0]["stacks"]
+    assert [cells[name]["median"] for name in STACKS] == [20, None, 20, None]
+    assert [cells[name]["failed"] for name in STACKS] == [0, 0, 1, 3]
+
+
+def test_ratio_is_of_runs_taken_together(some):
+    ratios = some["rows"][0]["ratios"]
+    assert ratios["netstack sockets / lwIP sockets"] == 1.0  # of 10:20 and 30:20, not of 20:20
+    assert ratios["netstack callbacks / lwIP raw"] is None
+
+
+def test_table_says_what_is_missing(some):
+    line = report.markdown(some).splitlines()[4]
+    assert line == (
+        "| TCP <receive>, Mbit/s | 20.0 | not measured here | 20.0 (1 of 3 failed)"
+        " | failed: no answer | 1.00 | - |"
+    )
+
+
+def test_numbers_keep_three_digits():
+    assert [report.number(x) for x in (0.12345, 1.2345, 12.345, 123.45, 12345.6, None)] == [
+        "0.123", "1.23", "12.3", "123", "12346", "-",
+    ]  # fmt: skip
+
+
+def test_chart_escapes_titles(some):
+    from xml.dom import minidom
+
+    chart = minidom.parseString(report.svg(some))
+    assert any("TCP <receive>" in t.firstChild.data for t in chart.getElementsByTagName("text"))
+
+
+def test_readme_keeps_the_rest(tmp_path, some):
+    path = tmp_path / "README.md"
+    path.write_text("before\n%s\nold\n%s\nafter\n" % (report.BEGIN, report.END))
+    for _ in range(2):
+        report.into_readme(path, some)
+    text = path.read_text()
+    assert text.startswith("before\n" + report.BEGIN) and text.endswith(report.END + "\nafter\n")
+    assert "old" not in text and text.count("| TCP <receive>") == 1
+
+
+def test_readme_without_marks_is_left_alone(tmp_path, some):
+    path = tmp_path / "README.md"
+    path.write_text("nothing\n")
+    with pytest.raises(SystemExit, match="lacks the lines"):
+        report.into_readme(path, some)
+    assert path.read_text() == "nothing\n"
