@@ -394,7 +394,7 @@ def main():
     args = parser.parse_args()
     reason = netns.missing("ping", "ethtool")
     if reason:
-        sys.exit("bench: " + reason)
+        sys.exit("bench: " + reason.replace("make test", "make bench"))
     effort = QUICK if args.quick else WHOLE
     began = time.time()
     before = machine()
