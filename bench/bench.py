@@ -32,7 +32,7 @@ LOSS = (0, 0.1, 1, 3)  # percent
 DELAY_MS = 10  # each way
 
 Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss")
-WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(100, 300), loss=LOSS)
+WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(10, 40), loss=LOSS)
 QUICK = Effort(runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,))
 
 
