@@ -40,6 +40,8 @@ from packets import (  # noqa: F401
     mac,
     ones_sum,
     opt_mss,
+    opt_ts,
+    opt_wscale,
     tcp,
     udp,
 )
@@ -230,6 +232,8 @@ class Flow:
         self.snd_nxt = 0
         self.rcv_nxt = 0
         self.wnd = 65535
+        self.tsval = None  # a number: every segment bears a timestamps option
+        self.tsecr = 0  # the last one that came
         self.conn = None
         self.listener = None
 
@@ -252,6 +256,8 @@ class Flow:
             self.snd_nxt += len(data) + ("S" in flags) + ("F" in flags)
         if ack is None:
             ack = self.rcv_nxt
+        if self.tsval is not None:
+            opts = opts + opt_ts(self.tsval, self.tsecr)
         number = (self.irs or 0) + ack if "A" in flags else 0
         p = self.peer
         segment = tcp(
@@ -280,6 +286,8 @@ class Flow:
         packet = self.peer.expect("tcp", sport=self.dport, dport=self.sport, **fields)
         if self.irs is None and "S" in packet.flags:
             self.irs = packet.seq
+        if packet.ts:
+            self.tsecr = packet.ts[0]
         packet.seq = (packet.seq - (self.irs or 0)) & 0xFFFFFFFF
         packet.ack = (packet.ack - self.iss) & 0xFFFFFFFF if "A" in packet.flags else None
         if flags is not None:
@@ -338,10 +346,13 @@ class Flow:
         self.call("close")
 
 
-def listening(port=80, backlog=5, p=None, sport=40000, rcvbuf=None, iss=0xFFFFFE00, **kw):
+def listening(
+    port=80, backlog=5, p=None, sport=40000, rcvbuf=None, iss=0xFFFFFE00, tsval=None, **kw
+):
     """A host that listens, and a Flow towards it that has sent nothing yet."""
     p = p or peer(tcp=True, **kw)
     f = p.flow(sport, port, iss)
+    f.tsval = tsval
     with inside(p.st):
         f.listener = p.st.tcp.listen(None, None, port, backlog)
         if rcvbuf:

@@ -137,6 +137,14 @@ def tcp(
     return _put_sum(segment, 16, csum, ones_sum(segment, _pseudo(src, dst, 6, len(segment))))
 
 
+def opt_wscale(shift):
+    return b"\1\3\3" + bytes((shift,))
+
+
+def opt_ts(value, echo=0):
+    return struct.pack("!BBBBII", 1, 1, 8, 10, value & 0xFFFFFFFF, echo & 0xFFFFFFFF)
+
+
 def opt_mss(n):
     return struct.pack("!BBH", 2, 4, n)
 
@@ -218,6 +226,8 @@ class Packet:
         self.opts = _tcp_options(p[20:n])
         self.mss = self.opts.get(2)
         self.mss = self.mss and self.mss[0] << 8 | self.mss[1]
+        self.ts = self.opts.get(8)
+        self.ts = self.ts and struct.unpack("!II", self.ts)
         self.data = p[n:]
 
     def __repr__(self):

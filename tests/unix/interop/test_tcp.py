@@ -152,6 +152,7 @@ def test_slow_reader(lan):
     """The peer reads nothing for a while: window closed, probed, opened again; nothing is lost."""
     lan.ready("tcp_events")
     with connect(lan, 5000, timeout=60) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         s.sendall(b"late 2000000\n")
         time.sleep(3)
         s.shutdown(socket.SHUT_WR)

@@ -3,6 +3,7 @@
 #   segment     the wire format          connection  control block and user calls
 #   input       a segment arrives        output      reasons to send
 #   listen      passive opens            timers      what happens by itself
+#   options     their wire format        timestamps   RFC 7323
 #   congestion  RFC 5681, 6582, 6298     reassembly  text out of order
 
 

@@ -5,7 +5,6 @@
 # input.py reports what the ACKs say; all state is in the control block.
 
 from micropython import const
-from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
 
 _SND_UNA = const(1)
@@ -20,7 +19,6 @@ _SRTT = const(18)
 _RTTVAR = const(19)
 _RTO = const(20)
 _BACKOFF = const(21)
-_RTT_AT = const(22)
 _CREDIT = const(29)
 _FLAGS = const(31)
 _F_REXMT = const(2)
@@ -46,7 +44,8 @@ def start(conn):
     cb[_CWND] = _initial(cb[_SND_MSS])
     if cb[_BACKOFF]:  # the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7)
         cb[_CWND] = cb[_SND_MSS]
-        cb[_RTO] = _RTO_AFTER_SYN
+        if not cb[_SRTT]:  # timestamps tell it all the same
+            cb[_RTO] = _RTO_AFTER_SYN
         cb[_BACKOFF] = 0
     cb[_SSTHRESH] = 0x3FFFFFFF
     cb[_DUPACKS] = 0
@@ -155,13 +154,12 @@ def after_idle(conn):
         cb[_CWND] = restart
 
 
-def sample(conn, now):
+def sample(conn, rtt):
     """A round-trip time was measured (RFC 6298 (2.2), (2.3)); SRTT is kept times 8, RTTVAR
     times 4."""
     cb = conn.cb
-    rtt = elapsed(now, cb[_RTT_AT])
-    if rtt < 0:
-        rtt = 0
+    if not 0 <= rtt <= _RTO_MAX:  # a clock that was set, or an echo that lies
+        return False
     if cb[_SRTT] == 0:
         cb[_SRTT] = (rtt << 3) or 1
         cb[_RTTVAR] = rtt << 1
@@ -176,6 +174,7 @@ def sample(conn, now):
     set_rto(conn)
     if sub32(cb, _SND_UNA, cb, _RECOVER) > 0x1FFFFFFF:  # before it is so far off that it wraps
         _forget_recovery(cb)
+    return True
 
 
 def set_rto(conn):

@@ -9,7 +9,8 @@
 #   22 RTT_AT   23 UNACKED (bytes received, not acknowledged)     24..28, 30 deadlines
 #   29 CREDIT   31 FLAGS    32 SENT_AT   33 RCV_MSS  34 RCVD_AT   35 PROBES   36 SCRATCH
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
-#   39.. kept for window scale, timestamps and SACK
+#   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
+#   43 SND_SHIFT 44 RCV_SHIFT
 # Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
@@ -17,6 +18,7 @@ from array import array
 from micropython import const
 from netstack.core.ring import Ring
 from netstack.core.wire import move32, sub32
+from netstack.transport.tcp import options
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
 from netstack.transport.tcp.segment import emit
@@ -198,6 +200,7 @@ class Connection:
         move32(cb, _SND_MAX, cb, _ISS)
         cb[_SND_MSS] = cb[_CWND] = self.mss
         cb[_RTO] = 1000
+        options.offer(self)
         self.set_state(state)
 
     # -- SEND and RECEIVE -------------------------------------------------------------------

@@ -7,8 +7,9 @@
 # at the end of the batch. LISTEN is listen.py, CLOSED is segment.reset().
 
 from micropython import const
+from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion
+from netstack.transport.tcp import congestion, timestamps
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.segment import reset, window
@@ -44,22 +45,29 @@ _MAX_WND = const(13)
 _SND_MSS = const(14)
 _RTO = const(20)
 _BACKOFF = const(21)
+_RTT_AT = const(22)
 _UNACKED = const(23)
 _T_REXMT = const(24)
 _T_PERSIST = const(25)
 _T_DELACK = const(26)
 _T_2MSL = const(28)
 _FLAGS = const(31)
+_SENT_AT = const(32)
 _RCV_MSS = const(33)
 _RCVD_AT = const(34)
 _PROBES = const(35)
 _DUPS = const(38)
+_ACK_SENT = const(42)
+_SND_SHIFT = const(43)
+_RCV_SHIFT = const(44)
 _F_ACK_NOW = const(1)
 _F_TIMING = const(4)
 _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
 _F_FIN_SENT = const(32)
 _F_PEER_FIN = const(128)
+_F_TS = const(256)
+_F_WSCALE = const(512)
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -82,9 +90,13 @@ def arrives(conn, seg, fr):
     cb = conn.cb
     cb[_RCVD_AT] = conn.st.now
     cb[_PROBES] = 0
+    if not seg.flags & _SYN:  # RFC 7323 2.2: the window of a SYN is never scaled
+        seg.wnd <<= cb[_SND_SHIFT]
     if conn.state == _SYN_SENT:
         if not _syn_sent(conn, seg, fr):
             return
+    elif cb[_FLAGS] & _F_TS and not timestamps.acceptable(conn, seg):
+        return
     elif not (
         _check_sequence(conn, seg)
         and _check_rst(conn, seg)
@@ -120,7 +132,7 @@ def _syn_sent(conn, seg, fr):
         move32(cb, _SND_NXT, cb, _ISS)
         return False
     move32(cb, _SND_UNA, w, _SEG_ACK)
-    _measure(conn, w)
+    _measure(conn, seg)
     established(conn, seg)
     seg.trim_front(1)
     extra = seg.seqlen() - sub32(cb, _RCV_ADV, cb, _RCV_NXT)
@@ -131,19 +143,40 @@ def _syn_sent(conn, seg, fr):
 
 
 def peer_syn(conn, seg):
-    """Take IRS, window and MSS from the peer's SYN."""
+    """Take IRS, window and options from the peer's SYN."""
     cb = conn.cb
     move32(cb, _IRS, seg.w, _SEG_SEQ)
     move32(cb, _RCV_NXT, seg.w, _SEG_SEQ)
     add32(cb, _RCV_NXT, 1)
     move32(cb, _RCV_ADV, cb, _RCV_NXT)
-    window(conn)
+    move32(cb, _ACK_SENT, cb, _RCV_NXT)
+    window(conn, 0)
+    _agree(conn, seg)
     mss = seg.mss or 536  # RFC 9293 3.7.1: the default for IPv4
     if mss < 64:
         mss = 64  # a peer that asks for less wants us to drown in headers
-    cb[_SND_MSS] = mss if mss < conn.mss else conn.mss
+    if mss > conn.mss:
+        mss = conn.mss
+    if cb[_FLAGS] & _F_TS:
+        mss -= 12  # RFC 9293 3.7.1: it counts the options of each segment
+    cb[_SND_MSS] = mss
     cb[_RCV_MSS] = 536 if cb[_SND_MSS] > 536 else cb[_SND_MSS]  # until it sends more
     _set_window(conn, seg)
+
+
+def _agree(conn, seg):
+    """Of the options we offer, those are used that the peer's SYN bears (RFC 7323 2.2, 3.2)."""
+    cb = conn.cb
+    if not seg.stamped:
+        cb[_FLAGS] &= ~_F_TS
+    elif cb[_FLAGS] & _F_TS:
+        timestamps.begin(conn, seg)
+    if seg.shift < 0:
+        cb[_FLAGS] &= ~_F_WSCALE
+    if cb[_FLAGS] & _F_WSCALE:
+        cb[_SND_SHIFT] = seg.shift
+    else:
+        cb[_RCV_SHIFT] = 0
 
 
 def _set_window(conn, seg):
@@ -198,6 +231,8 @@ def _check_sequence(conn, seg):
             if conn.state == _TIME_WAIT:
                 set_timer(conn, _T_2MSL, conn.tcp.msl_ms << 1)
         return _just_ack(conn, seg, off)
+    if cb[_FLAGS] & _F_TS:
+        timestamps.note(conn, seg)
     if n and off + n > wnd > 0:
         seg.trim_end(off + n - wnd)
     # RFC 5961: a RST counts by its own number alone, a SYN whatever its number
@@ -272,7 +307,7 @@ def _check_ack(conn, seg, fr):
         move32(cb, _SND_UNA, w, _SEG_ACK)
         if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:  # our SYN was still to be sent again
             move32(cb, _SND_NXT, cb, _SND_UNA)
-        _measure(conn, w)
+        _measure(conn, seg)
         established(conn, seg)
         return True
     if ahead > 0 or acked < -cb[_MAX_WND]:  # RFC 5961 section 5
@@ -291,7 +326,7 @@ def _advance(conn, seg, acked):
     """SND.UNA moves on."""
     cb = conn.cb
     move32(cb, _SND_UNA, seg.w, _SEG_ACK)
-    _measure(conn, seg.w)
+    measured = _measure(conn, seg)
     data = acked
     queued = conn.tx.len if conn.tx else 0
     if data > queued:  # our FIN is behind the data
@@ -304,7 +339,9 @@ def _advance(conn, seg, acked):
         conn.changed = True
     if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
         move32(cb, _SND_NXT, cb, _SND_UNA)
-    if cb[_BACKOFF]:
+    if measured:
+        cb[_BACKOFF] = 0
+    elif cb[_BACKOFF]:
         congestion.heard(conn)
     conn.soft_error = 0
     first_partial = not cb[_FLAGS] & _F_PARTIAL
@@ -316,11 +353,21 @@ def _advance(conn, seg, acked):
         set_timer(conn, _T_REXMT, cb[_RTO])
 
 
-def _measure(conn, w):
+def _measure(conn, seg):
+    """SND.UNA has moved: a round-trip time, once for each flight (RFC 6298 section 3; RFC 7323
+    appendix G: one for each ACK would forget too fast). True: one was measured."""
     cb = conn.cb
-    if cb[_FLAGS] & _F_TIMING and sub32(w, _SEG_ACK, cb, _RTT_SEQ) > 0:
+    if cb[_FLAGS] & _F_TS:
+        rtt = timestamps.round_trip(conn, seg)
+        if cb[_BACKOFF] and rtt > elapsed(conn.st.now, cb[_SENT_AT]):
+            return False  # its ACK may have been lost: then it tells how long we were silent
+        if rtt >= 0 and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
+            move32(cb, _RTT_SEQ, cb, _SND_MAX)
+            return congestion.sample(conn, rtt)
+    elif cb[_FLAGS] & _F_TIMING and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
         cb[_FLAGS] &= ~_F_TIMING
-        congestion.sample(conn, conn.st.now)
+        return congestion.sample(conn, elapsed(conn.st.now, cb[_RTT_AT]))
+    return False
 
 
 def _maybe_duplicate(conn, seg):

@@ -50,6 +50,7 @@ _F_REXMT = const(2)
 _F_TIMING = const(4)
 _F_FIN_SENT = const(32)
 _F_FORCE = const(64)
+_F_TS = const(256)
 
 _REXMT = const(14)
 
@@ -104,6 +105,7 @@ def _handshake(conn, cb):
         if not emit(conn, flags, _ISS, 0, 0):
             _retry(conn, cb)
             return
+        cb[_SENT_AT] = conn.st.now
         add32(cb, _SND_NXT, 1)
         if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
             move32(cb, _SND_MAX, cb, _SND_NXT)
@@ -196,7 +198,8 @@ def _send(conn, cb, off, n, left, fin):
         return False
     new = sub32(cb, _SND_NXT, cb, _SND_MAX) >= 0
     if new:
-        _time(conn, cb, _SND_NXT)
+        if not cb[_FLAGS] & _F_TS:
+            _time(conn, cb, _SND_NXT)
     else:
         conn.tcp.stat[_REXMT] += 1
     if fin:
