@@ -39,7 +39,9 @@ from packets import (  # noqa: F401
     ip4,
     mac,
     ones_sum,
+    SACK_OK,
     opt_mss,
+    opt_sack,
     opt_ts,
     opt_wscale,
     tcp,
@@ -248,6 +250,7 @@ class Flow:
         urg=0,
         off=None,
         csum=None,
+        sack=(),
         **over,
     ):
         """`seq` None: the next one, which then moves on; `ack` None: all that has come."""
@@ -258,6 +261,8 @@ class Flow:
             ack = self.rcv_nxt
         if self.tsval is not None:
             opts = opts + opt_ts(self.tsval, self.tsecr)
+        if sack:  # blocks of the stack's numbers, as `ack` counts them
+            opts = opts + opt_sack(*((self.irs + a, self.irs + b) for a, b in sack))
         number = (self.irs or 0) + ack if "A" in flags else 0
         p = self.peer
         segment = tcp(
@@ -288,6 +293,9 @@ class Flow:
             self.irs = packet.seq
         if packet.ts:
             self.tsecr = packet.ts[0]
+        packet.sack = [
+            ((a - self.iss) & 0xFFFFFFFF, (b - self.iss) & 0xFFFFFFFF) for a, b in packet.sack
+        ]
         packet.seq = (packet.seq - (self.irs or 0)) & 0xFFFFFFFF
         packet.ack = (packet.ack - self.iss) & 0xFFFFFFFF if "A" in packet.flags else None
         if flags is not None:

@@ -141,6 +141,15 @@ def opt_wscale(shift):
     return b"\1\3\3" + bytes((shift,))
 
 
+SACK_OK = b"\1\1\4\2"
+
+
+def opt_sack(*blocks):
+    """Blocks are (left, right), absolute."""
+    data = b"".join(struct.pack("!II", a & 0xFFFFFFFF, b & 0xFFFFFFFF) for a, b in blocks)
+    return b"\1\1\5" + bytes((2 + len(data),)) + data
+
+
 def opt_ts(value, echo=0):
     return struct.pack("!BBBBII", 1, 1, 8, 10, value & 0xFFFFFFFF, echo & 0xFFFFFFFF)
 
@@ -228,6 +237,9 @@ class Packet:
         self.mss = self.mss and self.mss[0] << 8 | self.mss[1]
         self.ts = self.opts.get(8)
         self.ts = self.ts and struct.unpack("!II", self.ts)
+        blocks = self.opts.get(5, b"")
+        assert len(blocks) % 8 == 0, "SACK option of %d bytes" % len(blocks)
+        self.sack = [struct.unpack("!II", blocks[i : i + 8]) for i in range(0, len(blocks), 8)]
         self.data = p[n:]
 
     def __repr__(self):

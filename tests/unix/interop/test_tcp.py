@@ -154,8 +154,8 @@ def test_slow_reader(lan):
     with connect(lan, 5000, timeout=60) as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         s.sendall(b"late 2000000\n")
-        time.sleep(3)
         s.shutdown(socket.SHUT_WR)
+        time.sleep(3)
         assert read_all(s) == b"z" * 2000000
     assert lan.capture.frames("tcp.window_size_value == 0 && eth.dst == " + MAC)
 

@@ -4,6 +4,7 @@
 #   input       a segment arrives        output      reasons to send
 #   listen      passive opens            timers      what happens by itself
 #   options     their wire format        timestamps   RFC 7323
+#   sack        RFC 2018, 2883           ranges       what of a sequence space is there
 #   congestion  RFC 5681, 6582, 6298     reassembly  text out of order
 
 

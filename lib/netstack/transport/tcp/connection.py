@@ -10,7 +10,7 @@
 #   29 CREDIT   31 FLAGS    32 SENT_AT   33 RCV_MSS  34 RCVD_AT   35 PROBES   36 SCRATCH
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
-#   43 SND_SHIFT 44 RCV_SHIFT
+#   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END
 # Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 

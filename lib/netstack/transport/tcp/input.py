@@ -9,7 +9,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, timestamps
+from netstack.transport.tcp import congestion, sack, timestamps
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.segment import reset, window
@@ -68,6 +68,7 @@ _F_FIN_SENT = const(32)
 _F_PEER_FIN = const(128)
 _F_TS = const(256)
 _F_WSCALE = const(512)
+_F_SACK = const(1024)
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -165,12 +166,14 @@ def peer_syn(conn, seg):
 
 
 def _agree(conn, seg):
-    """Of the options we offer, those are used that the peer's SYN bears (RFC 7323 2.2, 3.2)."""
+    """Of the options we offer, those are used that the peer's SYN bears (RFC 7323, RFC 2018)."""
     cb = conn.cb
     if not seg.stamped:
         cb[_FLAGS] &= ~_F_TS
     elif cb[_FLAGS] & _F_TS:
         timestamps.begin(conn, seg)
+    if not seg.sack_ok:
+        cb[_FLAGS] &= ~_F_SACK
     if seg.shift < 0:
         cb[_FLAGS] &= ~_F_WSCALE
     if cb[_FLAGS] & _F_WSCALE:
@@ -237,6 +240,7 @@ def _check_sequence(conn, seg):
         seg.trim_end(off + n - wnd)
     # RFC 5961: a RST counts by its own number alone, a SYN whatever its number
     if off < 0 and n and not seg.flags & (_SYN | _RST):
+        sack.twice(conn, seg.w, _SEG_SEQ, -off)
         seg.trim_front(-off)
         cb[_FLAGS] |= _F_ACK_NOW  # part of it was here before: tell how far we are
     return True
@@ -248,6 +252,7 @@ def _just_ack(conn, seg, off):
     for ever. RFC 5961 section 5 has its say on the number."""
     if seg.flags & (_SYN | _RST) or not -65536 < off < 0 or conn.state < _ESTABLISHED:
         return False
+    sack.twice(conn, seg.w, _SEG_SEQ, seg.len)
     seg.len = 0
     seg.flags &= ~_FIN
     seg.total = 1  # no duplicate ACK (RFC 5681 section 2)

@@ -62,6 +62,9 @@ class Segment:
         self.mss = 0  # 0: no such option
         self.shift = -1  # -1: no window scale option
         self.stamped = False  # it bears a timestamps option
+        self.sack_ok = False
+        self.sack = 0  # offset in the frame of so many
+        self.blocks = 0
 
     def parse(self, fr):
         """Check and take apart the segment at fr.l4. Returns 0, or the counter of what is bad."""
@@ -86,6 +89,8 @@ class Segment:
         self.mss = 0
         self.shift = -1
         self.stamped = False
+        self.sack_ok = False
+        self.blocks = 0
         if hlen > _HDR:
             return options.parse(self, buf, at + _HDR, at + hlen)
         return 0
@@ -124,7 +129,7 @@ def emit(conn, flags, seq, offset, n):
     buf = fr.buf
     data = fr.pay
     cb = conn.cb
-    hlen = _HDR + options.length(conn, flags)
+    hlen = _HDR + options.length(conn, flags, n)
     fr.l4 = at = data - hlen
     fr.end = data + n
     put16(buf, at, conn.lport)
@@ -141,7 +146,7 @@ def emit(conn, flags, seq, offset, n):
     put16(buf, at + _SUM, 0)
     put16(buf, at + _SUM + 2, 0)
     if hlen > _HDR:
-        options.put(conn, buf, at + _HDR, flags)
+        options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
     _finish(conn, fr, n, offset)
     if flags & _ACK:
         move32(cb, _ACK_SENT, cb, _RCV_NXT)
