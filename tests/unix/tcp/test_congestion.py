@@ -187,7 +187,9 @@ def test_full_acknowledgment():
     _three_dupacks(f)
     f.peer.take()
     ssthresh = f.conn.cb[16]
-    f.tcp("A", ack=top)
+    f.tcp("A", ack=top)  # two more segments by limited transmit
+    assert f.conn.cb[31] & 8
+    f.tcp("A", ack=top + 2 * MSS)
     assert _cwnd(f) <= ssthresh
     assert not f.conn.cb[31] & 8  # no longer in recovery
     assert f.peer.take()
@@ -206,7 +208,7 @@ def test_partial_acknowledgment():
     f.peer.take()
     assert f.conn.cb[31] & 8
     assert f.host.stat("tcp")["fast_rexmt"] == 1
-    f.tcp("A", ack=top)
+    f.tcp("A", ack=top + 2 * MSS)
     assert not f.conn.cb[31] & 8
 
 

@@ -5,6 +5,7 @@
 #   listen      passive opens            timers      what happens by itself
 #   options     their wire format        timestamps   RFC 7323
 #   sack        RFC 2018, 2883           ranges       what of a sequence space is there
+#   scoreboard  RFC 6675: what the peer has, what is lost
 #   congestion  RFC 5681, 6582, 6298     reassembly  text out of order
 
 

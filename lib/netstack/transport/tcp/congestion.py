@@ -25,6 +25,7 @@ _F_REXMT = const(2)
 _F_TIMING = const(4)
 _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
+_F_SACK = const(1024)
 _FAST_REXMT = const(15)  # a counter of protocol.py
 
 _RTO_INIT = const(1000)  # RFC 6298 (2.1)
@@ -69,10 +70,10 @@ def in_flight(conn):
     return sub32(conn.cb, _SND_MAX, conn.cb, _SND_UNA)
 
 
-def _halve(conn):
+def _halve(conn, flight):
     """ssthresh after a loss (RFC 5681 equation 4)."""
     cb = conn.cb
-    half = in_flight(conn) >> 1
+    half = flight >> 1
     floor = 2 * cb[_SND_MSS]
     cb[_SSTHRESH] = half if half > floor else floor
 
@@ -103,6 +104,13 @@ def _recovering(conn, acked):
     """A new ACK in fast recovery (RFC 6582 3.2 steps 3 and 4)."""
     cb = conn.cb
     mss = cb[_SND_MSS]
+    if cb[_FLAGS] & _F_SACK:
+        if sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:  # RFC 6675 section 5 (A)
+            cb[_CWND] = cb[_SSTHRESH]
+            cb[_FLAGS] &= ~(_F_RECOVERY | _F_REXMT)
+            cb[_DUPACKS] = 0
+            cb[_CREDIT] = 0
+        return
     if sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:  # full acknowledgment
         flight = in_flight(conn)
         window = (flight if flight > mss else mss) + mss
@@ -126,24 +134,50 @@ def on_dupack(conn):
         cb[_CWND] += cb[_SND_MSS]
     elif cb[_DUPACKS] == 3 and sub32(cb, _SND_UNA, cb, _RECOVER) > 0:
         # RFC 6582 3.2 step 2: not again for losses of the same window
-        _halve(conn)
-        move32(cb, _RECOVER, cb, _SND_MAX)
-        cb[_CWND] = cb[_SSTHRESH] + 3 * cb[_SND_MSS]
-        cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
-        conn.tcp.stat[_FAST_REXMT] += 1
+        _recover(conn)
+        cb[_CWND] += 3 * cb[_SND_MSS]
+
+
+def on_sack(conn):
+    """The peer tells of text it has got out of order (RFC 6675 section 5)."""
+    cb = conn.cb
+    if cb[_FLAGS] & _F_RECOVERY:
+        return
+    cb[_DUPACKS] += 1
+    board = conn.board
+    if (cb[_DUPACKS] >= 3 or board.lost) and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
+        _recover(conn)
+        board.restart()
+
+
+def _recover(conn):
+    """Begin loss recovery. What limited transmit has sent beyond the window does not count
+    (RFC 5681 3.2 step 2)."""
+    cb = conn.cb
+    flight = in_flight(conn)
+    limited = flight - cb[_CWND]
+    if limited > 0:
+        flight -= limited if limited < 2 * cb[_SND_MSS] else 2 * cb[_SND_MSS]
+    _halve(conn, flight)
+    move32(cb, _RECOVER, cb, _SND_MAX)
+    cb[_CWND] = cb[_SSTHRESH]
+    cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
+    conn.tcp.stat[_FAST_REXMT] += 1
 
 
 def on_timeout(conn):
     """The retransmission timer has run out (RFC 5681 equation 4, RFC 6582 3.2 step 6)."""
     cb = conn.cb
     if cb[_BACKOFF] == 0:
-        _halve(conn)
+        _halve(conn, in_flight(conn))
     cb[_CWND] = cb[_SND_MSS]
     cb[_DUPACKS] = 0
     cb[_CREDIT] = 0
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMING)
     move32(cb, _RECOVER, cb, _SND_MAX)
     move32(cb, _SND_NXT, cb, _SND_UNA)
+    if conn.board:
+        conn.board.restart()
 
 
 def after_idle(conn):

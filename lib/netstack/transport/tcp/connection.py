@@ -106,6 +106,7 @@ class Connection:
         self.tx = None
         self.rx = None
         self.ranges = None
+        self.board = None  # what the peer has out of order
         self.tx_size = 0  # of the rings: what was wished for, as far as the budget goes
         self.rx_size = 0
         self.rcvbuf = tcp.rcvbuf
@@ -175,6 +176,7 @@ class Connection:
         for i in range(_WORDS):
             self.cb[i] = 0
         self._free_rings()
+        self.board = None
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
 

@@ -12,6 +12,7 @@ from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import congestion, sack, timestamps
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
+from netstack.transport.tcp.scoreboard import Scoreboard
 from netstack.transport.tcp.segment import reset, window
 
 _SYN_SENT = const(2)
@@ -320,8 +321,10 @@ def _check_ack(conn, seg, fr):
         return False
     if acked > 0:
         _advance(conn, seg, acked)
-    elif acked == 0:
+    elif acked == 0 and not cb[_FLAGS] & _F_SACK:
         _maybe_duplicate(conn, seg)
+    if acked >= 0 and seg.blocks and cb[_FLAGS] & _F_SACK:
+        _blocks(conn, seg, fr)
     if acked >= 0:
         _update_window(conn, seg)
     return _closing_ack(conn)
@@ -349,6 +352,8 @@ def _advance(conn, seg, acked):
     elif cb[_BACKOFF]:
         congestion.heard(conn)
     conn.soft_error = 0
+    if conn.board:
+        conn.board.advance(acked)
     first_partial = not cb[_FLAGS] & _F_PARTIAL
     congestion.on_ack(conn, acked)
     if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
@@ -385,6 +390,18 @@ def _maybe_duplicate(conn, seg):
         and seg.wnd
     ):
         congestion.on_dupack(conn)
+
+
+def _blocks(conn, seg, fr):
+    """What the peer has beyond SND.UNA."""
+    if conn.board is None:
+        try:
+            conn.board = Scoreboard()
+        except MemoryError:
+            conn.st.nomem += 1
+            return
+    if conn.board.update(conn, fr.buf, seg):
+        congestion.on_sack(conn)
 
 
 def _update_window(conn, seg):

@@ -50,10 +50,10 @@ _OUT_RST = const(13)
 
 class Segment:
     """The segment being worked on: one per stack, its numbers in `w`: SEG.SEQ, SEG.ACK,
-    SEG.TSval, SEG.TSecr."""
+    SEG.TSval, SEG.TSecr, and the edges of a SACK block."""
 
     def __init__(self):
-        self.w = array("I", [0, 0, 0, 0])
+        self.w = array("I", bytes(24))
         self.flags = 0
         self.wnd = 0
         self.data = 0  # offset of the text in the frame
