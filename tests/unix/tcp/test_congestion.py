@@ -9,8 +9,11 @@ MSS = 1000
 
 
 def _flow(n=60000, **kw):
-    """Established; `n` bytes wait in a send ring that is large enough."""
+    """Established; `n` bytes wait in a send ring that is large enough. Reno, four segments at
+    first."""
     f = bench.established(mss=MSS, budget=8 << 20, **kw)
+    f.conn.congestion = "reno"
+    f.conn.cb[15] = 4 * MSS
     f.write(bytes(n))
     return f
 
@@ -35,11 +38,20 @@ def _una(f):
 
 
 def test_initial_window():
-    """RFC 5681 3.1: 4 segments up to 1095 bytes, 3 up to 2190."""
-    for mss, n in ((500, 4), (1000, 4), (1095, 4), (1096, 3), (1460, 3)):
-        f = bench.established(mss=mss)
-        f.write(bytes(8000))
+    """RFC 6928 section 2: ten segments, 14600 bytes at most, if the peer's window has room."""
+    for mss, n in ((500, 10), (1000, 10), (1460, 10)):
+        f = bench.established(mss=mss, budget=8 << 20)
+        f.write(bytes(20000))
+        f.advance(5)
         assert len(f.peer.take()) == n, (mss, n)
+    f = bench.established(mss=1460, mtu=9000, budget=8 << 20)
+    assert f.conn.cb[15] == 14600
+    f = bench.established(mss=8000, mtu=9000, budget=8 << 20)
+    assert f.conn.cb[15] == 16000
+    f = bench.established(budget=8 << 20)
+    f.tcp("A", wnd=3000)
+    f.write(bytes(20000))
+    assert sum(len(p.data) for p in f.peer.take()) <= 3000
 
 
 def test_slow_start():
@@ -78,7 +90,7 @@ def test_window_that_is_not_used():
         f.write(bytes(100))
         f.tcp("A", ack=1 + 100 * (i + 1))
         f.peer.take()
-    assert _cwnd(f) <= 6000, _cwnd(f)
+    assert _cwnd(f) == 10000, _cwnd(f)
 
 
 def test_timeout():
@@ -278,7 +290,7 @@ def test_restart_after_idle():
     assert _cwnd(f) > 15000 and top
     f.advance(10000)
     f.write(bytes(30000))
-    assert len(f.peer.take()) == 4
+    assert len(f.peer.take()) == 10
 
 
 def test_long_without_loss():

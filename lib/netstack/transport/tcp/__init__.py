@@ -6,7 +6,8 @@
 #   options     their wire format        timestamps   RFC 7323
 #   sack        RFC 2018, 2883           ranges       what of a sequence space is there
 #   scoreboard  RFC 6675: what the peer has, what is lost
-#   congestion  RFC 5681, 6582, 6298     reassembly  text out of order
+#   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
+#   reno, cubic which of them            reassembly  text out of order
 
 
 def attach(st):

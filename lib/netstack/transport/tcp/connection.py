@@ -10,7 +10,7 @@
 #   29 CREDIT   31 FLAGS    32 SENT_AT   33 RCV_MSS  34 RCVD_AT   35 PROBES   36 SCRATCH
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
-#   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END
+#   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
 # Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
@@ -19,6 +19,7 @@ from micropython import const
 from netstack.core.ring import Ring
 from netstack.core.wire import move32, sub32
 from netstack.transport.tcp import options
+from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
 from netstack.transport.tcp.segment import emit
@@ -55,7 +56,7 @@ _T_2MSL = const(28)
 _T_OUTPUT = const(30)
 _FLAGS = const(31)
 _STATE = const(37)
-_WORDS = const(48)
+_WORDS = const(52)
 _F_ACK_NOW = const(1)
 
 _EAGAIN = const(11)
@@ -88,7 +89,7 @@ STATES = (
 )
 
 
-class Connection:
+class Connection(Controlled):
     """Made by TCP.open() or Listener.accept(). Calls return at once; `notify(connection)` tells
     when something has changed. Numbers below 0 are -errno."""
 
@@ -131,6 +132,7 @@ class Connection:
         self.deferred = False
         self.notify = None
         self.timer = None
+        self.congestion = tcp.congestion
 
     # -- OPEN -------------------------------------------------------------------------------
 

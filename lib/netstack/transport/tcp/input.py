@@ -9,7 +9,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, sack, timestamps
+from netstack.transport.tcp import congestion, rto, sack, timestamps
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.scoreboard import Scoreboard
@@ -350,7 +350,7 @@ def _advance(conn, seg, acked):
     if measured:
         cb[_BACKOFF] = 0
     elif cb[_BACKOFF]:
-        congestion.heard(conn)
+        rto.heard(conn)
     conn.soft_error = 0
     if conn.board:
         conn.board.advance(acked)
@@ -373,10 +373,10 @@ def _measure(conn, seg):
             return False  # its ACK may have been lost: then it tells how long we were silent
         if rtt >= 0 and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
             move32(cb, _RTT_SEQ, cb, _SND_MAX)
-            return congestion.sample(conn, rtt)
+            return rto.sample(conn, rtt)
     elif cb[_FLAGS] & _F_TIMING and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
         cb[_FLAGS] &= ~_F_TIMING
-        return congestion.sample(conn, elapsed(conn.st.now, cb[_RTT_AT]))
+        return rto.sample(conn, elapsed(conn.st.now, cb[_RTT_AT]))
     return False
 
 
@@ -412,7 +412,7 @@ def _update_window(conn, seg):
         if cb[_SND_WND] == 0 and seg.wnd:
             cb[_T_PERSIST] = 0
             cb[_BACKOFF] = 0
-            congestion.set_rto(conn)
+            rto.set_rto(conn)
         elif seg.wnd == 0:
             cb[_BACKOFF] = 0  # the peer is alive, however long its window stays closed
         _set_window(conn, seg)

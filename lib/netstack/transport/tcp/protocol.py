@@ -79,6 +79,7 @@ class TCP:
         self.window_scale = True  # options to offer, and to agree to
         self.timestamps = True
         self.sack = True
+        self.congestion = "cubic"  # of new connections
         self.ticks = array("I", [0])  # milliseconds, for timestamps
         self.ticked_at = st.now
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD

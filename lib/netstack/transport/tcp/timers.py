@@ -5,7 +5,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion
+from netstack.transport.tcp import congestion, rto
 from netstack.transport.tcp.output import probe, set_timer
 from netstack.transport.tcp.segment import emit
 
@@ -107,7 +107,7 @@ def _retransmit(conn):
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
     congestion.on_timeout(conn)
-    congestion.back_off(conn)
+    rto.back_off(conn)
 
 
 def _persist(conn):
@@ -119,7 +119,7 @@ def _persist(conn):
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
     probe(conn)
-    congestion.back_off(conn)
+    rto.back_off(conn)
     set_timer(conn, _T_PERSIST, cb[_RTO])
 
 
