@@ -44,10 +44,11 @@ def test_initial_window():
         f.write(bytes(20000))
         f.advance(5)
         assert len(f.peer.take()) == n, (mss, n)
-    f = bench.established(mss=1460, mtu=9000, budget=8 << 20)
-    assert f.conn.cb[15] == 14600
-    f = bench.established(mss=8000, mtu=9000, budget=8 << 20)
-    assert f.conn.cb[15] == 16000
+    if bench.UNIX:
+        f = bench.established(mss=1500, mtu=9000, budget=8 << 20)
+        assert f.conn.cb[15] == 14600
+        f = bench.established(mss=8000, mtu=9000, budget=8 << 20)
+        assert f.conn.cb[15] == 16000
     f = bench.established(budget=8 << 20)
     f.tcp("A", wnd=3000)
     f.write(bytes(20000))

@@ -6,6 +6,7 @@
 #   options     their wire format        timestamps   RFC 7323
 #   sack        RFC 2018, 2883           ranges       what of a sequence space is there
 #   scoreboard  RFC 6675: what the peer has, what is lost
+#   tlp         RFC 8985: tail loss probes
 #   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
 #   reno, cubic which of them            reassembly  text out of order
 

@@ -7,13 +7,14 @@
 
 from micropython import const
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import cubic, reno
+from netstack.transport.tcp import cubic, reno, tlp
 from netstack.transport.tcp.rto import set_rto
 
 _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
 _RECOVER = const(9)
+_SND_WND = const(12)
 _SND_MSS = const(14)
 _CWND = const(15)
 _SSTHRESH = const(16)
@@ -157,9 +158,36 @@ def on_sack(conn):
         return
     cb[_DUPACKS] += 1
     board = conn.board
-    if (cb[_DUPACKS] >= 3 or board.lost) and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
+    tail = tlp.arrived(conn)
+    enough = cb[_DUPACKS] >= 3 or board.lost or tail or _early(conn)
+    if enough and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
         _recover(conn)
         board.restart()
+        if tail:
+            board.condemn()
+
+
+def _early(conn):
+    """Early retransmit (RFC 5827 3.1): with less than four segments out and nothing to add,
+    there will be no three duplicates; all but one have come."""
+    cb = conn.cb
+    mss = cb[_SND_MSS]
+    flight = in_flight(conn)
+    if flight >= 4 * mss or conn.board.sacked < flight - mss:
+        return False
+    more = conn.tx.len if conn.tx else 0
+    if more > cb[_SND_WND]:
+        more = cb[_SND_WND]
+    return more - flight < mss
+
+
+def on_probe(conn):
+    """A tail loss probe has repaired a loss: the window pays for it (RFC 8985 7.4.2)."""
+    cb = conn.cb
+    if not cb[_FLAGS] & _F_RECOVERY:
+        _reduce(conn, in_flight(conn))
+        if cb[_CWND] > cb[_SSTHRESH]:
+            cb[_CWND] = cb[_SSTHRESH]
 
 
 def _recover(conn):
@@ -174,6 +202,7 @@ def _recover(conn):
     move32(cb, _RECOVER, cb, _SND_MAX)
     cb[_CWND] = cb[_SSTHRESH]
     cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
+    tlp.forget(conn)
     conn.tcp.stat[_FAST_REXMT] += 1
 
 
@@ -189,6 +218,7 @@ def on_timeout(conn):
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMING)
     move32(cb, _RECOVER, cb, _SND_MAX)
     move32(cb, _SND_NXT, cb, _SND_UNA)
+    tlp.forget(conn)
     if conn.board:
         conn.board.restart()
 

@@ -11,6 +11,7 @@
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
+#   52 TLP_END
 # Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
@@ -56,7 +57,7 @@ _T_2MSL = const(28)
 _T_OUTPUT = const(30)
 _FLAGS = const(31)
 _STATE = const(37)
-_WORDS = const(52)
+_WORDS = const(53)
 _F_ACK_NOW = const(1)
 
 _EAGAIN = const(11)

@@ -9,7 +9,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, rto, sack, timestamps
+from netstack.transport.tcp import congestion, rto, sack, timestamps, tlp
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.scoreboard import Scoreboard
@@ -44,7 +44,6 @@ _FIN_SEQ = const(11)
 _SND_WND = const(12)
 _MAX_WND = const(13)
 _SND_MSS = const(14)
-_RTO = const(20)
 _BACKOFF = const(21)
 _RTT_AT = const(22)
 _UNACKED = const(23)
@@ -70,6 +69,7 @@ _F_PEER_FIN = const(128)
 _F_TS = const(256)
 _F_WSCALE = const(512)
 _F_SACK = const(1024)
+_F_PROBED = const(16384)
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -323,6 +323,8 @@ def _check_ack(conn, seg, fr):
         _advance(conn, seg, acked)
     elif acked == 0 and not cb[_FLAGS] & _F_SACK:
         _maybe_duplicate(conn, seg)
+    if cb[_FLAGS] & _F_PROBED and acked >= 0 and tlp.lost(conn, seg, fr.buf, acked):
+        congestion.on_probe(conn)
     if acked >= 0 and seg.blocks and cb[_FLAGS] & _F_SACK:
         _blocks(conn, seg, fr)
     if acked >= 0:
@@ -360,7 +362,7 @@ def _advance(conn, seg, acked):
         cb[_T_REXMT] = 0  # RFC 6298 (5.2)
     elif not cb[_FLAGS] & _F_PARTIAL or first_partial:
         # RFC 6298 (5.3); RFC 6582 section 4: in recovery only the first partial ACK restarts it
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        tlp.arm(conn)
 
 
 def _measure(conn, seg):

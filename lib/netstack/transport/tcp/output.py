@@ -11,6 +11,7 @@
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import tlp
 from netstack.transport.tcp.congestion import after_idle
 from netstack.transport.tcp.segment import emit
 
@@ -54,8 +55,10 @@ _F_FIN_SENT = const(32)
 _F_FORCE = const(64)
 _F_TS = const(256)
 _F_SACK = const(1024)
+_F_PROBE = const(8192)
 
 _REXMT = const(14)
+_PROBES_SENT = const(21)
 
 
 def output(conn):
@@ -74,6 +77,8 @@ def output(conn):
     recovering = cb[_FLAGS] & _F_RECOVERY and conn.board
     if recovering:
         _holes(conn, cb, False)
+    if cb[_FLAGS] & _F_PROBE:
+        _tail(conn, cb)
     while _more(conn, cb):
         pass
     if recovering:
@@ -158,7 +163,7 @@ def _resend(conn, cb, off):
         return -1
     conn.tcp.stat[_REXMT] += 1
     if not cb[_T_REXMT]:
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        tlp.arm(conn)
     return n + 1 if flags & _FIN else n
 
 
@@ -183,6 +188,22 @@ def _holes(conn, cb, rescue):
         off = board.missing(top if top > 0 else 0)
         if off < flight and _resend(conn, cb, off) > 0:
             board.rescued = True
+
+
+def _tail(conn, cb):
+    """A tail loss probe, whatever the congestion window says: a new segment if there is one, else
+    the last one once more (RFC 8985 7.3)."""
+    cb[_FLAGS] &= ~_F_PROBE
+    mss = cb[_SND_MSS]
+    flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    if flight <= 0:
+        return
+    cb[_CWND] += mss
+    new = _more(conn, cb)
+    cb[_CWND] -= mss
+    if new or _resend(conn, cb, flight - mss if flight > mss else 0) > 0:
+        tlp.sent(conn, not new)
+        conn.tcp.stat[_PROBES_SENT] += 1
 
 
 def _more(conn, cb):
@@ -283,7 +304,9 @@ def _send(conn, cb, off, n, left, fin):
     cb[_T_PERSIST] = 0
     cb[_FLAGS] &= ~_F_FORCE
     if not cb[_T_REXMT]:
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        tlp.arm(conn)
+    elif new and 0 < off <= cb[_SND_MSS]:
+        tlp.sooner(conn)
     return True
 
 

@@ -56,6 +56,7 @@ NAMES = (
     "recycled",
     "opened",
     "paws",
+    "probes",
 )
 _IN = const(0)
 _NOPORT = const(5)

@@ -25,12 +25,19 @@ class Scoreboard:
         self.lost = 0  # below this place, all that the peer has not is lost: IsLost()
         self.high = 0  # HighRxt: below this place, what was lost has been sent again
         self.mss = 1
+        self.sure = 0  # below this place it is lost for certain
         self.rescued = False  # this recovery has had its rescue retransmission
 
     def restart(self):
         """A new recovery: nothing has been sent again yet."""
         self.high = 0
+        self.sure = 0
         self.rescued = False
+
+    def condemn(self):
+        """All below the highest range is lost."""
+        self.sure = self.ranges.start[self.ranges.n - 1]
+        self._measure()
 
     def advance(self, n):
         """SND.UNA has moved by `n`. A range that begins there was taken back by the peer, or the
@@ -38,6 +45,7 @@ class Scoreboard:
         ranges = self.ranges
         if not ranges.forget(n):
             ranges.n = 0
+        self.sure = self.sure - n if self.sure > n else 0
         self.high = self.high - n if self.high > n else 0
         self._measure()
 
@@ -75,6 +83,8 @@ class Scoreboard:
             ):
                 self.lost = ranges.start[i]
         self.sacked = total
+        if self.lost < self.sure <= self.top():
+            self.lost = self.sure
 
     def below(self, place):
         """Bytes the peer has below `place`."""
