@@ -40,7 +40,7 @@ def _una(f):
 def test_initial_window():
     """RFC 6928 section 2: ten segments, 14600 bytes at most, if the peer's window has room."""
     for mss, n in ((500, 10), (1000, 10), (1460, 10)):
-        f = bench.established(mss=mss, budget=8 << 20)
+        f = bench.established(mss=mss, budget=1 << 20)
         f.write(bytes(20000))
         f.advance(5)
         assert len(f.peer.take()) == n, (mss, n)
@@ -49,7 +49,7 @@ def test_initial_window():
         assert f.conn.cb[15] == 14600
         f = bench.established(mss=8000, mtu=9000, budget=8 << 20)
         assert f.conn.cb[15] == 16000
-    f = bench.established(budget=8 << 20)
+    f = bench.established(budget=1 << 20)
     f.tcp("A", wnd=3000)
     f.write(bytes(20000))
     assert sum(len(p.data) for p in f.peer.take()) <= 3000

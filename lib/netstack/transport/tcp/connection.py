@@ -12,7 +12,7 @@
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
 #   52 TLP_END
-# Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
+# Memory: about 500 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
 from array import array
@@ -379,6 +379,7 @@ class Connection(Controlled):
 
     def time_wait(self):
         self.set_state(_TIME_WAIT)
+        self.board = None
         cb = self.cb
         cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = 0
         set_timer(self, _T_2MSL, self.tcp.msl_ms << 1)
@@ -403,7 +404,7 @@ class Connection(Controlled):
         self.st.defer(self)
         self.st.credit(self.tx_size)
         self.tx_size = 0
-        self.tx = None
+        self.tx = self.board = None
         if self.orphan or not self.available():
             self._free_rings()
 

@@ -2,7 +2,8 @@
 #
 #   1. SYN or SYN,ACK                      5. the rest, if Nagle and silly window avoidance allow
 #   2. duplicate ACKs                      6. FIN
-#   3. segments again (fast retransmit)    7. an ACK that is due
+#   3. segments again (fast retransmit),   7. an ACK that is due
+#      a tail loss probe
 #   4. full segments the windows allow
 #
 # The send ring is read again for retransmissions; SND.UNA is at its head. SND.NXT goes back to
