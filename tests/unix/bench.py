@@ -39,7 +39,11 @@ from packets import (  # noqa: F401
     ip4,
     mac,
     ones_sum,
+    SACK_OK,
     opt_mss,
+    opt_sack,
+    opt_ts,
+    opt_wscale,
     tcp,
     udp,
 )
@@ -230,6 +234,8 @@ class Flow:
         self.snd_nxt = 0
         self.rcv_nxt = 0
         self.wnd = 65535
+        self.tsval = None  # a number: every segment bears a timestamps option
+        self.tsecr = 0  # the last one that came
         self.conn = None
         self.listener = None
 
@@ -244,6 +250,7 @@ class Flow:
         urg=0,
         off=None,
         csum=None,
+        sack=(),
         **over,
     ):
         """`seq` None: the next one, which then moves on; `ack` None: all that has come."""
@@ -252,6 +259,10 @@ class Flow:
             self.snd_nxt += len(data) + ("S" in flags) + ("F" in flags)
         if ack is None:
             ack = self.rcv_nxt
+        if self.tsval is not None:
+            opts = opts + opt_ts(self.tsval, self.tsecr)
+        if sack:  # blocks of the stack's numbers, as `ack` counts them
+            opts = opts + opt_sack(*((self.irs + a, self.irs + b) for a, b in sack))
         number = (self.irs or 0) + ack if "A" in flags else 0
         p = self.peer
         segment = tcp(
@@ -280,6 +291,11 @@ class Flow:
         packet = self.peer.expect("tcp", sport=self.dport, dport=self.sport, **fields)
         if self.irs is None and "S" in packet.flags:
             self.irs = packet.seq
+        if packet.ts:
+            self.tsecr = packet.ts[0]
+        packet.sack = [
+            ((a - self.iss) & 0xFFFFFFFF, (b - self.iss) & 0xFFFFFFFF) for a, b in packet.sack
+        ]
         packet.seq = (packet.seq - (self.irs or 0)) & 0xFFFFFFFF
         packet.ack = (packet.ack - self.iss) & 0xFFFFFFFF if "A" in packet.flags else None
         if flags is not None:
@@ -338,10 +354,13 @@ class Flow:
         self.call("close")
 
 
-def listening(port=80, backlog=5, p=None, sport=40000, rcvbuf=None, iss=0xFFFFFE00, **kw):
+def listening(
+    port=80, backlog=5, p=None, sport=40000, rcvbuf=None, iss=0xFFFFFE00, tsval=None, **kw
+):
     """A host that listens, and a Flow towards it that has sent nothing yet."""
     p = p or peer(tcp=True, **kw)
     f = p.flow(sport, port, iss)
+    f.tsval = tsval
     with inside(p.st):
         f.listener = p.st.tcp.listen(None, None, port, backlog)
         if rcvbuf:

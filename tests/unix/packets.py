@@ -137,6 +137,23 @@ def tcp(
     return _put_sum(segment, 16, csum, ones_sum(segment, _pseudo(src, dst, 6, len(segment))))
 
 
+def opt_wscale(shift):
+    return b"\1\3\3" + bytes((shift,))
+
+
+SACK_OK = b"\1\1\4\2"
+
+
+def opt_sack(*blocks):
+    """Blocks are (left, right), absolute."""
+    data = b"".join(struct.pack("!II", a & 0xFFFFFFFF, b & 0xFFFFFFFF) for a, b in blocks)
+    return b"\1\1\5" + bytes((2 + len(data),)) + data
+
+
+def opt_ts(value, echo=0):
+    return struct.pack("!BBBBII", 1, 1, 8, 10, value & 0xFFFFFFFF, echo & 0xFFFFFFFF)
+
+
 def opt_mss(n):
     return struct.pack("!BBH", 2, 4, n)
 
@@ -218,6 +235,11 @@ class Packet:
         self.opts = _tcp_options(p[20:n])
         self.mss = self.opts.get(2)
         self.mss = self.mss and self.mss[0] << 8 | self.mss[1]
+        self.ts = self.opts.get(8)
+        self.ts = self.ts and struct.unpack("!II", self.ts)
+        blocks = self.opts.get(5, b"")
+        assert len(blocks) % 8 == 0, "SACK option of %d bytes" % len(blocks)
+        self.sack = [struct.unpack("!II", blocks[i : i + 8]) for i in range(0, len(blocks), 8)]
         self.data = p[n:]
 
     def __repr__(self):

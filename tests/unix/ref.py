@@ -1,6 +1,8 @@
 # Plain-Python twins of the viper kernels in lib/netstack: same arguments, same results, written
 # for reading. tests/unix/core/test_kernels.py compares the two.
 
+import struct
+
 _M32 = 0xFFFFFFFF
 
 
@@ -177,3 +179,12 @@ def find_key(heads, links, keys, key, bucket):
 def earliest(cb, now):
     waits = [max(0, elapsed(cb[i], now)) for i in range(24, 31) if cb[i] and i != 29]
     return min(waits) if waits else -1
+
+
+def put_stamps(buf, at, ticks, cb):
+    buf[at : at + 12] = struct.pack("!BBBBII", 1, 1, 8, 10, ticks[0] + cb[41] & 0xFFFFFFFF, cb[39])
+
+
+def since_echo(ticks, cb, w):
+    d = ticks[0] + cb[41] - w[3] & 0xFFFFFFFF
+    return d if d < 1 << 30 else -1

@@ -107,10 +107,12 @@ class Transfer:
         mtu=1500,
         msl=30000,
         back=None,
+        bare=False,
         trace=False,
     ):
         """noise: per cent of frames that are duplicated, damaged, and put in another order.
-        back: bytes the other way, if not `size` as well."""
+        back: bytes the other way, if not `size` as well. bare: the second host knows no options,
+        and Reno alone."""
         self.a, self.b, self.wire = bench.pair(
             tcp=True,
             seed=seed,
@@ -137,6 +139,9 @@ class Transfer:
             h.tcp.msl_ms = msl
             h.tcp.rcvbuf = rcvbuf or h.tcp.rcvbuf
             h.tcp.sndbuf = sndbuf or h.tcp.sndbuf
+        if bare:
+            self.b.tcp.sack = self.b.tcp.timestamps = self.b.tcp.window_scale = False
+            self.b.tcp.congestion = "reno"
         with inside(self.b.st):
             self.listener = self.b.tcp.listen(None, None, 80, 2 * conns)
         at_end(self._close)

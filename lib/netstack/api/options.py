@@ -20,6 +20,7 @@ _OPTIONS = (
     (_TCP, 4, "keepidle", False),  # TCP_KEEPIDLE
     (_TCP, 5, "keepintvl", False),  # TCP_KEEPINTVL
     (_TCP, 6, "keepcnt", False),  # TCP_KEEPCNT
+    (_TCP, 13, "congestion", False),  # TCP_CONGESTION: a name
 )
 
 

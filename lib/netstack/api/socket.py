@@ -46,6 +46,7 @@ TCP_NODELAY = _const(1)
 TCP_KEEPIDLE = _const(4)
 TCP_KEEPINTVL = _const(5)
 TCP_KEEPCNT = _const(6)
+TCP_CONGESTION = _const(13)
 SHUT_RD = _const(0)
 SHUT_WR = _const(1)
 SHUT_RDWR = _const(2)
@@ -579,6 +580,10 @@ class socket(_iomod.IOBase):
         if level == SOL_SOCKET and option == SO_LINGER:
             self._set_linger(value)
             return
+        if level == IPPROTO_TCP and option == TCP_CONGESTION:
+            name, _ = _options.find(io, level, option)
+            setattr(io, name, _text(value))
+            return
         if not isinstance(value, int):
             value = int.from_bytes(value, "little")
         if level == SOL_SOCKET and option == SO_REUSEADDR:
@@ -593,7 +598,12 @@ class socket(_iomod.IOBase):
 
     def getsockopt(self, level, option, size=0):
         """The value as an integer; as `size` bytes (little endian) when that is given."""
-        value = self._get_option(self._check_open(), level, option)
+        io = self._check_open()
+        if level == IPPROTO_TCP and option == TCP_CONGESTION:
+            name, _ = _options.find(io, level, option)
+            value = getattr(io, name).encode()
+            return value[:size] if size else value
+        value = self._get_option(io, level, option)
         return value.to_bytes(size, "little") if size else value
 
     def _get_option(self, io, level, option):
@@ -626,8 +636,7 @@ class socket(_iomod.IOBase):
     def _bind_to(self, io, name):
         if not hasattr(io, "nif"):
             raise OSError(_ENOPROTOOPT)
-        if not isinstance(name, str):
-            name = bytes(name).rstrip(b"\0").decode()
+        name = _text(name)
         nif = None
         for each in self._st.nifs:
             if each.name == name:
@@ -738,6 +747,11 @@ def _open(kind, proto):
         text = "protocol %s does not go with socket type %s" % (proto, kind)
         raise OSError(_EPROTONOSUPPORT, text)
     raise OSError(_ESOCKTNOSUPPORT, "socket type %s: SOCK_STREAM or SOCK_DGRAM" % kind)
+
+
+def _text(value):
+    """A name, or bytes that hold one as C has it."""
+    return value if isinstance(value, str) else bytes(value).rstrip(b"\0").decode()
 
 
 def _readable(buf):

@@ -90,6 +90,11 @@ def test_options():
             assert s.getsockopt(level, option) == value, (level, option)
         s.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, b"\x09\0\0\0")
         assert s.getsockopt(socket.IPPROTO_IP, socket.IP_TTL, 4) == b"\x09\0\0\0"
+        for name in ("reno", b"cubic\0"):
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, name)
+            got = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+            assert got == (b"reno" if name == "reno" else b"cubic"), got
+        fails(2, s.setsockopt, socket.IPPROTO_TCP, socket.TCP_CONGESTION, "vegas")  # ENOENT
         assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 0
         s.bind(("127.0.0.1", 0))
         s.listen()

@@ -335,6 +335,7 @@ def test_backlog():
 def test_accept_inherits():
     server = listener()
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, "reno")
     server.settimeout(3)
     client = dial(server)
     conn, _ = server.accept()
@@ -342,6 +343,8 @@ def test_accept_inherits():
     assert conn.gettimeout() == 3
     assert conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
+    assert conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16) == b"reno"
+    assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16) == b"cubic"
 
 
 def test_address_in_use():

@@ -6,7 +6,7 @@ from array import array
 from netstack.core import checksum, clock, random, wire
 from netstack.inet import ipv4
 from netstack.transport import demux
-from netstack.transport.tcp import timers
+from netstack.transport.tcp import timers, timestamps
 
 LENGTHS = tuple(range(0, 24)) + (31, 32, 33, 63, 64, 65, 127, 576, 1460, 1472, 1473, 1500)
 EDGES = (
@@ -289,6 +289,22 @@ def test_tcp_earliest_deadline():
             cb[i] = rnd.choice((0, 0, near, (now + 0x1FFFFFFF) & 0x3FFFFFFF))
         got = timers._earliest(cb, now)
         assert got == ref.earliest(cb, now), (now, list(cb[24:31]), got)
+
+
+def test_tcp_timestamps():
+    ticks = array("I", [0])
+    w = array("I", bytes(16))
+    cb = array("I", bytes(48 * 4))
+    got = bytearray(16)
+    want = bytearray(16)
+    for ticks[0] in EDGES:
+        for cb[41] in EDGES:
+            for x in EDGES:
+                w[3] = cb[39] = x
+                timestamps._put_stamps(got, 2, ticks, cb)
+                ref.put_stamps(want, 2, ticks, cb)
+                assert got == want
+                assert timestamps._since_echo(ticks, cb, w) == ref.since_echo(ticks, cb, w)
 
 
 bench.run_tests(globals())

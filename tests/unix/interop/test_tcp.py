@@ -102,6 +102,21 @@ def test_iperf_from_us(lan, tmp_path, size):
     assert size - 128 <= int(report[7]) <= size, report
 
 
+def test_options(lan):
+    """RFC 7323, RFC 2018: our SYN,ACK answers all that Linux offers, every segment is stamped."""
+    server = lan.ready("tcp_events")
+    with connect(lan, 5000) as s:
+        s.sendall(b"hello\n")
+        server.expect("^hello")
+    agreed = (
+        "tcp.flags.syn == 1 && tcp.options.mss && tcp.options.wscale && tcp.options.sack_perm"
+        " && tcp.options.timestamp.tsval && eth.src == " + MAC
+    )
+    assert len(lan.capture.frames(agreed)) == 1
+    bare = "tcp && !tcp.options.timestamp.tsval && tcp.flags.reset == 0 && eth.src == " + MAC
+    assert not lan.capture.frames(bare)
+
+
 def test_nobody_listens(lan):
     """Linux is refused by us at once, and a program of ours by Linux."""
     lan.ready("tcp_events")
@@ -208,6 +223,7 @@ def test_bad_wire_to_us(bad_lan, tmp_path):
         said = bad_lan.run("nc", "-N", OURS, 5000, stdin=f, timeout=240)
     assert sink.expect(r"^got (\d+) (\w+)", 60).groups() == (str(2 << 20), want)
     assert said == "%d bytes\n" % (2 << 20)
+    assert bad_lan.capture.frames("tcp.options.sack_le && eth.src == " + MAC)
 
 
 def test_bad_wire_from_us(bad_lan, tmp_path):

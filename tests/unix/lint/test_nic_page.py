@@ -124,6 +124,8 @@ back.write(b"\\xc0" + bytes(5000 - 2500) + b"\\xc0" + bytes(10) + b"\\xc0" + byt
 frame = bytearray(1600)
 assert nic.recv(frame, 2) == 100 and nic.drops == before + 2 and nic.recv(frame, 2) == 0
 other = b.nifs[0].nic
+while other.recv(frame, 2):
+    pass
 sent = memoryview(bytes([0xC0, 0xDB, 0xDC, 0xDD] * 300))
 gc.collect()
 gc.disable()

@@ -78,8 +78,8 @@ def _allocated(run):
         gc.enable()
 
 
-def _start():
-    f = bench.established(iss=0x1000)
+def _start(**kw):
+    f = bench.established(iss=0x1000, **kw)
     f.clock.start = 0
     f.peer.poll()
     nic = NIC(f.peer.nic.mac)
@@ -95,8 +95,8 @@ def _finish(f, nic, now):
     f.peer.take()
 
 
-def test_received():
-    f, nic = _start()
+def test_received(**kw):
+    f, nic = _start(**kw)
     nic.arm(f.tcp_frame("PA", seq=1, data=bytes(i & 255 for i in range(SIZE))), SIZE, False)
     buf = bytearray(2 * SIZE)
     total = [0]
@@ -122,8 +122,8 @@ def test_received():
     assert 0 < nic.count <= 3 * COUNT
 
 
-def test_sent():
-    f, nic = _start()
+def test_sent(**kw):
+    f, nic = _start(**kw)
     nic.arm(f.tcp_frame("A", seq=1), 0, True)
     data = bytes(SIZE)
     total = [0]
@@ -145,6 +145,17 @@ def test_sent():
     assert total[0] == 3 * COUNT * SIZE, total
     assert nic.bytes >= 3 * COUNT * SIZE - 8192, nic.bytes
     assert got == 0, "%d bytes allocated" % got
+
+
+_ALL = {"tsval": 1, "opts": bench.opt_mss(1460) + bench.SACK_OK + bench.opt_wscale(2)}
+
+
+def test_received_with_options():
+    test_received(**_ALL)
+
+
+def test_sent_with_options():
+    test_sent(**_ALL)
 
 
 bench.run_tests(globals())

@@ -1,7 +1,7 @@
 # targets: unix (the table is about the protocol, not about the machine)
 #
 # Goodput of one stack sending to another, by loss and size of the rings, against goodput.exp: a
-# change that makes it worse is seen. After one that is meant: test_goodput.py update
+# change that makes it worse is seen. After one that is meant: test_goodput.py test_goodput update
 
 import sys
 

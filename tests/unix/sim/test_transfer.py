@@ -51,6 +51,11 @@ def test_loss_5():
     _many(5, 5, 25, 10000)
 
 
+def test_loss_5_without_options():
+    """RFC 5681, RFC 6582: the same with a peer that knows neither SACK nor timestamps."""
+    _many(5, 5, 10, 12000, bare=True)
+
+
 def test_loss_20():
     """RFC 6298: 20 % lost, 5 % damaged and doubled, 10 % late: slow, and complete."""
     _many(20, 5, 25, 80000)

@@ -9,8 +9,11 @@ MSS = 1000
 
 
 def _flow(n=60000, **kw):
-    """Established; `n` bytes wait in a send ring that is large enough."""
+    """Established; `n` bytes wait in a send ring that is large enough. Reno, four segments at
+    first."""
     f = bench.established(mss=MSS, budget=8 << 20, **kw)
+    f.conn.congestion = "reno"
+    f.conn.cb[15] = 4 * MSS
     f.write(bytes(n))
     return f
 
@@ -35,11 +38,21 @@ def _una(f):
 
 
 def test_initial_window():
-    """RFC 5681 3.1: 4 segments up to 1095 bytes, 3 up to 2190."""
-    for mss, n in ((500, 4), (1000, 4), (1095, 4), (1096, 3), (1460, 3)):
-        f = bench.established(mss=mss)
-        f.write(bytes(8000))
+    """RFC 6928 section 2: ten segments, 14600 bytes at most, if the peer's window has room."""
+    for mss, n in ((500, 10), (1000, 10), (1460, 10)):
+        f = bench.established(mss=mss, budget=1 << 20)
+        f.write(bytes(20000))
+        f.advance(5)
         assert len(f.peer.take()) == n, (mss, n)
+    if bench.UNIX:
+        f = bench.established(mss=1500, mtu=9000, budget=8 << 20)
+        assert f.conn.cb[15] == 14600
+        f = bench.established(mss=8000, mtu=9000, budget=8 << 20)
+        assert f.conn.cb[15] == 16000
+    f = bench.established(budget=1 << 20)
+    f.tcp("A", wnd=3000)
+    f.write(bytes(20000))
+    assert sum(len(p.data) for p in f.peer.take()) <= 3000
 
 
 def test_slow_start():
@@ -78,7 +91,7 @@ def test_window_that_is_not_used():
         f.write(bytes(100))
         f.tcp("A", ack=1 + 100 * (i + 1))
         f.peer.take()
-    assert _cwnd(f) <= 6000, _cwnd(f)
+    assert _cwnd(f) == 10000, _cwnd(f)
 
 
 def test_timeout():
@@ -187,7 +200,9 @@ def test_full_acknowledgment():
     _three_dupacks(f)
     f.peer.take()
     ssthresh = f.conn.cb[16]
-    f.tcp("A", ack=top)
+    f.tcp("A", ack=top)  # two more segments by limited transmit
+    assert f.conn.cb[31] & 8
+    f.tcp("A", ack=top + 2 * MSS)
     assert _cwnd(f) <= ssthresh
     assert not f.conn.cb[31] & 8  # no longer in recovery
     assert f.peer.take()
@@ -206,7 +221,7 @@ def test_partial_acknowledgment():
     f.peer.take()
     assert f.conn.cb[31] & 8
     assert f.host.stat("tcp")["fast_rexmt"] == 1
-    f.tcp("A", ack=top)
+    f.tcp("A", ack=top + 2 * MSS)
     assert not f.conn.cb[31] & 8
 
 
@@ -276,7 +291,7 @@ def test_restart_after_idle():
     assert _cwnd(f) > 15000 and top
     f.advance(10000)
     f.write(bytes(30000))
-    assert len(f.peer.take()) == 4
+    assert len(f.peer.take()) == 10
 
 
 def test_long_without_loss():

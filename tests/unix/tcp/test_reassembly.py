@@ -2,7 +2,7 @@
 
 import bench
 from bench import Random
-from netstack.transport.tcp.reassembly import Ranges
+from netstack.transport.tcp.ranges import Ranges
 
 _data = Random(11).bytes(8192)
 
@@ -155,7 +155,7 @@ def test_ranges_against_a_set():
     """RFC 9293 3.10.7.4 seventh: the list of ranges compared with a plain set of numbers."""
     rnd = Random(31)
     for _ in range(bench.scale(300)):
-        ranges = Ranges()
+        ranges = Ranges(4)
         here = set()
         for _ in range(12):
             start = 1 + rnd.below(60)

@@ -13,12 +13,12 @@ _ECONNABORTED = 103
 
 
 def test_syn():
-    """RFC 9293 3.10.1: <SEQ=ISS><CTL=SYN>, no ACK, an MSS option, a window."""
+    """RFC 9293 3.10.1: <SEQ=ISS><CTL=SYN>, no ACK, options, a window."""
     f = bench.syn_sent()
     assert f.conn.state == 2
     f.advance(1000)
     p = f.expect_tcp("S", seq=0)  # the same again
-    assert p.mss == 1460 and p.wnd > 0 and len(p.opts) == 1, p.opts
+    assert p.mss == 1460 and p.wnd > 0, p.opts
 
 
 def test_neighbour_does_not_answer():

@@ -248,6 +248,7 @@ def test_window_closes_with_text_in_flight():
 def test_window_shrinks_below_what_is_in_flight():
     """RFC 9293 3.8.6 (SHLD-15): beyond the new edge nothing new is sent; the rest still counts."""
     f = bench.established(mss=1000)
+    f.tcp("A", wnd=4000)
     f.write(bytes(5000))
     assert len(f.peer.take()) == 4
     f.tcp("A", ack=1, wnd=500)

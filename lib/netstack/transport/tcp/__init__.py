@@ -3,7 +3,12 @@
 #   segment     the wire format          connection  control block and user calls
 #   input       a segment arrives        output      reasons to send
 #   listen      passive opens            timers      what happens by itself
-#   congestion  RFC 5681, 6582, 6298     reassembly  text out of order
+#   options     their wire format        timestamps   RFC 7323
+#   sack        RFC 2018, 2883           ranges       what of a sequence space is there
+#   scoreboard  RFC 6675: what the peer has, what is lost
+#   tlp         RFC 8985: tail loss probes
+#   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
+#   reno, cubic which of them            reassembly  text out of order
 
 
 def attach(st):

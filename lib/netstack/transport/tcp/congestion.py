@@ -1,42 +1,55 @@
-# Congestion control and loss recovery: slow start and congestion avoidance with byte counting
-# (RFC 5681, RFC 3465), fast retransmit and NewReno fast recovery (RFC 6582), round-trip times and
-# the retransmission timeout (RFC 6298) in milliseconds.
+# Congestion control and when to recover: slow start (RFC 5681, RFC 3465), the initial window
+# (RFC 6928), fast retransmit and recovery, by SACK (RFC 6675) or without (NewReno, RFC 6582).
+# How much a loss costs and how the window grows beyond ssthresh is the connection's `control`:
+# reno.py or cubic.py.
 #
 # input.py reports what the ACKs say; all state is in the control block.
 
 from micropython import const
-from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import cubic, reno, tlp
+from netstack.transport.tcp.rto import set_rto
 
 _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
 _RECOVER = const(9)
+_SND_WND = const(12)
 _SND_MSS = const(14)
 _CWND = const(15)
 _SSTHRESH = const(16)
 _DUPACKS = const(17)
 _SRTT = const(18)
-_RTTVAR = const(19)
 _RTO = const(20)
 _BACKOFF = const(21)
-_RTT_AT = const(22)
 _CREDIT = const(29)
 _FLAGS = const(31)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
 _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
+_F_SACK = const(1024)
 _FAST_REXMT = const(15)  # a counter of protocol.py
 
-_RTO_INIT = const(1000)  # RFC 6298 (2.1)
+_ENOENT = const(2)
+
 _RTO_AFTER_SYN = const(3000)  # RFC 6298 (5.7)
-# DEVIATION RFC 6298 (2.4): a floor of 200 ms instead of 1 s, as Linux has: with a millisecond
-# clock the variance term tells better what is late, and a second of silence is what users of
-# lwIP complain of.
-_RTO_MIN = const(200)
-_RTO_MAX = const(60000)  # RFC 6298 (2.5)
-_RTO_KEPT = const(1000)
+
+
+class Controlled:
+    """Something with a congestion control that can be chosen by its name: "cubic", "reno"."""
+
+    @property
+    def congestion(self):
+        return self.control.NAME
+
+    @congestion.setter
+    def congestion(self, name):
+        for control in (cubic, reno):
+            if control.NAME == name:
+                self.control = control
+                return
+        raise OSError(_ENOENT, "no congestion control %s" % name)
 
 
 def start(conn):
@@ -46,7 +59,8 @@ def start(conn):
     cb[_CWND] = _initial(cb[_SND_MSS])
     if cb[_BACKOFF]:  # the SYN was lost: RFC 5681 3.1, RFC 6298 (5.7)
         cb[_CWND] = cb[_SND_MSS]
-        cb[_RTO] = _RTO_AFTER_SYN
+        if not cb[_SRTT]:  # timestamps tell it all the same
+            cb[_RTO] = _RTO_AFTER_SYN
         cb[_BACKOFF] = 0
     cb[_SSTHRESH] = 0x3FFFFFFF
     cb[_DUPACKS] = 0
@@ -55,8 +69,9 @@ def start(conn):
 
 
 def _initial(mss):
-    """The initial window (RFC 5681 3.1)."""
-    return 4 * mss if mss <= 1095 else 3 * mss if mss <= 2190 else 2 * mss
+    """The initial window (RFC 6928 section 2)."""
+    most = 2 * mss if mss > 7300 else 14600
+    return 10 * mss if 10 * mss < most else most
 
 
 def _forget_recovery(cb):
@@ -70,12 +85,12 @@ def in_flight(conn):
     return sub32(conn.cb, _SND_MAX, conn.cb, _SND_UNA)
 
 
-def _halve(conn):
-    """ssthresh after a loss (RFC 5681 equation 4)."""
+def _reduce(conn, flight):
+    """ssthresh after a loss; at least two segments (RFC 5681 equation 4)."""
     cb = conn.cb
-    half = in_flight(conn) >> 1
+    ssthresh = conn.control.loss(conn, flight)
     floor = 2 * cb[_SND_MSS]
-    cb[_SSTHRESH] = half if half > floor else floor
+    cb[_SSTHRESH] = ssthresh if ssthresh > floor else floor
 
 
 def on_ack(conn, acked):
@@ -85,6 +100,8 @@ def on_ack(conn, acked):
         _recovering(conn, acked)
         return
     cb[_DUPACKS] = 0
+    if sub32(cb, _SND_UNA, cb, _RECOVER) > 0x1FFFFFFF:  # before it is so far off that it wraps
+        _forget_recovery(cb)
     mss = cb[_SND_MSS]
     cwnd = cb[_CWND]
     if cwnd >= (in_flight(conn) + acked) << 1:
@@ -93,17 +110,20 @@ def on_ack(conn, acked):
         # RFC 3465 2.2: L = 2, so that delayed ACKs do not halve the growth
         cb[_CWND] = cwnd + (acked if acked < 2 * mss else 2 * mss)
         return
-    credit = cb[_CREDIT] + acked  # RFC 3465 2.1: one segment for each window acknowledged
-    if credit >= cwnd:
-        credit -= cwnd
-        cb[_CWND] = cwnd + mss
-    cb[_CREDIT] = credit
+    conn.control.avoid(conn, acked)
 
 
 def _recovering(conn, acked):
     """A new ACK in fast recovery (RFC 6582 3.2 steps 3 and 4)."""
     cb = conn.cb
     mss = cb[_SND_MSS]
+    if cb[_FLAGS] & _F_SACK:
+        if sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:  # RFC 6675 section 5 (A)
+            cb[_CWND] = cb[_SSTHRESH]
+            cb[_FLAGS] &= ~(_F_RECOVERY | _F_REXMT)
+            cb[_DUPACKS] = 0
+            cb[_CREDIT] = 0
+        return
     if sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:  # full acknowledgment
         flight = in_flight(conn)
         window = (flight if flight > mss else mss) + mss
@@ -127,24 +147,80 @@ def on_dupack(conn):
         cb[_CWND] += cb[_SND_MSS]
     elif cb[_DUPACKS] == 3 and sub32(cb, _SND_UNA, cb, _RECOVER) > 0:
         # RFC 6582 3.2 step 2: not again for losses of the same window
-        _halve(conn)
-        move32(cb, _RECOVER, cb, _SND_MAX)
-        cb[_CWND] = cb[_SSTHRESH] + 3 * cb[_SND_MSS]
-        cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
-        conn.tcp.stat[_FAST_REXMT] += 1
+        _recover(conn)
+        cb[_CWND] += 3 * cb[_SND_MSS]
+
+
+def on_sack(conn):
+    """The peer tells of text it has got out of order (RFC 6675 section 5)."""
+    cb = conn.cb
+    if cb[_FLAGS] & _F_RECOVERY:
+        return
+    cb[_DUPACKS] += 1
+    board = conn.board
+    tail = tlp.arrived(conn)
+    enough = cb[_DUPACKS] >= 3 or board.lost or tail or _early(conn)
+    if enough and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
+        _recover(conn)
+        board.restart()
+        if tail:
+            board.condemn()
+
+
+def _early(conn):
+    """Early retransmit (RFC 5827 3.1): with less than four segments out and nothing to add,
+    there will be no three duplicates; all but one have come."""
+    cb = conn.cb
+    mss = cb[_SND_MSS]
+    flight = in_flight(conn)
+    if flight >= 4 * mss or conn.board.sacked < flight - mss:
+        return False
+    more = conn.tx.len if conn.tx else 0
+    if more > cb[_SND_WND]:
+        more = cb[_SND_WND]
+    return more - flight < mss
+
+
+def on_probe(conn):
+    """A tail loss probe has repaired a loss: the window pays for it (RFC 8985 7.4.2)."""
+    cb = conn.cb
+    if not cb[_FLAGS] & _F_RECOVERY:
+        _reduce(conn, in_flight(conn))
+        if cb[_CWND] > cb[_SSTHRESH]:
+            cb[_CWND] = cb[_SSTHRESH]
+
+
+def _recover(conn):
+    """Begin loss recovery. What limited transmit has sent beyond the window does not count
+    (RFC 5681 3.2 step 2)."""
+    cb = conn.cb
+    flight = in_flight(conn)
+    limited = flight - cb[_CWND]
+    if limited > 0:
+        flight -= limited if limited < 2 * cb[_SND_MSS] else 2 * cb[_SND_MSS]
+    _reduce(conn, flight)
+    move32(cb, _RECOVER, cb, _SND_MAX)
+    cb[_CWND] = cb[_SSTHRESH]
+    cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
+    tlp.forget(conn)
+    conn.tcp.stat[_FAST_REXMT] += 1
 
 
 def on_timeout(conn):
     """The retransmission timer has run out (RFC 5681 equation 4, RFC 6582 3.2 step 6)."""
     cb = conn.cb
     if cb[_BACKOFF] == 0:
-        _halve(conn)
+        _reduce(conn, in_flight(conn))
+        conn.control.restart(conn)
     cb[_CWND] = cb[_SND_MSS]
     cb[_DUPACKS] = 0
     cb[_CREDIT] = 0
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMING)
     move32(cb, _RECOVER, cb, _SND_MAX)
     move32(cb, _SND_NXT, cb, _SND_UNA)
+    tlp.forget(conn)
+    if conn.board:
+        conn.board.restart()
 
 
 def after_idle(conn):
@@ -153,59 +229,6 @@ def after_idle(conn):
     restart = _initial(cb[_SND_MSS])
     if cb[_CWND] > restart:
         cb[_CWND] = restart
+    conn.control.restart(conn)
 
 
-def sample(conn, now):
-    """A round-trip time was measured (RFC 6298 (2.2), (2.3)); SRTT is kept times 8, RTTVAR
-    times 4."""
-    cb = conn.cb
-    rtt = elapsed(now, cb[_RTT_AT])
-    if rtt < 0:
-        rtt = 0
-    if cb[_SRTT] == 0:
-        cb[_SRTT] = (rtt << 3) or 1
-        cb[_RTTVAR] = rtt << 1
-    else:
-        srtt = cb[_SRTT]
-        var = cb[_RTTVAR]
-        error = rtt - (srtt >> 3)
-        cb[_SRTT] = srtt + error if srtt + error > 0 else 1
-        if error < 0:
-            error = -error
-        cb[_RTTVAR] = var + error - (var >> 2)
-    set_rto(conn)
-    if sub32(cb, _SND_UNA, cb, _RECOVER) > 0x1FFFFFFF:  # before it is so far off that it wraps
-        _forget_recovery(cb)
-
-
-def set_rto(conn):
-    """RTO from SRTT and RTTVAR (RFC 6298 (2.3)); K * RTTVAR is at least the floor, as in Linux."""
-    cb = conn.cb
-    if cb[_SRTT] == 0:
-        cb[_RTO] = _RTO_INIT
-        return
-    var = cb[_RTTVAR]
-    rto = (cb[_SRTT] >> 3) + (var if var > _RTO_MIN else _RTO_MIN)
-    cb[_RTO] = rto if rto < _RTO_MAX else _RTO_MAX
-
-
-def heard(conn):
-    """An ACK after timeouts. RFC 6298 section 5 keeps the RTO backed off until a round trip is
-    measured: it may be that the path has become slow. DEVIATION: no more than _RTO_KEPT of it, or
-    a path that loses much would come to rest at _RTO_MAX."""
-    cb = conn.cb
-    cb[_BACKOFF] = 0
-    kept = cb[_RTO]
-    set_rto(conn)
-    if kept > _RTO_KEPT:
-        kept = _RTO_KEPT
-    if cb[_RTO] < kept:
-        cb[_RTO] = kept
-
-
-def back_off(conn):
-    """RFC 6298 (5.5)"""
-    cb = conn.cb
-    rto = cb[_RTO] << 1
-    cb[_RTO] = rto if rto < _RTO_MAX else _RTO_MAX
-    cb[_BACKOFF] += 1

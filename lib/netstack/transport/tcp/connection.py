@@ -9,14 +9,18 @@
 #   22 RTT_AT   23 UNACKED (bytes received, not acknowledged)     24..28, 30 deadlines
 #   29 CREDIT   31 FLAGS    32 SENT_AT   33 RCV_MSS  34 RCVD_AT   35 PROBES   36 SCRATCH
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
-#   39.. kept for window scale, timestamps and SACK
-# Memory: about 450 bytes on a 32-bit port, and the rings once there is data; both rings are taken
+#   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
+#   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
+#   52 TLP_END
+# Memory: about 500 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
 from array import array
 from micropython import const
 from netstack.core.ring import Ring
 from netstack.core.wire import move32, sub32
+from netstack.transport.tcp import options
+from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
 from netstack.transport.tcp.segment import emit
@@ -53,7 +57,7 @@ _T_2MSL = const(28)
 _T_OUTPUT = const(30)
 _FLAGS = const(31)
 _STATE = const(37)
-_WORDS = const(48)
+_WORDS = const(53)
 _F_ACK_NOW = const(1)
 
 _EAGAIN = const(11)
@@ -86,7 +90,7 @@ STATES = (
 )
 
 
-class Connection:
+class Connection(Controlled):
     """Made by TCP.open() or Listener.accept(). Calls return at once; `notify(connection)` tells
     when something has changed. Numbers below 0 are -errno."""
 
@@ -104,6 +108,7 @@ class Connection:
         self.tx = None
         self.rx = None
         self.ranges = None
+        self.board = None  # what the peer has out of order
         self.tx_size = 0  # of the rings: what was wished for, as far as the budget goes
         self.rx_size = 0
         self.rcvbuf = tcp.rcvbuf
@@ -128,6 +133,7 @@ class Connection:
         self.deferred = False
         self.notify = None
         self.timer = None
+        self.congestion = tcp.congestion
 
     # -- OPEN -------------------------------------------------------------------------------
 
@@ -173,6 +179,7 @@ class Connection:
         for i in range(_WORDS):
             self.cb[i] = 0
         self._free_rings()
+        self.board = None
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
 
@@ -198,6 +205,7 @@ class Connection:
         move32(cb, _SND_MAX, cb, _ISS)
         cb[_SND_MSS] = cb[_CWND] = self.mss
         cb[_RTO] = 1000
+        options.offer(self)
         self.set_state(state)
 
     # -- SEND and RECEIVE -------------------------------------------------------------------
@@ -371,6 +379,7 @@ class Connection:
 
     def time_wait(self):
         self.set_state(_TIME_WAIT)
+        self.board = None
         cb = self.cb
         cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = 0
         set_timer(self, _T_2MSL, self.tcp.msl_ms << 1)
@@ -395,7 +404,7 @@ class Connection:
         self.st.defer(self)
         self.st.credit(self.tx_size)
         self.tx_size = 0
-        self.tx = None
+        self.tx = self.board = None
         if self.orphan or not self.available():
             self._free_rings()
 

@@ -7,10 +7,12 @@
 # at the end of the batch. LISTEN is listen.py, CLOSED is segment.reset().
 
 from micropython import const
+from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion
+from netstack.transport.tcp import congestion, rto, sack, timestamps, tlp
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
+from netstack.transport.tcp.scoreboard import Scoreboard
 from netstack.transport.tcp.segment import reset, window
 
 _SYN_SENT = const(2)
@@ -42,24 +44,32 @@ _FIN_SEQ = const(11)
 _SND_WND = const(12)
 _MAX_WND = const(13)
 _SND_MSS = const(14)
-_RTO = const(20)
 _BACKOFF = const(21)
+_RTT_AT = const(22)
 _UNACKED = const(23)
 _T_REXMT = const(24)
 _T_PERSIST = const(25)
 _T_DELACK = const(26)
 _T_2MSL = const(28)
 _FLAGS = const(31)
+_SENT_AT = const(32)
 _RCV_MSS = const(33)
 _RCVD_AT = const(34)
 _PROBES = const(35)
 _DUPS = const(38)
+_ACK_SENT = const(42)
+_SND_SHIFT = const(43)
+_RCV_SHIFT = const(44)
 _F_ACK_NOW = const(1)
 _F_TIMING = const(4)
 _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
 _F_FIN_SENT = const(32)
 _F_PEER_FIN = const(128)
+_F_TS = const(256)
+_F_WSCALE = const(512)
+_F_SACK = const(1024)
+_F_PROBED = const(16384)
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -82,9 +92,13 @@ def arrives(conn, seg, fr):
     cb = conn.cb
     cb[_RCVD_AT] = conn.st.now
     cb[_PROBES] = 0
+    if not seg.flags & _SYN:  # RFC 7323 2.2: the window of a SYN is never scaled
+        seg.wnd <<= cb[_SND_SHIFT]
     if conn.state == _SYN_SENT:
         if not _syn_sent(conn, seg, fr):
             return
+    elif cb[_FLAGS] & _F_TS and not timestamps.acceptable(conn, seg):
+        return
     elif not (
         _check_sequence(conn, seg)
         and _check_rst(conn, seg)
@@ -120,7 +134,7 @@ def _syn_sent(conn, seg, fr):
         move32(cb, _SND_NXT, cb, _ISS)
         return False
     move32(cb, _SND_UNA, w, _SEG_ACK)
-    _measure(conn, w)
+    _measure(conn, seg)
     established(conn, seg)
     seg.trim_front(1)
     extra = seg.seqlen() - sub32(cb, _RCV_ADV, cb, _RCV_NXT)
@@ -131,19 +145,42 @@ def _syn_sent(conn, seg, fr):
 
 
 def peer_syn(conn, seg):
-    """Take IRS, window and MSS from the peer's SYN."""
+    """Take IRS, window and options from the peer's SYN."""
     cb = conn.cb
     move32(cb, _IRS, seg.w, _SEG_SEQ)
     move32(cb, _RCV_NXT, seg.w, _SEG_SEQ)
     add32(cb, _RCV_NXT, 1)
     move32(cb, _RCV_ADV, cb, _RCV_NXT)
-    window(conn)
+    move32(cb, _ACK_SENT, cb, _RCV_NXT)
+    window(conn, 0)
+    _agree(conn, seg)
     mss = seg.mss or 536  # RFC 9293 3.7.1: the default for IPv4
     if mss < 64:
         mss = 64  # a peer that asks for less wants us to drown in headers
-    cb[_SND_MSS] = mss if mss < conn.mss else conn.mss
+    if mss > conn.mss:
+        mss = conn.mss
+    if cb[_FLAGS] & _F_TS:
+        mss -= 12  # RFC 9293 3.7.1: it counts the options of each segment
+    cb[_SND_MSS] = mss
     cb[_RCV_MSS] = 536 if cb[_SND_MSS] > 536 else cb[_SND_MSS]  # until it sends more
     _set_window(conn, seg)
+
+
+def _agree(conn, seg):
+    """Of the options we offer, those are used that the peer's SYN bears (RFC 7323, RFC 2018)."""
+    cb = conn.cb
+    if not seg.stamped:
+        cb[_FLAGS] &= ~_F_TS
+    elif cb[_FLAGS] & _F_TS:
+        timestamps.begin(conn, seg)
+    if not seg.sack_ok:
+        cb[_FLAGS] &= ~_F_SACK
+    if seg.shift < 0:
+        cb[_FLAGS] &= ~_F_WSCALE
+    if cb[_FLAGS] & _F_WSCALE:
+        cb[_SND_SHIFT] = seg.shift
+    else:
+        cb[_RCV_SHIFT] = 0
 
 
 def _set_window(conn, seg):
@@ -198,10 +235,13 @@ def _check_sequence(conn, seg):
             if conn.state == _TIME_WAIT:
                 set_timer(conn, _T_2MSL, conn.tcp.msl_ms << 1)
         return _just_ack(conn, seg, off)
+    if cb[_FLAGS] & _F_TS:
+        timestamps.note(conn, seg)
     if n and off + n > wnd > 0:
         seg.trim_end(off + n - wnd)
     # RFC 5961: a RST counts by its own number alone, a SYN whatever its number
     if off < 0 and n and not seg.flags & (_SYN | _RST):
+        sack.twice(conn, seg.w, _SEG_SEQ, -off)
         seg.trim_front(-off)
         cb[_FLAGS] |= _F_ACK_NOW  # part of it was here before: tell how far we are
     return True
@@ -213,6 +253,7 @@ def _just_ack(conn, seg, off):
     for ever. RFC 5961 section 5 has its say on the number."""
     if seg.flags & (_SYN | _RST) or not -65536 < off < 0 or conn.state < _ESTABLISHED:
         return False
+    sack.twice(conn, seg.w, _SEG_SEQ, seg.len)
     seg.len = 0
     seg.flags &= ~_FIN
     seg.total = 1  # no duplicate ACK (RFC 5681 section 2)
@@ -272,7 +313,7 @@ def _check_ack(conn, seg, fr):
         move32(cb, _SND_UNA, w, _SEG_ACK)
         if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:  # our SYN was still to be sent again
             move32(cb, _SND_NXT, cb, _SND_UNA)
-        _measure(conn, w)
+        _measure(conn, seg)
         established(conn, seg)
         return True
     if ahead > 0 or acked < -cb[_MAX_WND]:  # RFC 5961 section 5
@@ -280,8 +321,12 @@ def _check_ack(conn, seg, fr):
         return False
     if acked > 0:
         _advance(conn, seg, acked)
-    elif acked == 0:
+    elif acked == 0 and not cb[_FLAGS] & _F_SACK:
         _maybe_duplicate(conn, seg)
+    if cb[_FLAGS] & _F_PROBED and acked >= 0 and tlp.lost(conn, seg, fr.buf, acked):
+        congestion.on_probe(conn)
+    if acked >= 0 and seg.blocks and cb[_FLAGS] & _F_SACK:
+        _blocks(conn, seg, fr)
     if acked >= 0:
         _update_window(conn, seg)
     return _closing_ack(conn)
@@ -291,7 +336,7 @@ def _advance(conn, seg, acked):
     """SND.UNA moves on."""
     cb = conn.cb
     move32(cb, _SND_UNA, seg.w, _SEG_ACK)
-    _measure(conn, seg.w)
+    measured = _measure(conn, seg)
     data = acked
     queued = conn.tx.len if conn.tx else 0
     if data > queued:  # our FIN is behind the data
@@ -304,23 +349,37 @@ def _advance(conn, seg, acked):
         conn.changed = True
     if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
         move32(cb, _SND_NXT, cb, _SND_UNA)
-    if cb[_BACKOFF]:
-        congestion.heard(conn)
+    if measured:
+        cb[_BACKOFF] = 0
+    elif cb[_BACKOFF]:
+        rto.heard(conn)
     conn.soft_error = 0
+    if conn.board:
+        conn.board.advance(acked)
     first_partial = not cb[_FLAGS] & _F_PARTIAL
     congestion.on_ack(conn, acked)
     if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
         cb[_T_REXMT] = 0  # RFC 6298 (5.2)
     elif not cb[_FLAGS] & _F_PARTIAL or first_partial:
         # RFC 6298 (5.3); RFC 6582 section 4: in recovery only the first partial ACK restarts it
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        tlp.arm(conn)
 
 
-def _measure(conn, w):
+def _measure(conn, seg):
+    """SND.UNA has moved: a round-trip time, once for each flight (RFC 6298 section 3; RFC 7323
+    appendix G: one for each ACK would forget too fast). True: one was measured."""
     cb = conn.cb
-    if cb[_FLAGS] & _F_TIMING and sub32(w, _SEG_ACK, cb, _RTT_SEQ) > 0:
+    if cb[_FLAGS] & _F_TS:
+        rtt = timestamps.round_trip(conn, seg)
+        if cb[_BACKOFF] and rtt > elapsed(conn.st.now, cb[_SENT_AT]):
+            return False  # its ACK may have been lost: then it tells how long we were silent
+        if rtt >= 0 and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
+            move32(cb, _RTT_SEQ, cb, _SND_MAX)
+            return rto.sample(conn, rtt)
+    elif cb[_FLAGS] & _F_TIMING and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
         cb[_FLAGS] &= ~_F_TIMING
-        congestion.sample(conn, conn.st.now)
+        return rto.sample(conn, elapsed(conn.st.now, cb[_RTT_AT]))
+    return False
 
 
 def _maybe_duplicate(conn, seg):
@@ -335,6 +394,18 @@ def _maybe_duplicate(conn, seg):
         congestion.on_dupack(conn)
 
 
+def _blocks(conn, seg, fr):
+    """What the peer has beyond SND.UNA."""
+    if conn.board is None:
+        try:
+            conn.board = Scoreboard()
+        except MemoryError:
+            conn.st.nomem += 1
+            return
+    if conn.board.update(conn, fr.buf, seg):
+        congestion.on_sack(conn)
+
+
 def _update_window(conn, seg):
     """RFC 9293 3.10.7.4: only from segments that are not older than the last one used."""
     cb = conn.cb
@@ -343,7 +414,7 @@ def _update_window(conn, seg):
         if cb[_SND_WND] == 0 and seg.wnd:
             cb[_T_PERSIST] = 0
             cb[_BACKOFF] = 0
-            congestion.set_rto(conn)
+            rto.set_rto(conn)
         elif seg.wnd == 0:
             cb[_BACKOFF] = 0  # the peer is alive, however long its window stays closed
         _set_window(conn, seg)

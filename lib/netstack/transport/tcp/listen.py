@@ -3,6 +3,7 @@
 
 from micropython import const
 from netstack.transport.demux import clear_local, clear_remote, set_key
+from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.input import peer_syn
 from netstack.transport.tcp.segment import reset
@@ -17,7 +18,7 @@ _NOMEM = const(8)
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 
 
-class Listener:
+class Listener(Controlled):
     """Made by TCP.listen()."""
 
     def __init__(self, tcp, ip, addr, port, backlog):
@@ -31,6 +32,7 @@ class Listener:
         self.ready = []  # established, not yet accepted
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
+        self.congestion = tcp.congestion
         self.notify = None  # callable (listener): a connection can be accepted
         self.closed = False
         self.deferred = False
@@ -105,6 +107,7 @@ class Listener:
         conn.nif = fr.nif
         conn.rcvbuf = self.rcvbuf
         conn.sndbuf = self.sndbuf
+        conn.control = self.control
         conn.listener = self
         conn.start(_SYN_RCVD)
         self.pending += 1

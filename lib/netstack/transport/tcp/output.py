@@ -2,7 +2,8 @@
 #
 #   1. SYN or SYN,ACK                      5. the rest, if Nagle and silly window avoidance allow
 #   2. duplicate ACKs                      6. FIN
-#   3. one segment again (fast retransmit) 7. an ACK that is due
+#   3. segments again (fast retransmit),   7. an ACK that is due
+#      a tail loss probe
 #   4. full segments the windows allow
 #
 # The send ring is read again for retransmissions; SND.UNA is at its head. SND.NXT goes back to
@@ -11,6 +12,7 @@
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import tlp
 from netstack.transport.tcp.congestion import after_idle
 from netstack.transport.tcp.segment import emit
 
@@ -36,6 +38,7 @@ _SND_WND = const(12)
 _MAX_WND = const(13)
 _SND_MSS = const(14)
 _CWND = const(15)
+_DUPACKS = const(17)
 _RTO = const(20)
 _RTT_AT = const(22)
 _T_REXMT = const(24)
@@ -48,10 +51,15 @@ _DUPS = const(38)
 _F_ACK_NOW = const(1)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
+_F_RECOVERY = const(8)
 _F_FIN_SENT = const(32)
 _F_FORCE = const(64)
+_F_TS = const(256)
+_F_SACK = const(1024)
+_F_PROBE = const(8192)
 
 _REXMT = const(14)
+_PROBES_SENT = const(21)
 
 
 def output(conn):
@@ -67,8 +75,15 @@ def output(conn):
         _duplicates(conn, cb)
     if cb[_FLAGS] & _F_REXMT:
         _again(conn, cb)
+    recovering = cb[_FLAGS] & _F_RECOVERY and conn.board
+    if recovering:
+        _holes(conn, cb, False)
+    if cb[_FLAGS] & _F_PROBE:
+        _tail(conn, cb)
     while _more(conn, cb):
         pass
+    if recovering:
+        _holes(conn, cb, True)
     if cb[_FLAGS] & _F_ACK_NOW and not _ack(conn, cb):
         _retry(conn, cb)
 
@@ -104,6 +119,7 @@ def _handshake(conn, cb):
         if not emit(conn, flags, _ISS, 0, 0):
             _retry(conn, cb)
             return
+        cb[_SENT_AT] = conn.st.now
         add32(cb, _SND_NXT, 1)
         if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
             move32(cb, _SND_MAX, cb, _SND_NXT)
@@ -118,28 +134,84 @@ def _handshake(conn, cb):
 def _again(conn, cb):
     """Fast retransmit: the segment at SND.UNA once more, whatever the windows say."""
     cb[_FLAGS] &= ~_F_REXMT
-    n = queued = conn.tx.len if conn.tx else 0
+    n = _resend(conn, cb, 0)
+    if n < 0:
+        cb[_FLAGS] |= _F_REXMT
+    elif conn.board and conn.board.high < n:
+        conn.board.high = n
+
+
+def _resend(conn, cb, off):
+    """A segment from `off` bytes behind SND.UNA once more; not what the peer has. Returns its
+    length, -1 when there was no frame for it."""
+    queued = conn.tx.len if conn.tx else 0
+    n = queued - off
     mss = cb[_SND_MSS]
     if n > mss:
         n = mss
-    sent = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    sent = sub32(cb, _SND_MAX, cb, _SND_UNA) - off
     if n > sent:
         n = sent
+    if n > 0 and conn.board:
+        n = conn.board.gap(off, n)
     flags = _ACK
-    if n == queued and cb[_FLAGS] & _F_FIN_SENT:
+    if off + n == queued and cb[_FLAGS] & _F_FIN_SENT:
         flags |= _FIN
-    if (n or flags & _FIN) and not emit(conn, flags, _SND_UNA, 0, n):
-        cb[_FLAGS] |= _F_REXMT
+    move32(cb, _SCRATCH, cb, _SND_UNA)
+    add32(cb, _SCRATCH, off)
+    if (n or flags & _FIN) and not emit(conn, flags, _SCRATCH, off, n):
         _retry(conn, cb)
-        return
+        return -1
     conn.tcp.stat[_REXMT] += 1
     if not cb[_T_REXMT]:
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        tlp.arm(conn)
+    return n + 1 if flags & _FIN else n
+
+
+def _holes(conn, cb, rescue):
+    """What was lost, as far as the pipe has room for it (RFC 6675 section 4, NextSeg (1));
+    `rescue`: there was nothing new to be sent instead: what may be lost (3), once the last of all
+    (4)."""
+    board = conn.board
+    flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    while cb[_CWND] - board.pipe(flight) >= cb[_SND_MSS]:
+        off = board.missing(board.high)
+        if off >= (board.top() if rescue else board.lost):
+            break
+        n = _resend(conn, cb, off)
+        if n <= 0:
+            return
+        board.high = off + n
+    else:
+        return
+    if rescue and not board.rescued:
+        top = flight - cb[_SND_MSS]
+        off = board.missing(top if top > 0 else 0)
+        if off < flight and _resend(conn, cb, off) > 0:
+            board.rescued = True
+
+
+def _tail(conn, cb):
+    """A tail loss probe, whatever the congestion window says: a new segment if there is one, else
+    the last one once more (RFC 8985 7.3)."""
+    cb[_FLAGS] &= ~_F_PROBE
+    mss = cb[_SND_MSS]
+    flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    if flight <= 0:
+        return
+    cb[_CWND] += mss
+    new = _more(conn, cb)
+    cb[_CWND] -= mss
+    if new or _resend(conn, cb, flight - mss if flight > mss else 0) > 0:
+        tlp.sent(conn, not new)
+        conn.tcp.stat[_PROBES_SENT] += 1
 
 
 def _more(conn, cb):
     """Send one segment of data or a FIN if there is a reason to; False when there is none."""
     off = sub32(cb, _SND_NXT, cb, _SND_UNA)
+    if conn.board and conn.board.ranges.n:
+        off = _skip(conn, cb, off)
     queued = conn.tx.len if conn.tx else 0
     left = queued - off
     if left <= 0 and not (left == 0 and _owes_fin(conn)):
@@ -148,12 +220,15 @@ def _more(conn, cb):
         if elapsed(conn.st.now, cb[_SENT_AT]) > cb[_RTO]:
             after_idle(conn)
     wnd = cb[_SND_WND]
-    n = (cb[_CWND] if cb[_CWND] < wnd else wnd) - off
+    allowed = cb[_CWND] + _arrived(conn, cb, off)
+    n = (allowed if allowed < wnd else wnd) - off
     mss = cb[_SND_MSS]
     if n > mss:
         n = mss
     if n > left:
         n = left
+    if n > 0 and conn.board:
+        n = conn.board.gap(off, n)
     if n < 0 or n == 0 < left:
         if wnd <= off and off == 0 and not cb[_T_PERSIST]:
             set_timer(conn, _T_PERSIST, cb[_RTO])  # RFC 9293 3.8.6.1: probe a closed window
@@ -165,6 +240,26 @@ def _more(conn, cb):
         _retry(conn, cb)
         return False
     return _send(conn, cb, off, n, left, fin)
+
+
+def _skip(conn, cb, off):
+    """After a timeout: not again what the peer has (RFC 6675 5.1)."""
+    there = conn.board.missing(off)
+    add32(cb, _SND_NXT, there - off)
+    return there
+
+
+def _arrived(conn, cb, off):
+    """Bytes of the `off` behind SND.UNA that have left the network all the same."""
+    flags = cb[_FLAGS]
+    if flags & _F_SACK:
+        board = conn.board
+        if board is None:
+            return 0
+        return off - board.pipe(off) if flags & _F_RECOVERY else board.below(off)
+    if 0 < cb[_DUPACKS] < 3 and not flags & _F_RECOVERY and sub32(cb, _SND_NXT, cb, _SND_MAX) == 0:
+        return cb[_DUPACKS] * cb[_SND_MSS]  # RFC 3042: a new segment for each of the first two
+    return 0
 
 
 def _owes_fin(conn):
@@ -196,7 +291,8 @@ def _send(conn, cb, off, n, left, fin):
         return False
     new = sub32(cb, _SND_NXT, cb, _SND_MAX) >= 0
     if new:
-        _time(conn, cb, _SND_NXT)
+        if not cb[_FLAGS] & _F_TS:
+            _time(conn, cb, _SND_NXT)
     else:
         conn.tcp.stat[_REXMT] += 1
     if fin:
@@ -209,7 +305,9 @@ def _send(conn, cb, off, n, left, fin):
     cb[_T_PERSIST] = 0
     cb[_FLAGS] &= ~_F_FORCE
     if not cb[_T_REXMT]:
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        tlp.arm(conn)
+    elif new and 0 < off <= cb[_SND_MSS]:
+        tlp.sooner(conn)
     return True
 
 

@@ -3,6 +3,7 @@
 #
 # input: IPv4.input -> TCP.input -> Segment.parse -> Connection.input / Listener.input / reset
 
+from array import array
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, get16, load32, move32, sub32
@@ -22,6 +23,7 @@ _TIME_WAIT = const(10)
 _ISS = const(0)
 _SND_UNA = const(1)
 _SND_MAX = const(3)
+_TS_OFFSET = const(41)
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
 
@@ -53,6 +55,8 @@ NAMES = (
     "in_group",
     "recycled",
     "opened",
+    "paws",
+    "probes",
 )
 _IN = const(0)
 _NOPORT = const(5)
@@ -70,9 +74,15 @@ class TCP:
         self.addr_to = bytearray(16)
         self.addr_from = bytearray(16)
         budget = st.budget
-        self.rcvbuf = _clip(budget // 32, 2920, 65535)
-        self.sndbuf = _clip(budget // 32, 2920, 65535)
+        self.rcvbuf = _clip(budget // 32, 2920, 1 << 20)
+        self.sndbuf = _clip(budget // 32, 2920, 1 << 20)
         self.limit = _clip(budget // 4096, 8, 4096)  # connections
+        self.window_scale = True  # options to offer, and to agree to
+        self.timestamps = True
+        self.sack = True
+        self.congestion = "cubic"  # of new connections
+        self.ticks = array("I", [0])  # milliseconds, for timestamps
+        self.ticked_at = st.now
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet
         self._waiting = []  # connections in TIME-WAIT, oldest first
@@ -184,7 +194,9 @@ class TCP:
         h.update(conn.laddr)
         h.update(conn.raddr)
         h.update(bytes((conn.lport >> 8, conn.lport & 255, conn.rport >> 8, conn.rport & 255)))
-        load32(conn.cb, _ISS, h.digest(), 0)
+        digest = h.digest()
+        load32(conn.cb, _ISS, digest, 0)
+        load32(conn.cb, _TS_OFFSET, digest, 4)  # RFC 7323 7.1: the same for the same numbers
         # 250 * now modulo 2^32, without leaving small ints; 2^30 ms come to half of it
         now = self.st.now
         if now < self._iss_at:

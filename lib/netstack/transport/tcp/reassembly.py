@@ -1,67 +1,14 @@
 # Out-of-order text (RFC 9293 3.10.7.4, seventh step). It is written straight to its place in the
-# receive ring; what is remembered are the ranges, as offsets from RCV.NXT, sorted and apart.
+# receive ring; what is remembered are the ranges, as offsets from RCV.NXT.
 
 from micropython import const
-from netstack.core.wire import add32
+from netstack.core.wire import add32, move32
+from netstack.transport.tcp import sack
+from netstack.transport.tcp.ranges import Ranges
 
 _RCV_NXT = const(7)
+_SCRATCH = const(36)
 _RANGES = const(4)  # more holes than that are not remembered: the text is sent again
-
-
-class Ranges:
-    """At most four ranges [start, end) of text that is there ahead of RCV.NXT."""
-
-    def __init__(self):
-        self.n = 0
-        self.start = [0] * _RANGES
-        self.end = [0] * _RANGES
-
-    def add(self, start, end):
-        """Remember a range, joined with those it touches. False when there is no place for it."""
-        i = 0
-        while i < self.n and self.end[i] < start:
-            i += 1
-        if i < self.n and self.start[i] <= end:  # it touches range i, perhaps more behind it
-            if start < self.start[i]:
-                self.start[i] = start
-            while i + 1 < self.n and self.start[i + 1] <= end:
-                if self.end[i + 1] > end:
-                    end = self.end[i + 1]
-                self._remove(i + 1)
-            if end > self.end[i]:
-                self.end[i] = end
-            return True
-        if self.n == _RANGES:
-            return False
-        k = self.n
-        while k > i:
-            self.start[k] = self.start[k - 1]
-            self.end[k] = self.end[k - 1]
-            k -= 1
-        self.start[i] = start
-        self.end[i] = end
-        self.n += 1
-        return True
-
-    def _remove(self, i):
-        self.n -= 1
-        while i < self.n:
-            self.start[i] = self.start[i + 1]
-            self.end[i] = self.end[i + 1]
-            i += 1
-
-    def advance(self, n):
-        """RCV.NXT moves on by `n`, over what came in order. Returns how much further it can move
-        because ranges now join on."""
-        total = n
-        while self.n and self.start[0] <= total:
-            if self.end[0] > total:
-                total = self.end[0]
-            self._remove(0)
-        for i in range(self.n):
-            self.start[i] -= total
-            self.end[i] -= total
-        return total - n
 
 
 def accept(conn, buf, at, n, off):
@@ -72,7 +19,11 @@ def accept(conn, buf, at, n, off):
         return -2
     if off:
         if conn.ranges is None:
-            conn.ranges = Ranges()
+            conn.ranges = Ranges(_RANGES)
+        if conn.ranges.covers(off, off + n):
+            move32(conn.cb, _SCRATCH, conn.cb, _RCV_NXT)
+            add32(conn.cb, _SCRATCH, off)
+            sack.twice(conn, conn.cb, _SCRATCH, n)
         if conn.ranges.add(off, off + n):
             ring.put(buf, at, n, off)
         return -1

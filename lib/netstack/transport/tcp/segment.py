@@ -10,6 +10,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
 from netstack.core.wire import add32, get16, load32, move32, put16, store32, sub32
+from netstack.transport.tcp import options
 
 _PROTO = const(6)
 _HDR = const(20)
@@ -26,15 +27,13 @@ _RST = const(4)
 _PSH = const(8)
 _ACK = const(16)
 
-_OPT_END = const(0)
-_OPT_NOP = const(1)
-_OPT_MSS = const(2)
-
 _RCV_NXT = const(7)
 _RCV_ADV = const(8)
 _UNACKED = const(23)
 _T_DELACK = const(26)
 _FLAGS = const(31)
+_ACK_SENT = const(42)
+_RCV_SHIFT = const(44)
 _F_ACK_NOW = const(1)
 
 # words of Segment.w
@@ -45,22 +44,27 @@ _SEG_ACK = const(1)
 _SHORT = const(1)
 _OFFSET_BAD = const(2)
 _CHECKSUM = const(3)
-_OPTION = const(4)
 _OUT = const(12)
 _OUT_RST = const(13)
 
 
 class Segment:
-    """The segment being worked on: one per stack, its numbers in `w` (SEG.SEQ, SEG.ACK)."""
+    """The segment being worked on: one per stack, its numbers in `w`: SEG.SEQ, SEG.ACK,
+    SEG.TSval, SEG.TSecr, and the edges of a SACK block."""
 
     def __init__(self):
-        self.w = array("I", [0, 0])
+        self.w = array("I", bytes(24))
         self.flags = 0
         self.wnd = 0
         self.data = 0  # offset of the text in the frame
         self.len = 0  # bytes of text
         self.total = 0  # sequence numbers it took before anything was cut off
         self.mss = 0  # 0: no such option
+        self.shift = -1  # -1: no window scale option
+        self.stamped = False  # it bears a timestamps option
+        self.sack_ok = False
+        self.sack = 0  # offset in the frame of so many
+        self.blocks = 0
 
     def parse(self, fr):
         """Check and take apart the segment at fr.l4. Returns 0, or the counter of what is bad."""
@@ -83,24 +87,12 @@ class Segment:
         self.data = at + hlen
         self.len = n - hlen
         self.mss = 0
+        self.shift = -1
+        self.stamped = False
+        self.sack_ok = False
+        self.blocks = 0
         if hlen > _HDR:
-            return self._options(buf, at + _HDR, at + hlen)
-        return 0
-
-    def _options(self, buf, at, end):
-        """RFC 9293 3.1: unknown options are skipped by their length, which must not lie."""
-        while at < end:
-            kind = buf[at]
-            if kind == _OPT_END:
-                return 0
-            if kind == _OPT_NOP:
-                at += 1
-                continue
-            if at + 1 >= end or buf[at + 1] < 2 or at + buf[at + 1] > end:
-                return _OPTION
-            if kind == _OPT_MSS and buf[at + 1] == 4:
-                self.mss = get16(buf, at + 2)
-            at += buf[at + 1]
+            return options.parse(self, buf, at + _HDR, at + hlen)
         return 0
 
     def seqlen(self):
@@ -137,7 +129,7 @@ def emit(conn, flags, seq, offset, n):
     buf = fr.buf
     data = fr.pay
     cb = conn.cb
-    hlen = _HDR + (4 if flags & _SYN else 0)
+    hlen = _HDR + options.length(conn, flags, n)
     fr.l4 = at = data - hlen
     fr.end = data + n
     put16(buf, at, conn.lport)
@@ -150,15 +142,14 @@ def emit(conn, flags, seq, offset, n):
         put16(buf, at + _ACKNO + 2, 0)
     buf[at + _OFFSET] = hlen << 2
     buf[at + _FLAGBITS] = flags
-    put16(buf, at + _WINDOW, window(conn))
+    put16(buf, at + _WINDOW, window(conn, 0 if flags & _SYN else cb[_RCV_SHIFT]))
     put16(buf, at + _SUM, 0)
     put16(buf, at + _SUM + 2, 0)
-    if flags & _SYN:
-        buf[at + _HDR] = _OPT_MSS
-        buf[at + _HDR + 1] = 4
-        put16(buf, at + _HDR + 2, conn.mss)
+    if hlen > _HDR:
+        options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
     _finish(conn, fr, n, offset)
     if flags & _ACK:
+        move32(cb, _ACK_SENT, cb, _RCV_NXT)
         cb[_UNACKED] = 0
         cb[_T_DELACK] = 0
         cb[_FLAGS] &= ~_F_ACK_NOW
@@ -179,9 +170,9 @@ def _finish(conn, fr, n, offset):
     ip.output(fr, conn.laddr, conn.raddr, _PROTO, conn.ttl, conn.tos)
 
 
-def window(conn):
-    """The window to offer; moves RCV.ADV, the right edge once offered, which never moves back
-    (RFC 9293 3.8.6.2.2: receiver's silly window avoidance)."""
+def window(conn, shift):
+    """The window to offer, in units of 1 << shift; moves RCV.ADV, the right edge once offered,
+    which never moves back (RFC 9293 3.8.6.2.2: receiver's silly window avoidance)."""
     cb = conn.cb
     free = conn.space()
     old = sub32(cb, _RCV_ADV, cb, _RCV_NXT)
@@ -190,13 +181,15 @@ def window(conn):
         step = conn.rx_size >> 1
     if free - old < step:
         free = old
-    if free > 65535:
-        free = 65535
+    else:
+        free = free >> shift << shift
+    if free > 65535 << shift:
+        free = 65535 << shift
     if free < 0:
         free = 0
     move32(cb, _RCV_ADV, cb, _RCV_NXT)
     add32(cb, _RCV_ADV, free)
-    return free
+    return free >> shift
 
 
 def reset(tcp, fr):

@@ -5,7 +5,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion
+from netstack.transport.tcp import congestion, rto, tlp
 from netstack.transport.tcp.output import probe, set_timer
 from netstack.transport.tcp.segment import emit
 
@@ -32,6 +32,7 @@ _PROBES = const(35)
 _SCRATCH = const(36)
 _F_ACK_NOW = const(1)
 _F_FORCE = const(64)
+_F_TLP = const(4096)
 
 # RFC 9293 3.8.3: R2 for a SYN is at least 3 minutes, for data at least 100 s. With the timeout
 # doubling from 1 s, or from 200 ms up to 60 s:
@@ -87,7 +88,10 @@ def expire(conn):
         conn.fail(0)
         return
     if _due(conn, _T_REXMT):
-        _retransmit(conn)
+        if conn.cb[_FLAGS] & _F_TLP:
+            tlp.fire(conn)
+        else:
+            _retransmit(conn)
     if conn.state and _due(conn, _T_PERSIST):
         _persist(conn)
     if conn.state and _due(conn, _T_KEEP):
@@ -107,7 +111,7 @@ def _retransmit(conn):
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
     congestion.on_timeout(conn)
-    congestion.back_off(conn)
+    rto.back_off(conn)
 
 
 def _persist(conn):
@@ -119,7 +123,7 @@ def _persist(conn):
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
     probe(conn)
-    congestion.back_off(conn)
+    rto.back_off(conn)
     set_timer(conn, _T_PERSIST, cb[_RTO])
 
 
