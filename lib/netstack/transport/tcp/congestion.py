@@ -29,6 +29,7 @@ _F_TIMING = const(4)
 _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
 _F_SACK = const(1024)
+_F_TLP = const(4096)
 _FAST_REXMT = const(15)  # a counter of protocol.py
 
 _ENOENT = const(2)
@@ -203,6 +204,8 @@ def _recover(conn):
     cb[_CWND] = cb[_SSTHRESH]
     cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
     tlp.forget(conn)
+    if cb[_FLAGS] & _F_TLP:
+        tlp.arm(conn)  # RFC 8985 7.2: no probe in recovery, its timer runs for the timeout again
     conn.tcp.stat[_FAST_REXMT] += 1
 
 

@@ -92,6 +92,7 @@ def arrives(conn, seg, fr):
     cb = conn.cb
     cb[_RCVD_AT] = conn.st.now
     cb[_PROBES] = 0
+    seg.echo = False
     if not seg.flags & _SYN:  # RFC 7323 2.2: the window of a SYN is never scaled
         seg.wnd <<= cb[_SND_SHIFT]
     if conn.state == _SYN_SENT:
@@ -106,6 +107,8 @@ def arrives(conn, seg, fr):
         and _check_ack(conn, seg, fr)
     ):
         return
+    if seg.echo:  # not before its ACK was found good, or a forged segment could poison PAWS
+        timestamps.note(conn, seg)
     if seg.len:
         _text(conn, seg, fr)
     if seg.flags & _FIN or cb[_FLAGS] & _F_PEER_FIN:
@@ -235,8 +238,7 @@ def _check_sequence(conn, seg):
             if conn.state == _TIME_WAIT:
                 set_timer(conn, _T_2MSL, conn.tcp.msl_ms << 1)
         return _just_ack(conn, seg, off)
-    if cb[_FLAGS] & _F_TS:
-        timestamps.note(conn, seg)
+    seg.echo = cb[_FLAGS] & _F_TS and sub32(seg.w, _SEG_SEQ, cb, _ACK_SENT) <= 0
     if n and off + n > wnd > 0:
         seg.trim_end(off + n - wnd)
     # RFC 5961: a RST counts by its own number alone, a SYN whatever its number

@@ -59,6 +59,7 @@ class Segment:
         self.data = 0  # offset of the text in the frame
         self.len = 0  # bytes of text
         self.total = 0  # sequence numbers it took before anything was cut off
+        self.echo = False  # its timestamp may be the one to echo
         self.mss = 0  # 0: no such option
         self.shift = -1  # -1: no window scale option
         self.stamped = False  # it bears a timestamps option

@@ -14,10 +14,8 @@ _RST = const(4)
 _FLAGS = const(31)
 _TS_RECENT = const(39)
 _TS_RECENT_AT = const(40)
-_ACK_SENT = const(42)
 _F_ACK_NOW = const(1)
 
-_SEG_SEQ = const(0)
 _SEG_TSVAL = const(2)
 
 _MASK = const(0x3FFFFFFF)
@@ -98,9 +96,10 @@ def acceptable(conn, seg):
 
 
 def note(conn, seg):
-    """A segment inside the window: is its timestamp the one to echo (RFC 7323 4.3 (2))?"""
+    """A good segment that begins at or before Last.ACK.sent: its timestamp is the one to echo, if
+    it is newer (RFC 7323 4.3 (2))."""
     cb = conn.cb
-    if seg.stamped and sub32(seg.w, _SEG_SEQ, cb, _ACK_SENT) <= 0:
+    if seg.stamped:
         age = sub32(_clock(conn.tcp), 0, cb, _TS_RECENT_AT)
         if sub32(seg.w, _SEG_TSVAL, cb, _TS_RECENT) >= 0 or not 0 <= age < _MASK:
             move32(cb, _TS_RECENT, seg.w, _SEG_TSVAL)
