@@ -54,7 +54,7 @@ def test_loss():
 
 
 def test_curve():
-    """RFC 9438 4.2: after a loss the window follows W_max + C (t - K)^3, within a segment or so."""
+    """RFC 9438 4.2: after a loss the window follows W_max + C (t - K)^3, or nearly so."""
     f = _flow(200 * MSS)
     f.conn.cb[15] = cubic.loss(f.conn, 200 * MSS)
     k = (60 / 0.4) ** (1 / 3)
@@ -68,7 +68,7 @@ def test_curve():
 
 
 def test_as_fast_as_reno():
-    """RFC 9438 4.3: where the curve is flatter than Reno's line, it goes by the line: 0.53 segments
+    """RFC 9438 4.3: where the curve is flatter than Reno's line, the line counts: 0.53 segments
     for each round trip."""
     f = _flow(20 * MSS)
     f.conn.cb[18] = 20 << 3

@@ -48,7 +48,10 @@ def test_not_unless_both():
 
 def test_room_for_the_option():
     """RFC 9293 3.7.1, RFC 6691: the option takes 12 bytes of each segment's MSS."""
-    nodelay = lambda c: setattr(c, "nodelay", True)
+
+    def nodelay(conn):
+        conn.nodelay = True
+
     f = _stamped(mss=1000, setup=nodelay)
     f.write(bytes(2500))
     assert [len(p.data) for p in f.peer.take()] == [988, 988, 524]

@@ -233,5 +233,3 @@ def after_idle(conn):
     if cb[_CWND] > restart:
         cb[_CWND] = restart
     conn.control.restart(conn)
-
-

@@ -1,8 +1,8 @@
 # TCP options on the wire (RFC 9293 3.1): MSS, window scale and timestamps (RFC 7323), selective
 # acknowledgments (RFC 2018).
 #
-# Bits of FLAGS say which are in use: while a SYN waits for its answer, which we offer; later, which
-# both ends have sent in their SYNs.
+# Bits of FLAGS say which are in use: while a SYN waits for its answer, which we offer; later,
+# which both ends have sent in their SYNs.
 
 from micropython import const
 from netstack.core.wire import get16, load32, put16

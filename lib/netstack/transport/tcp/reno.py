@@ -1,4 +1,4 @@
-# Reno (RFC 5681): a loss halves the window, congestion avoidance adds a segment for each round trip.
+# Reno (RFC 5681): a loss halves the window, congestion avoidance adds a segment each round trip.
 
 from micropython import const
 
@@ -15,7 +15,7 @@ def loss(conn, flight):
 
 
 def avoid(conn, acked):
-    """Congestion avoidance: `acked` bytes have arrived. A segment for each window (RFC 3465 2.1)."""
+    """Congestion avoidance: `acked` bytes have arrived. A segment a window (RFC 3465 2.1)."""
     cb = conn.cb
     cwnd = cb[_CWND]
     credit = cb[_CREDIT] + acked

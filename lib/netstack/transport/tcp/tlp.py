@@ -1,5 +1,5 @@
-# Tail loss probes (RFC 8985 section 7). When the last segments of a flight are lost no ACK tells of
-# it; a segment sent after two round trips makes the peer tell, long before the timeout.
+# Tail loss probes (RFC 8985 section 7). When the last segments of a flight are lost no ACK tells
+# of it; a segment sent after two round trips makes the peer tell, long before the timeout.
 #
 # The retransmission timer runs for the probe first (bit TLP of FLAGS), then for the timeout. Word
 # 52 of the control block is TLP_END: what an ACK reaches that has heard of the probe.
