@@ -9,15 +9,15 @@ import contextlib
 import os
 import pathlib
 import sys
-import time
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools")]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools"), str(HERE)]
 import emulate  # noqa: E402
 import netns  # noqa: E402
+from console import Console  # noqa: E402
 
 PROGRAMS = HERE / "programs"
 MPREMOTE = os.path.join(os.path.dirname(sys.executable), "mpremote")
@@ -40,36 +40,6 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(300))
-
-
-class Console:
-    """The bare serial line: what a person at a terminal sees and types."""
-
-    def __init__(self, url):
-        import serial
-
-        self.serial = serial.serial_for_url(url, baudrate=115200, timeout=0.1)
-        self.seen = b""
-
-    def write(self, data):
-        self.serial.write(data)
-
-    def expect(self, text, timeout=30):
-        """Wait for `text`; what came before it."""
-        end = time.monotonic() + timeout
-        while text not in self.seen:
-            assert time.monotonic() < end, "no %r in %d s: %r" % (text, timeout, self.seen[-500:])
-            self.seen += self.serial.read(4096)
-        before, _, self.seen = self.seen.partition(text)
-        return before
-
-    def prompt(self):
-        """A fresh prompt, whatever ran before."""
-        self.write(b"\r\x03\x02")
-        self.expect(b">>> ")
-        time.sleep(0.2)
-        self.seen = b""
-        self.serial.reset_input_buffer()
 
 
 class Board:

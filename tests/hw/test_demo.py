@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -15,11 +16,13 @@ import sys
 import time
 
 import pytest
-from conftest import ROOT, Console, netns
+import netns
+from console import Console
 from test_repl import cpu_percent
 
 import emulate
 
+ROOT = pathlib.Path(netns.ROOT)
 README = ROOT / "README.md"
 OPEN = 12  # connections of each kind in the test of slow clients
 CONCURRENT = 30

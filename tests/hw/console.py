@@ -1,0 +1,33 @@
+"""The serial line of a board, bare."""
+
+import time
+
+
+class Console:
+    """The bare serial line: what a person at a terminal sees and types."""
+
+    def __init__(self, url):
+        import serial
+
+        self.serial = serial.serial_for_url(url, baudrate=115200, timeout=0.1)
+        self.seen = b""
+
+    def write(self, data):
+        self.serial.write(data)
+
+    def expect(self, text, timeout=30):
+        """Wait for `text`; what came before it."""
+        end = time.monotonic() + timeout
+        while text not in self.seen:
+            assert time.monotonic() < end, "no %r in %d s: %r" % (text, timeout, self.seen[-500:])
+            self.seen += self.serial.read(4096)
+        before, _, self.seen = self.seen.partition(text)
+        return before
+
+    def prompt(self):
+        """A fresh prompt, whatever ran before."""
+        self.write(b"\r\x03\x02")
+        self.expect(b">>> ")
+        time.sleep(0.2)
+        self.seen = b""
+        self.serial.reset_input_buffer()
