@@ -6,6 +6,7 @@
 
 from array import array
 from micropython import const
+from netstack.core.wire import get16
 
 _WORDS = const(9)
 _NONE = const(0xFFFF)
@@ -105,6 +106,24 @@ class Table:
         """The block filed under self.key, or None."""
         i = _find(self._heads, self._links, self._keys, self.key, _hash(self.key, self._mask))
         return self._objs[i] if i >= 0 else None
+
+    def lookup(self, fr):
+        """Who gets the packet in `fr`: what is connected to its sender first, then what is bound
+        to the address, then to the port alone. Borrows `fr`."""
+        ip = fr.ip
+        buf = fr.buf
+        key = self.key
+        sport = get16(buf, fr.l4)
+        dport = get16(buf, fr.l4 + 2)
+        set_key(key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
+        found = self.find()
+        if found is None:
+            clear_remote(key)
+            found = self.find()
+            if found is None:
+                clear_local(key)
+                found = self.find()
+        return found
 
     def add(self, obj):
         """File `obj` under self.key, which must not be taken. False when the table is full."""

@@ -241,7 +241,7 @@ class UDP:
         if not self._summed(fr, buf, at, size):
             self.stat[_CHECKSUM] += 1
             return
-        endpoint = self._lookup(fr, buf, at)
+        endpoint = self.table.lookup(fr)
         if endpoint is None or (endpoint.nif and endpoint.nif is not fr.nif):
             self.stat[_NOPORT] += 1
             if self.st.icmp4 and fr.ip is self.st.ip4:
@@ -255,23 +255,6 @@ class UDP:
         ip = fr.ip
         acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, size)
         return csum(buf, at, size, acc) == 0xFFFF
-
-    def _lookup(self, fr, buf, at):
-        """Connected endpoints first, then bound to the address, then to the port alone."""
-        ip = fr.ip
-        table = self.table
-        key = table.key
-        sport = get16(buf, at)
-        dport = get16(buf, at + 2)
-        set_key(key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
-        found = table.find()
-        if found is None:
-            clear_remote(key)
-            found = table.find()
-            if found is None:
-                clear_local(key)
-                found = table.find()
-        return found
 
     def error(self, ip, buf, at, l4, errno, hard):
         """An ICMP error about a datagram we sent (RFC 1122 4.1.3.3)."""

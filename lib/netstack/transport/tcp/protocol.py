@@ -7,7 +7,7 @@ from array import array
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, get16, load32, move32, sub32
-from netstack.transport.demux import Table, clear_local, clear_remote, set_key
+from netstack.transport.demux import Table, clear_remote, set_key
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
@@ -231,7 +231,7 @@ class TCP:
         if bad:
             self.stat[bad] += 1
             return
-        found = self._lookup(fr)
+        found = self.table.lookup(fr)
         if found is None:
             self.stat[_NOPORT] += 1
             reset(self, fr)
@@ -239,23 +239,6 @@ class TCP:
         found.input(fr, seg)
         if found.reopen:
             self._reopen(found, fr)
-
-    def _lookup(self, fr):
-        ip = fr.ip
-        buf = fr.buf
-        table = self.table
-        key = table.key
-        sport = get16(buf, fr.l4)
-        dport = get16(buf, fr.l4 + 2)
-        set_key(key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
-        found = table.find()
-        if found is None:
-            clear_remote(key)
-            found = table.find()
-            if found is None:
-                clear_local(key)
-                found = table.find()
-        return found
 
     def _reopen(self, conn, fr):
         """A SYN has come for a connection in TIME-WAIT, beyond its numbers."""
