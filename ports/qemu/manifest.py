@@ -1,6 +1,10 @@
 # Frozen into every board of this port. What is not there is left out; NETSTACK=0 in make's
 # command line builds a board without the stack.
+#
+#   kernels  see lib/manifest.py
 import os
+
+options.defaults(kernels=("32",))
 
 include("$(MPY_DIR)/extmod/asyncio")
 
@@ -12,4 +16,4 @@ if os.environ.get("NETSTACK", "1") != "0":
         if os.path.exists(os.path.join(_lib, _face)):
             module(_face, base_path=_lib)
     if os.path.exists(os.path.join(_lib, "netstack", "__init__.py")):
-        package("netstack", base_path=_lib)
+        include(os.path.join(_lib, "manifest.py"), kernels=options.kernels)

@@ -10,6 +10,6 @@ def modules(directory):
 
 
 include("$(MPY_DIR)/extmod/asyncio")
-package("netstack", base_path="../../lib")
+include("../../lib/manifest.py")
 freeze("../../lib", modules("../../lib"))
 freeze(".", modules("."))
