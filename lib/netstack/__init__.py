@@ -1,5 +1,7 @@
 # netstack: a TCP/IP stack in MicroPython. Names are loaded when they are first used.
 
+fastpath = True  # False: every packet takes the slow path, which does the same
+
 _NAMES = {
     "Stack": "netstack.core.stack",
     "ping": "netstack.api.ping",

@@ -2,6 +2,7 @@
 # for reading. tests/unix/core/test_kernels.py compares the two.
 
 import struct
+import uctypes
 
 _M32 = 0xFFFFFFFF
 
@@ -191,10 +192,21 @@ def earliest(cb, now):
     return min(waits) if waits else -1
 
 
+def address(words, i, buf):
+    at = uctypes.addressof(buf)
+    words[i] = at & _M32
+    words[i + 1] = at >> 32
+
+
+def tick(words, now):
+    words[1] = words[1] + (now - words[0] & 0x3FFFFFFF) & _M32
+    words[0] = now
+
+
 def put_stamps(buf, at, ticks, cb):
-    buf[at : at + 12] = struct.pack("!BBBBII", 1, 1, 8, 10, ticks[0] + cb[41] & 0xFFFFFFFF, cb[39])
+    buf[at : at + 12] = struct.pack("!BBBBII", 1, 1, 8, 10, ticks[1] + cb[41] & 0xFFFFFFFF, cb[39])
 
 
 def since_echo(ticks, cb, w):
-    d = ticks[0] + cb[41] - w[3] & 0xFFFFFFFF
+    d = ticks[1] + cb[41] - w[3] & 0xFFFFFFFF
     return d if d < 1 << 30 else -1

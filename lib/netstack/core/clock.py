@@ -20,6 +20,13 @@ def later(now: int, ms: int) -> int:
     return (now + ms) & 0x3FFFFFFF
 
 
+@micropython.viper
+def tick(words: ptr32, now: int):
+    """words[0] = now; words[1], a clock of 32 bits, moves on with it."""
+    words[1] = words[1] + ((now - words[0]) & 0x3FFFFFFF)
+    words[0] = now
+
+
 class Timer:
     """One timer: calls `callback()` once when it is due. Made by Timers.new()."""
 

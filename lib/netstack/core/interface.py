@@ -2,7 +2,11 @@
 #
 # The link sits in two slots, `input(fr)` and `output(fr, ethertype, hop, hoff)`, filled by the
 # link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
+#
+# The fast path fills `match` and `w` (transport/match.py): a frame straight from the NIC is
+# offered to it, and only what it does not take is queued for `input`.
 
+import netstack
 from micropython import const
 from netstack.core.wire import add32
 
@@ -28,7 +32,6 @@ class Interface:
 
     def __init__(self, st, nic, name, burst):
         self.st = st
-        self.nic = nic
         self.name = name
         self.mac = nic.mac
         self.mtu = nic.mtu
@@ -37,7 +40,13 @@ class Interface:
         self.hostname = None
         self.input = None
         self.output = None
+        self.prepare = None  # (buf, at, ethertype, hop, hoff): write a header once for many frames
         self.resolve = {}
+        self.known = {}
+        self.match = None
+        self.w = None
+        self._offer = self._match  # bound once: that allocates
+        self.use(nic)
         self.v4 = None  # the IPv4 address state, filled by inet/ipv4
         self.stat = st.counters(name, NAMES)
         self._rx = [None] * burst  # a batch: _got frames, _done of them handed up
@@ -47,45 +56,69 @@ class Interface:
         self._txhead = 0
         self.queued = 0
 
+    def use(self, nic):
+        """Have this NIC from now on: one that wraps the first, say. Its link address stays."""
+        self.nic = nic
+        self.send = nic.send
+        self._recv = nic.recv
+
     def poll(self):
         """Drain the NIC into frames, then hand them up. True when there may be more."""
         if self.queued:
             self._drain()
         more = True
+        take = self.match and netstack.fastpath and self._offer
         if self._done == self._got:  # else an exception has left some of the last batch
-            more = self._fetch()
+            more = self._fetch(take)
         while self._done < self._got:
             fr = self._rx[self._done]
             self._done += 1
-            fr.nif = self
-            self.stat[_IN] += 1
-            add32(self.stat, _IN_BYTES, fr.end - fr.l2)
             try:
-                self.input(fr)
+                if not (take and take(fr.buf, fr.end - _LEAD)):
+                    self._hand_up(fr)
             finally:
                 self.st.pool.release(fr)
         return more
 
-    def _fetch(self):
-        """Move frames from the NIC to _rx. True when there may be more."""
+    def _hand_up(self, fr):
+        fr.nif = self
+        self.stat[_IN] += 1
+        add32(self.stat, _IN_BYTES, fr.end - fr.l2)
+        self.input(fr)
+
+    def _match(self, buf, n):
+        """Offer the frame of `n` bytes at buf[_LEAD] to the fast path; 0: it does not want it."""
+        kind = self.match(buf, n, self.w, self.st.w)
+        return self.st.kinds[kind](buf) if kind else 0
+
+    def _fetch(self, take):
+        """Move frames from the NIC to _rx, but for those the fast path takes at once. True when
+        there may be more."""
         pool = self.st.pool
+        recv = self._recv
         rx = self._rx
         self._done = self._got = n = 0
-        while n < len(rx):
-            # The first one even out of the reserve: otherwise frames that are held for neighbours
-            # could keep out the very answers that let them go.
-            fr = pool.alloc(n == 0)
-            if fr is None:
-                return n > 0
-            size = self.nic.recv(fr.buf, _LEAD)
+        # The first one even out of the reserve: otherwise frames that are held for neighbours
+        # could keep out the very answers that let them go.
+        fr = pool.alloc(True)
+        if fr is None:
+            return False
+        for _ in range(len(rx)):
+            size = recv(fr.buf, _LEAD)
             if size <= 0:
                 pool.release(fr)
                 return False
+            if take and n == 0 and take(fr.buf, size):
+                continue
             fr.l2 = _LEAD
             fr.end = _LEAD + size
             rx[n] = fr
             n += 1
             self._got = n
+            fr = pool.alloc()
+            if fr is None:
+                return True
+        pool.release(fr)
         return True
 
     def transmit(self, fr):
@@ -110,7 +143,7 @@ class Interface:
 
     def _send(self, fr):
         size = fr.end - fr.l2
-        n = self.nic.send(fr.buf, fr.l2, size)
+        n = self.send(fr.buf, fr.l2, size)
         if n == 0:
             self.stat[_OUT_BUSY] += 1
             return False

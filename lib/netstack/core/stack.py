@@ -8,7 +8,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.clock import Timers
+from netstack.core.clock import Timers, tick
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
 from netstack.core.random import Random
@@ -17,6 +17,11 @@ from time import ticks_ms
 _MASK = const(0x3FFFFFFF)
 _LINK_MS = const(500)  # how often the NIC is asked for its link state
 _FRAME = const(1636)
+_NOW = const(0)
+_HOPS = const(2)
+_FAST_IN = const(32)  # frames the fast path took, and sent
+_FAST_OUT = const(33)
+_WORDS = const(44)
 
 
 class Stack:
@@ -36,12 +41,17 @@ class Stack:
         self.spent = frames * (mtu + 136)  # bytes of the budget in use
         self.clock = clock
         self.now = clock() & _MASK
+        # 0 now  1 milliseconds since then, 32 bits wide  2 changes of routes and neighbours
+        # 3 the last IPv4 identification; the rest belongs to the fast path, transport/match.py
+        self.w = array("I", bytes(4 * _WORDS))
+        self.w[_NOW] = self.now
         self.random = Random(seed)
         self.pool = Pool(frames, mtu)
         self.burst = frames // 2
         self.nifs = []
         self.timers = Timers()
         self.ethertypes = {}  # ethertype -> input(fr)
+        self.match = None  # the fast path: transport/match.py
         self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
@@ -67,6 +77,7 @@ class Stack:
         result = {}
         for name, (names, values) in self.names.items():
             result[name] = {names[i]: values[i] for i in range(len(names))}
+        result["fast"] = {"in": self.w[_FAST_IN], "out": self.w[_FAST_OUT]}
         pool = self.pool
         result["pool"] = {
             "frames": pool.count,
@@ -86,6 +97,8 @@ class Stack:
         attach_link(nif)
         if self.ip4:
             self.ip4.attach_nif(nif)
+        if self.match:
+            self.match.attach_nif(nif)
         self.nifs.append(nif)
         if not self._link_timer.active:
             self._link_timer.start(self.now, _LINK_MS)
@@ -93,8 +106,13 @@ class Stack:
 
     def notify(self, nif, event):
         """Tell everyone who watches that an interface's link or address changed."""
+        self.rerouted()
         for watcher in self.watchers:
             watcher(nif, event)
+
+    def rerouted(self):
+        """A route or the link address of a neighbour may have changed: who keeps one asks anew."""
+        self.w[_HOPS] += 1
 
     # -- memory -----------------------------------------------------------------------------
 
@@ -129,6 +147,7 @@ class Stack:
         self.lock += 1
         if self.lock == 1:
             self.now = self.clock() & _MASK
+            tick(self.w, self.now)
 
     def leave(self):
         try:
@@ -173,6 +192,7 @@ class Stack:
         self.lock = 1
         self.missed = False
         self.now = now & _MASK
+        tick(self.w, self.now)
         more = False
         wait = -1
         try:

@@ -67,6 +67,16 @@ def sub32(a: ptr32, i: int, b: ptr32, j: int) -> int:
 
 
 @micropython.viper
+def address(words: ptr32, i: int, buf):
+    """words[i], words[i + 1] = where `buf` lies in memory, low word first; the collector moves
+    nothing, so that holds as long as `buf` lives."""
+    p = ptr32(int(words) + (i << 2))
+    at = int(ptr8(buf))
+    p[0] = at
+    p[1] = (at >> 16) >> 16
+
+
+@micropython.viper
 def same(a: ptr8, i: int, b: ptr8, j: int, n: int) -> bool:
     """Are the `n` bytes at a[i] and b[j] equal?"""
     k = 0

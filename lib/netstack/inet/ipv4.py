@@ -32,6 +32,7 @@ _DST = const(16)
 _DF = const(0x40)
 _UDP = const(17)
 _BOOTPC = const(68)
+_IP_ID = const(3)  # of Stack.w: the identification last used
 _ALL = b"\xff\xff\xff\xff"
 _ALL_HOSTS = b"\xe0\0\0\1"  # RFC 1112 section 4: every host belongs to it
 
@@ -96,7 +97,7 @@ class IPv4:
         self.protocols = {}  # protocol number -> object with input(fr) and error(...)
         self.stat = st.counters("ipv4", NAMES)
         self.default = None  # the interface the default route prefers
-        self._id = st.random.bits16()
+        st.w[_IP_ID] = st.random.bits16()
         st.ip4 = self
         st.ethertypes[_ETHERTYPE] = self.input
         for nif in st.nifs:
@@ -324,15 +325,37 @@ class IPv4:
             return out.output(fr, _ETHERTYPE, v4.gw, 0)
         return out.output(fr, _ETHERTYPE, dst, 0)
 
+    def prepare(self, buf, at, src, dst, proto, ttl, tos):
+        """Write link and IPv4 header of packets to `dst` in front of buf[at], to be used again
+        until Stack.rerouted(): length, identification and checksum are 0. Returns the interface;
+        None when the neighbour must be asked first, or the link has no such headers."""
+        out = self.route(dst, 0)
+        if out is None or out.prepare is None:
+            return None
+        at -= _HDR
+        self._fields(buf, at, src, dst, proto, ttl, tos)
+        put16(buf, at + _TOTAL, 0)
+        put16(buf, at + _ID, 0)
+        v4 = out.v4
+        hop = dst
+        if not zero(v4.gw, 0, 4) and not self._direct(dst, v4):
+            hop = v4.gw
+        return out if out.prepare(buf, at, _ETHERTYPE, hop, 0) else None
+
     def _direct(self, dst, v4):
         return dst[0] >= 224 or _on_link(dst, 0, v4.addr, v4.mask)
 
     def _header(self, buf, at, n, src, dst, proto, ttl, tos):
-        self._id = (self._id + 1) & 0xFFFF
+        w = self.st.w
+        w[_IP_ID] = (w[_IP_ID] + 1) & 0xFFFF
+        self._fields(buf, at, src, dst, proto, ttl, tos)
+        put16(buf, at + _TOTAL, n)
+        put16(buf, at + _ID, w[_IP_ID])
+        put_csum(buf, at + _SUM, csum(buf, at, _HDR, 0))
+
+    def _fields(self, buf, at, src, dst, proto, ttl, tos):
         buf[at] = 0x45
         buf[at + 1] = tos
-        put16(buf, at + _TOTAL, n)
-        put16(buf, at + _ID, self._id)
         buf[at + _FRAG] = _DF
         buf[at + _FRAG + 1] = 0
         buf[at + _TTL] = ttl
@@ -340,7 +363,6 @@ class IPv4:
         put16(buf, at + _SUM, 0)
         copy(buf, at + _SRC, src, 0, 4)
         copy(buf, at + _DST, dst, 0, 4)
-        put_csum(buf, at + _SUM, csum(buf, at, _HDR, 0))
 
     # -- errors -----------------------------------------------------------------------------
 

@@ -65,6 +65,7 @@ class ARP:
         self._defended = 0
         self._timer = self.st.timers.new(self._tick)
         nif.resolve[_IPV4] = self.resolve
+        nif.known[_IPV4] = self.known
 
     # -- output -----------------------------------------------------------------------------
 
@@ -84,6 +85,16 @@ class ARP:
             copy(buf, fr.l2, self.macs, 6 * i, 6)
         self.nif.transmit(fr)
         return 0
+
+    def known(self, hop, hoff, buf, at):
+        """Write the neighbour's link address to buf[at]; False when it must be asked for. Whoever
+        keeps it asks again when Stack.rerouted() was called."""
+        i = find(self.ips, _SIZE, 4, hop, hoff)
+        if i < 0 or self.states[i] < _FRESH or hop[hoff] >= 224:
+            return False
+        self.used[i] = 1
+        copy(buf, at, self.macs, 6 * i, 6)
+        return True
 
     def _map_group(self, buf, at, hop, hoff):
         if hop[hoff] == 255:
@@ -134,6 +145,7 @@ class ARP:
         if best >= 0:
             self.stat[_EVICTED] += 1
             self.misses[best] = 0
+            self.st.rerouted()
         return best
 
     def _ask(self, i, unicast=False):
@@ -237,6 +249,8 @@ class ARP:
             if i < 0:
                 return
             copy(self.ips, 4 * i, buf, at + _SPA, 4)
+        if not same(self.macs, 6 * i, buf, at + _SHA, 6):
+            self.st.rerouted()
         copy(self.macs, 6 * i, buf, at + _SHA, 6)
         self.states[i] = _FRESH
         self.since[i] = self.st.now
@@ -275,8 +289,11 @@ class ARP:
                 age = elapsed(now, self.since[i])
                 if age >= _AGE_MS:
                     self.states[i] = _FREE
-                elif age >= _AGE_MS - _REFRESH_MS and self.used[i] and self.tries[i] < 2:
-                    self._ask(i, True)
+                    self.st.rerouted()
+                elif age >= _AGE_MS - _REFRESH_MS:
+                    self.st.rerouted()  # is it still used?
+                    if self.used[i] and self.tries[i] < 2:
+                        self._ask(i, True)
         if live:
             self._start()
 
@@ -302,10 +319,12 @@ class ARP:
         copy(self.ips, 4 * i, ip, 0, 4)
         copy(self.macs, 6 * i, mac, 0, 6)
         self.states[i] = _STATIC
+        self.st.rerouted()
         self._send_held(i)
 
     def flush(self):
         """Forget every neighbour but the static ones, and drop what waits for them."""
+        self.st.rerouted()
         for i in range(_SIZE):
             if self.states[i] != _STATIC:
                 self.states[i] = _FREE

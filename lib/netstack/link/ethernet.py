@@ -25,6 +25,7 @@ class Ethernet:
         self.stat = nif.st.counters(nif.name + ".ethernet", NAMES)
         nif.input = self.input
         nif.output = self.output
+        nif.prepare = self.prepare
 
     def input(self, fr):
         """Borrows `fr`."""
@@ -54,6 +55,15 @@ class Ethernet:
         copy(fr.buf, at + 6, self.nif.mac, 0, 6)
         put16(fr.buf, at + 12, ethertype)
         return self.nif.resolve[ethertype](fr, hop, hoff)
+
+    def prepare(self, buf, at, ethertype, hop, hoff):
+        """Write the header of frames to a neighbour in front of buf[at], to be used again until
+        Stack.rerouted(). False when its link address is not known."""
+        at -= _HDR
+        copy(buf, at + 6, self.nif.mac, 0, 6)
+        put16(buf, at + 12, ethertype)
+        known = self.nif.known.get(ethertype)
+        return known is not None and known(hop, hoff, buf, at)
 
     def send_to(self, fr, mac, moff, ethertype):
         """Send the packet from l3 to a station whose address is known. Takes `fr`."""

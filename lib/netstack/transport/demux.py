@@ -3,10 +3,14 @@
 #
 # A key is nine words: local port << 16 | remote port, local address, remote address; an IPv4
 # address is mapped as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), a wildcard is all zero.
+#
+# For the fast path a table has its places in memory in an array `w`, which lives as long as it:
+#   0 mask  1, 2 heads  3, 4 links  5, 6 keys  7, 8 blocks: for each entry the address (low word,
+#   high word) of the array `cb` of what is filed there; 0: it has none
 
 from array import array
 from micropython import const
-from netstack.core.wire import get16
+from netstack.core.wire import address, get16
 
 _WORDS = const(9)
 _NONE = const(0xFFFF)
@@ -91,21 +95,28 @@ class Table:
         self.limit = limit
         self.count = 0
         self.key = array("I", bytes(4 * _WORDS))  # the key being looked up
+        self.w = array("I", bytes(36))
         self._make(size)
 
     def _make(self, size):
-        self._mask = size - 1
         self._heads = array("H", [_NONE] * size)
         self._links = array("H", [i + 1 for i in range(size)])
         self._links[size - 1] = _NONE
         self._keys = array("I", bytes(4 * _WORDS * size))
-        self._objs = [None] * size
+        self._blocks = array("I", bytes(8 * size))
+        self.objs = [None] * size
         self._unused = 0
+        w = self.w
+        w[0] = size - 1
+        address(w, 1, self._heads)
+        address(w, 3, self._links)
+        address(w, 5, self._keys)
+        address(w, 7, self._blocks)
 
     def find(self):
         """The block filed under self.key, or None."""
-        i = _find(self._heads, self._links, self._keys, self.key, _hash(self.key, self._mask))
-        return self._objs[i] if i >= 0 else None
+        i = _find(self._heads, self._links, self._keys, self.key, _hash(self.key, self.w[0]))
+        return self.objs[i] if i >= 0 else None
 
     def lookup(self, fr):
         """Who gets the packet in `fr`: what is connected to its sender first, then what is bound
@@ -128,7 +139,7 @@ class Table:
     def add(self, obj):
         """File `obj` under self.key, which must not be taken. False when the table is full."""
         if self._unused == _NONE:
-            if len(self._objs) * 2 > self.limit:
+            if len(self.objs) * 2 > self.limit:
                 return False
             self._grow()
         i = self._unused
@@ -141,14 +152,17 @@ class Table:
         keys = self._keys
         for k in range(_WORDS):
             keys[i * _WORDS + k] = key[at + k]
-        self._objs[i] = obj
-        bucket = _hash(self.key, self._mask)
+        self.objs[i] = obj
+        block = getattr(obj, "cb", None)
+        if block is not None:
+            address(self._blocks, 2 * i, block)
+        bucket = _hash(self.key, self.w[0])
         self._links[i] = self._heads[bucket]
         self._heads[bucket] = i
 
     def _grow(self):
         keys = self._keys
-        objs = self._objs
+        objs = self.objs
         wanted = array("I", self.key)
         self._make(2 * len(objs))
         for i in range(len(objs)):
@@ -162,7 +176,7 @@ class Table:
 
     def remove(self):
         """Take out what is filed under self.key."""
-        bucket = _hash(self.key, self._mask)
+        bucket = _hash(self.key, self.w[0])
         found = _find(self._heads, self._links, self._keys, self.key, bucket)
         if found < 0:
             return
@@ -173,13 +187,14 @@ class Table:
             while self._links[i] != found:
                 i = self._links[i]
             self._links[i] = self._links[found]
-        self._objs[found] = None
+        self.objs[found] = None
+        self._blocks[2 * found] = self._blocks[2 * found + 1] = 0
         self._links[found] = self._unused
         self._unused = found
         self.count -= 1
 
     def __iter__(self):
         """Every block, in no order."""
-        for obj in self._objs:
+        for obj in self.objs:
             if obj is not None:
                 yield obj

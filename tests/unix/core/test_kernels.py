@@ -32,6 +32,24 @@ EDGES = (
 GUARD = 0xA5
 
 
+def test_address():
+    got = array("I", bytes(16))
+    want = array("I", bytes(16))
+    for buf in (bytearray(1), array("I", [1]), b"constant"):
+        wire.address(got, 1, buf)
+        ref.address(want, 1, buf)
+        assert got == want and got[1], (got, want)
+
+
+def test_tick():
+    got = array("I", [5, 0xFFFFFFF0])
+    want = array("I", got)
+    for now in (5, 6, 0x3FFFFFFF, 0, 100):
+        clock.tick(got, now)
+        ref.tick(want, now)
+        assert got == want, (got, want)
+
+
 def test_csum_every_alignment():
     rnd = bench.Random(1)
     buf = bytearray(rnd.bytes(1512))
@@ -292,12 +310,12 @@ def test_tcp_earliest_deadline():
 
 
 def test_tcp_timestamps():
-    ticks = array("I", [0])
+    ticks = array("I", [0, 0])
     w = array("I", bytes(16))
     cb = array("I", bytes(48 * 4))
     got = bytearray(16)
     want = bytearray(16)
-    for ticks[0] in EDGES:
+    for ticks[1] in EDGES:
         for cb[41] in EDGES:
             for x in EDGES:
                 w[3] = cb[39] = x

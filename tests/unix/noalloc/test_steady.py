@@ -68,14 +68,14 @@ class Case:
 
     def use(self, frame):
         self.nic.arm(frame)
-        self.p.nif.nic = self.nic
+        self.p.nif.use(self.nic)
 
     def measure(self, run):
         got = _allocated(run)
         assert self.st.nomem == 0, "MemoryError inside poll()"
         assert got == 0, "%d bytes allocated by %d packets" % (got, COUNT)
         self.p.clock.ms = self.now
-        self.p.nif.nic = self.p.nic
+        self.p.nif.use(self.p.nic)
 
     def poll(self):
         """A burst of frames in a poll of its own, and a millisecond of time."""

@@ -83,13 +83,13 @@ def _start(**kw):
     f.clock.start = 0
     f.peer.poll()
     nic = NIC(f.peer.nic.mac)
-    f.peer.nif.nic = nic
+    f.peer.nif.use(nic)
     return f, nic
 
 
 def _finish(f, nic, now):
     f.clock.ms = now
-    f.peer.nif.nic = f.peer.nic
+    f.peer.nif.use(f.peer.nic)
     assert f.st.nomem == 0, "MemoryError inside poll()"
     assert f.conn.state == 4 and f.conn.error == 0
     f.peer.take()

@@ -10,6 +10,8 @@ from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import cubic, reno, tlp
 from netstack.transport.tcp.rto import set_rto
 
+_LEN = const(1)  # a word of Ring.w
+
 _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
@@ -176,7 +178,7 @@ def _early(conn):
     flight = in_flight(conn)
     if flight >= 4 * mss or conn.board.sacked < flight - mss:
         return False
-    more = conn.tx.len if conn.tx else 0
+    more = conn.tx.w[_LEN] if conn.tx else 0
     if more > cb[_SND_WND]:
         more = cb[_SND_WND]
     return more - flight < mss

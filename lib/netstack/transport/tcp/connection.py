@@ -11,15 +11,15 @@
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
-#   52 TLP_END
+#   52 TLP_END  53..63 of fast.py
 # Memory: about 500 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
 from array import array
 from micropython import const
 from netstack.core.ring import Ring
-from netstack.core.wire import move32, sub32
-from netstack.transport.tcp import options
+from netstack.core.wire import address, move32, sub32
+from netstack.transport.tcp import fast, options
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
@@ -40,6 +40,8 @@ _TIME_WAIT = const(10)
 _RST = const(4)
 _ACK = const(16)
 
+_LEN = const(1)  # a word of Ring.w
+
 _ISS = const(0)
 _SND_UNA = const(1)
 _SND_NXT = const(2)
@@ -57,8 +59,13 @@ _T_2MSL = const(28)
 _T_OUTPUT = const(30)
 _FLAGS = const(31)
 _STATE = const(37)
-_WORDS = const(53)
+_FAST = const(53)
+_QUEUED = const(54)
+_RX = const(55)
+_TX = const(57)
+_WORDS = const(100)
 _F_ACK_NOW = const(1)
+_F_CHANGED = const(1 << 25)  # the user is to be told
 
 _EAGAIN = const(11)
 _ENOMEM = const(12)
@@ -129,10 +136,10 @@ class Connection(Controlled):
         self.orphan = False  # the user has closed it
         self.reopen = False  # TIME-WAIT has met a SYN of a new connection
         self.fin_wanted = False  # closed before it was established
-        self.changed = False
         self.deferred = False
         self.notify = None
         self.timer = None
+        self.header = None  # of frames, written in advance: fast.py
         self.congestion = tcp.congestion
 
     # -- OPEN -------------------------------------------------------------------------------
@@ -230,6 +237,7 @@ class Connection(Controlled):
                 self.tx = Ring(self.tx_size)
             except MemoryError:
                 return -_ENOMEM
+            address(self.cb, _TX, self.tx.w)
         n = self.tx.write(buf, off, n)
         if n == 0:
             return -_EAGAIN
@@ -238,7 +246,7 @@ class Connection(Controlled):
 
     def available(self):
         """Bytes that recv() would give now."""
-        return self.rx.len if self.rx and not self.deaf else 0
+        return self.rx.w[_LEN] if self.rx and not self.deaf else 0
 
     @property
     def eof(self):
@@ -251,7 +259,7 @@ class Connection(Controlled):
         n = self.peek(buf, off, n)
         if n > 0:
             self.rx.skip(n)
-            if self.rx.len == 0 and not (self.ranges and self.ranges.n):
+            if self.rx.w[_LEN] == 0 and not (self.ranges and self.ranges.n):
                 self.rx.rewind()
             self._update_window()
         return n
@@ -291,6 +299,7 @@ class Connection(Controlled):
         if self.rx is None:
             try:
                 self.rx = Ring(self.rx_size)
+                address(self.cb, _RX, self.rx.w)
             except MemoryError:
                 self.st.nomem += 1
         return self.rx
@@ -315,8 +324,9 @@ class Connection(Controlled):
     def shutdown_recv(self):
         """No more data to us: what has come or will come is thrown away."""
         self.deaf = True
+        self.cb[_FAST] = 0
         if self.rx:
-            self.rx.skip(self.rx.len)
+            self.rx.skip(self.rx.w[_LEN])
             self._update_window()
 
     def close(self):
@@ -326,7 +336,7 @@ class Connection(Controlled):
             return
         self._unbind()
         self.notify = None
-        unread = self.rx is not None and self.rx.len > 0
+        unread = self.rx is not None and self.rx.w[_LEN] > 0
         self.orphan = True
         if unread and self.state >= _ESTABLISHED and self.state != _TIME_WAIT:
             self.abort()
@@ -351,8 +361,10 @@ class Connection(Controlled):
     def set_state(self, state):
         """The only place where the state changes."""
         self.state = state
-        self.cb[_STATE] = state
-        self.changed = True
+        cb = self.cb
+        cb[_STATE] = state
+        cb[_FAST] = 0
+        cb[_FLAGS] |= _F_CHANGED
 
     def input(self, fr, seg):
         """A segment for this connection. Borrows `fr`."""
@@ -423,17 +435,29 @@ class Connection(Controlled):
         self.st.credit(self.rx_size + self.tx_size)
         self.rx_size = self.tx_size = 0
         self.tx = self.rx = self.ranges = None
+        cb = self.cb
+        cb[_FAST] = cb[_RX] = cb[_RX + 1] = cb[_TX] = cb[_TX + 1] = 0
 
     def _expire(self):
         expire(self)
 
     def run(self):
-        """The end of a batch: send what is due, set the timer, tell the user."""
+        """The end of a batch: tell the user, send what is due, set the timer."""
+        cb = self.cb
+        cb[_QUEUED] = 0
+        if cb[_FLAGS] & _F_CHANGED:
+            cb[_FLAGS] &= ~_F_CHANGED
+            if self.notify:
+                self._tell()
         if self.state:
             output(self)
-            if self.state:
-                arm(self)
-        if self.changed:
-            self.changed = False
-            if self.notify:
-                self.notify(self)
+            arm(self)
+            fast.predict(self)
+
+    def _tell(self):
+        """What the user does now goes out together with the rest."""
+        self.deferred = True
+        try:
+            self.notify(self)
+        finally:
+            self.deferred = False

@@ -30,6 +30,8 @@ _SYN = const(2)
 _RST = const(4)
 _ACK = const(16)
 
+_LEN = const(1)  # a word of Ring.w
+
 _ISS = const(0)
 _SND_UNA = const(1)
 _SND_NXT = const(2)
@@ -60,7 +62,9 @@ _DUPS = const(38)
 _ACK_SENT = const(42)
 _SND_SHIFT = const(43)
 _RCV_SHIFT = const(44)
+_FAST = const(53)
 _F_ACK_NOW = const(1)
+_F_CHANGED = const(1 << 25)
 _F_TIMING = const(4)
 _F_PARTIAL = const(16)
 _F_FIN_SENT = const(32)
@@ -89,6 +93,7 @@ def arrives(conn, seg, fr):
     """A segment for a connection that is not closed. Borrows `fr`."""
     conn.st.defer(conn)
     cb = conn.cb
+    cb[_FAST] = 0
     cb[_RCVD_AT] = conn.st.now
     cb[_PROBES] = 0
     seg.echo = False
@@ -321,7 +326,7 @@ def _check_ack(conn, seg, fr):
         _challenge(conn)
         return False
     if acked > 0:
-        _advance(conn, seg, acked)
+        advance(conn, seg, acked)
     elif acked == 0 and not cb[_FLAGS] & _F_SACK:
         _maybe_duplicate(conn, seg)
     if cb[_FLAGS] & _F_PROBED and acked >= 0 and tlp.lost(conn, seg, fr.buf, acked):
@@ -333,21 +338,21 @@ def _check_ack(conn, seg, fr):
     return _closing_ack(conn)
 
 
-def _advance(conn, seg, acked):
+def advance(conn, seg, acked):
     """SND.UNA moves on."""
     cb = conn.cb
     move32(cb, _SND_UNA, seg.w, _SEG_ACK)
     measured = _measure(conn, seg)
     data = acked
-    queued = conn.tx.len if conn.tx else 0
+    queued = conn.tx.w[_LEN] if conn.tx else 0
     if data > queued:  # our FIN is behind the data
         data = queued
         cb[_FLAGS] &= ~_F_TIMING
     if data:
         conn.tx.skip(data)
-        if conn.tx.len == 0:
+        if conn.tx.w[_LEN] == 0:
             conn.tx.rewind()
-        conn.changed = True
+        cb[_FLAGS] |= _F_CHANGED
     if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
         move32(cb, _SND_NXT, cb, _SND_UNA)
     if measured:
@@ -462,10 +467,10 @@ def _text(conn, seg, fr):
             conn.tcp.stat[_OUT_OF_ORDER] += 1
             cb[_DUPS] += 1
         return
-    conn.changed = True
+    cb[_FLAGS] |= _F_CHANGED
     cb[_DUPS] = 0
     if conn.deaf:
-        conn.rx.skip(conn.rx.len)
+        conn.rx.skip(conn.rx.w[_LEN])
     if seg.len > cb[_RCV_MSS]:
         cb[_RCV_MSS] = seg.len
     cb[_UNACKED] += got
@@ -492,7 +497,7 @@ def _check_fin(conn, seg):
     if sub32(cb, _RCV_ADV, cb, _RCV_NXT) < 0:
         move32(cb, _RCV_ADV, cb, _RCV_NXT)
     cb[_FLAGS] |= _F_ACK_NOW
-    conn.changed = True
+    cb[_FLAGS] |= _F_CHANGED
     state = conn.state
     if state == _ESTABLISHED:
         conn.set_state(_CLOSE_WAIT)

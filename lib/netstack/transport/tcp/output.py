@@ -9,6 +9,7 @@
 # The send ring is read again for retransmissions; SND.UNA is at its head. SND.NXT goes back to
 # SND.UNA after a timeout, SND.MAX remembers how far it had come.
 
+import netstack
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
@@ -27,6 +28,8 @@ _FIN = const(1)
 _SYN = const(2)
 _PSH = const(8)
 _ACK = const(16)
+
+_LEN = const(1)  # a word of Ring.w
 
 _ISS = const(0)
 _SND_UNA = const(1)
@@ -48,6 +51,7 @@ _SENT_AT = const(32)
 _FLAGS = const(31)
 _SCRATCH = const(36)
 _DUPS = const(38)
+_FAST = const(53)
 _F_ACK_NOW = const(1)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -80,7 +84,8 @@ def output(conn):
         _holes(conn, cb, False)
     if cb[_FLAGS] & _F_PROBE:
         _tail(conn, cb)
-    while _more(conn, cb):
+    fast = cb[_FAST] and netstack.fastpath and conn.tcp.fast
+    while not (fast and fast.send(conn)) and _more(conn, cb):
         pass
     if recovering:
         _holes(conn, cb, True)
@@ -144,7 +149,7 @@ def _again(conn, cb):
 def _resend(conn, cb, off):
     """A segment from `off` bytes behind SND.UNA once more; not what the peer has. Returns its
     length, -1 when there was no frame for it."""
-    queued = conn.tx.len if conn.tx else 0
+    queued = conn.tx.w[_LEN] if conn.tx else 0
     n = queued - off
     mss = cb[_SND_MSS]
     if n > mss:
@@ -212,7 +217,7 @@ def _more(conn, cb):
     off = sub32(cb, _SND_NXT, cb, _SND_UNA)
     if conn.board and conn.board.ranges.n:
         off = _skip(conn, cb, off)
-    queued = conn.tx.len if conn.tx else 0
+    queued = conn.tx.w[_LEN] if conn.tx else 0
     left = queued - off
     if left <= 0 and not (left == 0 and _owes_fin(conn)):
         return False
@@ -315,7 +320,7 @@ def probe(conn):
     """One byte beyond a closed window (RFC 9293 3.8.6.1). SND.NXT stays: the byte is sent again
     with the rest when the window opens."""
     cb = conn.cb
-    if conn.tx and conn.tx.len and emit(conn, _ACK, _SND_UNA, 0, 1):
+    if conn.tx and conn.tx.w[_LEN] and emit(conn, _ACK, _SND_UNA, 0, 1):
         move32(cb, _SND_NXT, cb, _SND_UNA)
         if sub32(cb, _SND_MAX, cb, _SND_UNA) < 1:
             add32(cb, _SND_MAX, 1)

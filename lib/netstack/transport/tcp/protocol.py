@@ -3,12 +3,12 @@
 #
 # input: IPv4.input -> TCP.input -> Segment.parse -> Connection.input / Listener.input / reset
 
-from array import array
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
 from netstack.transport.tcp.connection import Connection
+from netstack.transport.tcp.fast import Fast
 from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
 
@@ -24,6 +24,7 @@ _ISS = const(0)
 _SND_UNA = const(1)
 _SND_MAX = const(3)
 _TS_OFFSET = const(41)
+_FAST = const(53)
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
 
@@ -81,8 +82,6 @@ class TCP:
         self.timestamps = True
         self.sack = True
         self.congestion = "cubic"  # of new connections
-        self.ticks = array("I", [0])  # milliseconds, for timestamps
-        self.ticked_at = st.now
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet
         self._waiting = []  # connections in TIME-WAIT, oldest first
@@ -93,6 +92,7 @@ class TCP:
         self._old = None  # the control block of the connection that a new one takes over from
         self._challenged = 0
         self._challenge_at = st.now
+        self.fast = Fast(self)
         st.tcp = self
         st.ip4.protocols[_PROTO] = self
 
@@ -268,6 +268,7 @@ class TCP:
             return
         # RFC 9293 3.9.2.2, RFC 5461: a hint for an open connection, the end of one being opened
         conn.soft_error = errno
+        conn.cb[_FAST] = 0
         if hard and conn.state == _SYN_SENT:
             conn.fail(errno)
 

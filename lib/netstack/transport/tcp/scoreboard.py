@@ -28,6 +28,10 @@ class Scoreboard:
         self.sure = 0  # below this place it is lost for certain
         self.rescued = False  # this recovery has had its rescue retransmission
 
+    def idle(self):
+        """Is there nothing to keep?"""
+        return not (self.ranges.n or self.high or self.sure or self.lost)
+
     def restart(self):
         """A new recovery: nothing has been sent again yet."""
         self.high = 0

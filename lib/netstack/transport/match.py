@@ -1,0 +1,168 @@
+# The fast path's first step: is this frame for a connection or a socket that we know? Machine code
+# looks at the whole of link and network header and finds the control block, or gives up, and the
+# frame goes the ordinary way (Interface.input), which is the specification of all that is here.
+#
+# Its words in Stack.w:
+#    4..12 KEY (of demux.py)     13 L4 (offset of the transport header)  14 LEN (from there on)
+#   15 ACC (sum of the pseudo header)  16 ROW (in the table)  17, 18 address of the control block
+#   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table  24, 25 counters of IPv4
+#   26, 27 of TCP  28, 29 of UDP  30, 31 numbers of the segment  32 frames taken  33 frames sent
+#   34, 35 counters of the interface  36 bytes of the frame
+# and in Interface.w:
+#    0, 1 link address (2 bytes in the upper half of word 0, then 4)    2 IPv4 address
+#    3 its broadcast address  4, 5 its counters
+#
+# IPv6 joins with a kernel of its own that fills the same words; what follows (tcp/fast.py,
+# udp_fast.py) does not look at the network header.
+
+from array import array
+from micropython import const
+from netstack.core.checksum import copy
+from netstack.core.wire import address
+
+TCP = const(1)  # what match4() answers: index of Stack.kinds
+UDP = const(2)
+
+_TABLES = const(20)
+_STATS4 = const(24)
+_IN = const(32)
+_OUT = const(33)
+_ADDRESS = const(4)  # an event of core/interface.py
+
+
+@micropython.viper
+def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
+    """Look at the frame of `n` bytes at buf[2]: Ethernet, IPv4 without options or fragments, to
+    our address, its header checksum right, for a known TCP connection or UDP socket. Returns
+    TCP or UDP with the words 4..18 and 34..36 filled; 0: the ordinary way."""
+    h = ptr32(int(buf) + 16)
+    if n < 42 or ptr16(int(buf) + 14)[0] != 8 or buf[16] != 0x45:
+        return 0
+    if ptr32(int(buf) + 4)[0] != nif[1] or ptr16(int(buf) + 2)[0] != (nif[0] >> 16) & 0xFFFF:
+        return 0
+    local = h[4]
+    remote = h[3]
+    if local != nif[2] or not local or remote == local or remote == nif[3]:
+        return 0
+    a = buf[28]
+    if a == 0 or a == 127 or a >= 224:
+        return 0
+    if (h[1] >> 16) & 0xFF3F or buf[17] & 3 == 3:  # a fragment; congestion was experienced
+        return 0
+    size = ((buf[18] << 8) | buf[19]) - 20
+    if size < 8 or size + 34 > n:
+        return 0
+    acc = (remote & 0xFFFF) + ((remote >> 16) & 0xFFFF) + (local & 0xFFFF)
+    acc += (local >> 16) & 0xFFFF
+    a = h[0]
+    b = h[1]
+    total = acc + (a & 0xFFFF) + ((a >> 16) & 0xFFFF) + (b & 0xFFFF) + ((b >> 16) & 0xFFFF)
+    a = h[2]
+    total += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
+    total = (total & 0xFFFF) + (total >> 16)
+    if (total & 0xFFFF) + (total >> 16) != 0xFFFF:
+        return 0
+    proto = (a >> 8) & 0xFF
+    if proto == 6:
+        table = w[20] | ((w[21] << 16) << 16)
+    elif proto == 17:
+        table = w[22] | ((w[23] << 16) << 16)
+    else:
+        return 0
+    if not table:
+        return 0
+    w[13] = 36
+    w[14] = size
+    w[15] = acc + (proto << 8) + ((size & 0xFF) << 8) + (size >> 8)
+    w[34] = nif[4]
+    w[35] = nif[5]
+    w[36] = n
+    sport = (buf[36] << 8) | buf[37]
+    dport = (buf[38] << 8) | buf[39]
+    w[4] = (dport << 16) | sport
+    w[5] = 0
+    w[6] = 0
+    w[7] = -65536  # ::ffff:a.b.c.d
+    w[8] = local
+    w[9] = 0
+    w[10] = 0
+    w[11] = -65536
+    w[12] = remote
+    t = ptr32(table)
+    tries = 1 if proto == 6 else 3  # a listener takes the ordinary way
+    while tries:
+        # _hash() and _find() of demux.py
+        key = int(w) + 16
+        x = ptr32(key)[0]
+        end = key + 36
+        p = key + 4
+        while p < end:
+            x = x * 31 + ptr32(p)[0]
+            p += 4
+        x = x ^ ((x >> 15) & 0x1FFFF)
+        x = (x ^ ((x >> 7) & 0x1FFFFFF)) & t[0]
+        i = ptr16((t[1] | ((t[2] << 16) << 16)) + (x << 1))[0]
+        while i != 0xFFFF:
+            p = (t[5] | ((t[6] << 16) << 16)) + i * 36
+            x = key
+            while x < end and ptr32(p)[0] == ptr32(x)[0]:
+                p += 4
+                x += 4
+            if x == end:
+                p = (t[7] | ((t[8] << 16) << 16)) + (i << 3)
+                w[16] = i
+                w[17] = ptr32(p)[0]
+                w[18] = ptr32(p)[1]
+                if not ptr32(p)[0] | ptr32(p)[1]:
+                    return 0
+                return 1 if proto == 6 else 2
+            i = ptr16((t[3] | ((t[4] << 16) << 16)) + (i << 1))[0]
+        tries -= 1
+        w[4] = dport << 16
+        w[11] = 0
+        w[12] = 0
+        if tries == 1:
+            w[7] = 0
+            w[8] = 0
+    return 0
+
+
+class Match:
+    """Made once per stack, by attach()."""
+
+    def __init__(self, st):
+        self.st = st
+        self.w = st.w
+        st.match = self
+        st.kinds = [None, None, None]
+        address(st.w, _STATS4, st.ip4.stat)
+        for nif in st.nifs:
+            self.attach_nif(nif)
+        st.watchers.append(self._changed)
+
+    def add(self, kind, table, stat, handler):
+        """Let frames for what is filed in `table` be offered to handler(buf)."""
+        address(self.w, _TABLES + 2 * (kind - 1), table.w)
+        address(self.w, _STATS4 + 2 * kind, stat)
+        self.st.kinds[kind] = handler
+
+    def attach_nif(self, nif):
+        """An interface whose link is Ethernet takes part."""
+        if nif.prepare is None:
+            return
+        nif.w = array("I", bytes(24))
+        address(nif.w, 4, nif.stat)
+        nif.match = match4
+        self._changed(nif, _ADDRESS)
+
+    def _changed(self, nif, event):
+        if nif.w is None:
+            return
+        copy(nif.w, 2, nif.mac, 0, 6)
+        copy(nif.w, 8, nif.v4.addr, 0, 4)
+        copy(nif.w, 12, nif.v4.bcast, 0, 4)
+
+
+def attach(st):
+    """The fast path of a stack with IPv4."""
+    return st.match or Match(st)

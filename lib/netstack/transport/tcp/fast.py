@@ -1,0 +1,615 @@
+# TCP's fast path: machine code for the segments of a connection on which nothing unusual goes on.
+# What it does is what input.py and output.py do, which are its specification; on any doubt it
+# changes nothing and leaves the segment to them. tests/unix/diff compares the two.
+#
+#   segment()  a segment that continues the text, or acknowledges, or both: header prediction
+#   acked()    what follows when SND.UNA has moved
+#   build()    a full segment of new data, or an ACK
+#
+# Words of the control block:
+#   53 FAST (nothing unusual: set at the end of a batch, cleared by whatever is)
+#   54 QUEUED (run() is due)      55, 56 address of the receive ring's words
+#   57, 58 of the send ring's     59 HOPS (of Stack.w, when the header below was written)
+#   60 size of the receive ring   61 our MSS   62 sum of the IP header
+#   63 sum of the pseudo header and the ports
+# Words of Stack.w: match.py.
+
+from array import array
+from micropython import const
+from netstack.core.checksum import csum
+from netstack.core.move import move
+from netstack.core.wire import add32, address, put16
+from netstack.transport import match
+from netstack.transport.tcp.input import advance
+
+_ESTABLISHED = const(4)
+_PROTO = const(6)
+_HEADROOM = const(120)  # where the text of a frame begins: core/frame.py
+_HEADERS = const(36)  # lead, Ethernet, IPv4
+_TCP = const(20)
+_TS = const(12)
+_TTL = const(24)  # in the header written in advance
+_TOS = const(17)
+
+_ROW = const(16)
+_ACKED = const(19)
+_NUMBERS = const(30)
+_SENT = const(33)
+_HOPS = const(2)
+
+_FLAGS = const(31)
+_BACKOFF = const(21)
+_DUPS = const(38)
+_FAST = const(53)
+_RX = const(55)
+_TX = const(57)
+_PREPARED = const(59)
+_RX_SIZE = const(60)
+_RCV_STEP = const(61)
+_IP_SUM = const(62)
+_TCP_SUM = const(63)
+_F_ACK_NOW = const(1)
+_F_TS = const(256)
+# REXMT, RECOVERY, PARTIAL, FIN_SENT, PEER_FIN, DSACK, PROBE, PROBED: also in the kernels
+_UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
+
+_HANDLED = const(1)  # what segment() answers: bits
+_MOVED = const(2)
+_WORK = const(4)
+
+_NIF_OUT = const(2)  # counters of core/interface.py
+_NIF_OUT_BYTES = const(3)
+
+
+@micropython.viper
+def segment(buf: ptr8, words, move, job) -> int:
+    """The segment that match4() has found. Returns 0: not mine, nothing was changed; else
+    HANDLED, MOVED: SND.UNA is to move by word ACKED, WORK: the connection is to be run."""
+    w = ptr32(words)
+    cb = ptr32(w[17] | ((w[18] << 16) << 16))
+    flags = cb[31]
+    if not cb[53] or flags & 26810:
+        return 0
+    n = w[14]
+    at = int(buf) + w[13]
+    b = ptr8(at)
+    hlen = 32 if flags & 256 else 20
+    if n < hlen or b[12] != hlen << 2 or b[13] & 0xF7 != 0x10:
+        return 0
+    seq = (b[4] << 24) | (b[5] << 16) | (b[6] << 8) | b[7]
+    text = n - hlen
+    if seq != cb[7]:  # RCV.NXT: only what continues the text
+        return 0
+    ack = (b[8] << 24) | (b[9] << 16) | (b[10] << 8) | b[11]
+    if ((cb[3] - ack) >> 31) & 1 or ((ack - cb[1]) >> 31) & 1:
+        return 0
+    acked = (ack - cb[1]) & 0x3FFFFFFF
+    wnd = ((b[14] << 8) | b[15]) << cb[43]
+    if not wnd or not cb[12] or acked >= 0x20000000:
+        return 0
+    if not text and not acked and not flags & 1024:
+        return 0  # it may be a duplicate ACK
+    stamp = 0
+    if flags & 256:
+        if b[20] != 1 or b[21] != 1 or b[22] != 8 or b[23] != 10:
+            return 0
+        stamp = (b[24] << 24) | (b[25] << 16) | (b[26] << 8) | b[27]
+        if ((stamp - cb[39]) >> 31) & 1:
+            return 0
+    h = ptr32(at)
+    x = h[0]
+    acc = w[15] + (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+    x = h[1]
+    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+    x = h[2]
+    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+    x = h[3]
+    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+    x = h[4]
+    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+    if flags & 256:
+        x = h[5]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        x = h[6]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        x = h[7]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+    ring = 0
+    if text:
+        ring = cb[55] | ((cb[56] << 16) << 16)
+        if not ring or ((cb[8] - cb[7]) >> 31) & 1 or text > (cb[8] - cb[7]) & 0x3FFFFFFF:
+            return 0
+        r = ptr32(ring)
+        if text > r[2] - r[1]:
+            return 0
+        # the text to its place behind what is in use; nobody sees it there yet
+        j = ptr32(job)
+        to = r[0] + r[1]
+        if to >= r[2]:
+            to -= r[2]
+        first = r[2] - to
+        if first > text:
+            first = text
+        d = (r[3] | ((r[4] << 16) << 16)) + to
+        at += hlen
+        j[0] = d
+        j[1] = (d >> 16) >> 16
+        j[2] = at
+        j[3] = (at >> 16) >> 16
+        j[4] = first
+        acc += int(move(job))
+        if first < text:
+            d = r[3] | ((r[4] << 16) << 16)
+            at += first
+            j[0] = d
+            j[1] = (d >> 16) >> 16
+            j[2] = at
+            j[3] = (at >> 16) >> 16
+            j[4] = text - first
+            x = int(move(job))
+            if first & 1:
+                x = ((x << 8) | (x >> 8)) & 0xFFFF
+            acc += x
+    acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
+    if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
+        return 0
+    # It is good: from here on everything changes.
+    p = ptr32(w[34] | ((w[35] << 16) << 16))
+    p[0] = p[0] + 1
+    p[1] = p[1] + w[36]
+    p = ptr32(w[24] | ((w[25] << 16) << 16))
+    p[0] = p[0] + 1
+    p = ptr32(w[26] | ((w[27] << 16) << 16))
+    p[0] = p[0] + 1
+    w[32] = w[32] + 1
+    now = w[0]
+    cb[34] = now
+    cb[35] = 0
+    if flags & 256 and not ((cb[42] - seq) >> 31) & 1:  # RFC 7323 4.3 (2)
+        cb[39] = stamp
+        cb[40] = w[1]
+    # the window, unless it is older than the last one (RFC 9293 3.10.7.4)
+    if not ((seq - cb[4]) >> 31) & 1 and (seq != cb[4] or not ((ack - cb[5]) >> 31) & 1):
+        cb[12] = wnd
+        if wnd > cb[13]:
+            cb[13] = wnd
+        cb[4] = seq
+        cb[5] = ack
+    if text:
+        r = ptr32(ring)
+        r[1] = r[1] + text
+        cb[7] = seq + text
+        cb[38] = 0
+        flags |= 33554432
+        if text > cb[33]:
+            cb[33] = text
+        x = cb[23] + text
+        cb[23] = x
+        if x >= cb[33] << 1:
+            flags |= 1
+        elif not cb[26]:
+            x = (now + 40) & 0x3FFFFFFF
+            cb[26] = x if x else 1
+        cb[31] = flags
+    result = 1
+    if acked:
+        w[19] = acked
+        p = ptr32(w[30] | ((w[31] << 16) << 16))
+        p[1] = ack
+        if flags & 256:
+            b = ptr8(int(buf) + w[13])
+            p[3] = (b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31]
+        result = 3
+    if not cb[54]:
+        cb[54] = 1
+        result |= 4
+    return result
+
+
+@micropython.viper
+def acked(w: ptr32) -> int:
+    """SND.UNA moves by word ACKED: _advance() of input.py. Returns 0: not mine, nothing was
+    changed; 1: done; 2: done, but congestion avoidance has its say."""
+    cb = ptr32(w[17] | ((w[18] << 16) << 16))
+    ring = cb[57] | ((cb[58] << 16) << 16)
+    n = w[19]
+    if not ring or cb[21]:
+        return 0
+    r = ptr32(ring)
+    if n > r[1]:
+        return 0
+    seg = ptr32(w[30] | ((w[31] << 16) << 16))
+    ack = seg[1]
+    flags = cb[31]
+    now = w[0]
+    # a round-trip time, once for each flight
+    rtt = -1
+    beyond = 0
+    if ack != cb[10] and not ((ack - cb[10]) >> 31) & 1:
+        beyond = 1
+    if flags & 256:
+        d = w[1] + cb[41] - seg[3]
+        if beyond and not (d >> 30) & 3:
+            cb[10] = cb[3]
+            rtt = d & 0x3FFFFFFF
+    elif flags & 4 and beyond:
+        flags &= ~4
+        rtt = (now - cb[22]) & 0x3FFFFFFF
+    if rtt >= 0 and rtt <= 60000:
+        srtt = cb[18]
+        if not srtt:
+            srtt = rtt << 3
+            cb[19] = rtt << 1
+        else:
+            d = rtt - (srtt >> 3)
+            srtt += d
+            if d < 0:
+                d = 0 - d
+            cb[19] = cb[19] + d - (cb[19] >> 2)
+        if srtt <= 0:
+            srtt = 1
+        cb[18] = srtt
+        d = cb[19]
+        if d < 200:
+            d = 200
+        d += srtt >> 3
+        cb[20] = d if d < 60000 else 60000
+    d = r[0] + n
+    if d >= r[2]:
+        d -= r[2]
+    r[1] = r[1] - n
+    r[0] = d if r[1] else 0
+    cb[1] = ack
+    if ((cb[2] - ack) >> 31) & 1:
+        cb[2] = ack
+    # congestion.on_ack()
+    result = 1
+    cb[17] = 0
+    d = ack - cb[9]
+    if not (d >> 31) & 1 and (d >> 29) & 3:
+        cb[9] = ack - 1
+    flight = (cb[3] - ack) & 0x3FFFFFFF
+    mss = cb[14]
+    cwnd = cb[15]
+    if cwnd < (flight + n) << 1:
+        if cwnd < cb[16]:
+            cb[15] = cwnd + (n if n < mss << 1 else mss << 1)
+        else:
+            result = 2
+    # the retransmission timer: tlp.arm()
+    if flight:
+        flags &= ~4096
+        wait = cb[20]
+        if flags & 1024 and cb[18]:
+            pto = cb[18] >> 2
+            if flight <= mss:
+                pto += 200
+            if pto < 20:
+                pto = 20
+            if pto < wait:
+                wait = pto
+                flags |= 4096
+        d = (now + wait) & 0x3FFFFFFF
+        cb[24] = d if d else 1
+    else:
+        cb[24] = 0
+    cb[31] = flags | 33554432
+    return result
+
+
+@micropython.viper
+def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> int:
+    """Build a frame: `kind` 0: an ACK; 1: a full segment of new data; 2: the same, without Nagle.
+    Returns its length; 0: not mine; -1: there is nothing that may be sent now."""
+    w = ptr32(words)
+    flags = cb[31]
+    if not cb[53] or flags & 26810 or cb[59] != w[2]:
+        return 0
+    nxt = cb[2]
+    if nxt != cb[3]:
+        return 0
+    n = 0
+    off = 0
+    ring = 0
+    push = 0
+    if kind:
+        ring = cb[57] | ((cb[58] << 16) << 16)
+        if not ring:
+            return -1
+        off = (nxt - cb[1]) & 0x3FFFFFFF
+        left = ptr32(ring)[1] - off
+        if left <= 0:
+            return -1
+        if cb[17] and not flags & 1024:
+            return 0
+        if not off and (cb[20] - (w[0] - cb[32])) & 0x20000000:
+            return 0  # idle for longer than the RTO
+        room = cb[15]
+        if room > cb[12]:
+            room = cb[12]
+        room -= off
+        n = cb[14]
+        if n > left:
+            n = left
+        if n > room:
+            n = room
+        if n < cb[14]:  # Nagle and silly window avoidance: _worth_it() of output.py
+            if not off or (n == left and kind == 2):
+                return 0
+            if n > 0 and (n << 1 >= cb[13] or flags & 64):
+                return 0
+            return -1
+        if left == n:
+            push = 8
+    # the window to offer: window() of segment.py
+    size = cb[60]
+    free = size
+    d = cb[55] | ((cb[56] << 16) << 16)
+    if d:
+        r = ptr32(d)
+        free = r[2] - r[1]
+    old = cb[8] - cb[7]
+    if (old >> 31) & 1:
+        return 0
+    old = old & 0x3FFFFFFF
+    step = cb[61]
+    if step > size >> 1:
+        step = size >> 1
+    shift = cb[44]
+    if free - old < step:
+        free = old
+    else:
+        free = (free >> shift) << shift
+    if free > 65535 << shift:
+        free = 65535 << shift
+    wnd = free >> shift
+    # headers, as they were written in advance
+    hlen = 32 if flags & 256 else 20
+    to = int(buf) + 84 - hlen
+    p = to
+    x = int(header)
+    d = x + 36 + hlen
+    while x < d:
+        ptr32(p)[0] = ptr32(x)[0]
+        p += 4
+        x += 4
+    w[3] = (w[3] + 1) & 0xFFFF
+    d = w[3]
+    x = 20 + hlen + n
+    b = ptr8(to + 16)
+    b[2] = x >> 8
+    b[3] = x
+    b[4] = d >> 8
+    b[5] = d
+    x = cb[62] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
+    x = (x & 0xFFFF) + (x >> 16)
+    x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
+    b[10] = x
+    b[11] = x >> 8
+    b = ptr8(to + 36)
+    b[4] = nxt >> 24
+    b[5] = nxt >> 16
+    b[6] = nxt >> 8
+    b[7] = nxt
+    x = cb[7]
+    b[8] = x >> 24
+    b[9] = x >> 16
+    b[10] = x >> 8
+    b[11] = x
+    b[13] = 16 | push
+    b[14] = wnd >> 8
+    b[15] = wnd
+    if flags & 256:
+        x = w[1] + cb[41]
+        b[24] = x >> 24
+        b[25] = x >> 16
+        b[26] = x >> 8
+        b[27] = x
+        x = cb[39]
+        b[28] = x >> 24
+        b[29] = x >> 16
+        b[30] = x >> 8
+        b[31] = x
+    x = hlen + n
+    acc = cb[63] + (((x & 0xFF) << 8) | (x >> 8))
+    p = to + 40
+    d = to + 36 + hlen
+    while p < d:
+        x = ptr32(p)[0]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        p += 4
+    if n:  # the text, from `off` behind the head of the ring
+        r = ptr32(ring)
+        j = ptr32(job)
+        x = r[0] + off
+        if x >= r[2]:
+            x -= r[2]
+        first = r[2] - x
+        if first > n:
+            first = n
+        x += r[3] | ((r[4] << 16) << 16)
+        j[0] = p
+        j[1] = (p >> 16) >> 16
+        j[2] = x
+        j[3] = (x >> 16) >> 16
+        j[4] = first
+        acc += int(move(job))
+        if first < n:
+            p += first
+            x = r[3] | ((r[4] << 16) << 16)
+            j[0] = p
+            j[1] = (p >> 16) >> 16
+            j[2] = x
+            j[3] = (x >> 16) >> 16
+            j[4] = n - first
+            x = int(move(job))
+            if first & 1:
+                x = ((x << 8) | (x >> 8)) & 0xFFFF
+            acc += x
+    acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
+    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
+    b[16] = acc
+    b[17] = acc >> 8
+    # what emit() and _send() note
+    cb[8] = cb[7] + free
+    cb[42] = cb[7]
+    cb[23] = 0
+    cb[26] = 0
+    flags &= ~1
+    if n:
+        if not flags & 260:  # neither timestamps nor a segment being timed
+            flags |= 4
+            cb[10] = nxt
+            cb[22] = w[0]
+        cb[2] = nxt + n
+        cb[3] = nxt + n
+        cb[32] = w[0]
+        cb[25] = 0
+        flags &= ~64
+        due = cb[24]
+        if not due or (off and off <= n and flags & 5120 == 1024):
+            # tlp.arm(), tlp.sooner()
+            flags &= ~4096
+            wait = cb[20]
+            if flags & 1024 and cb[18] and not cb[21]:
+                d = cb[18] >> 2
+                if off + n <= cb[14]:
+                    d += 200
+                if d < 20:
+                    d = 20
+                if d < wait:
+                    wait = d
+                    flags |= 4096
+            if not due or flags & 4096:
+                due = (w[0] + wait) & 0x3FFFFFFF
+                cb[24] = due if due else 1
+    cb[31] = flags
+    r = ptr32(w[24] | ((w[25] << 16) << 16))
+    r[10] = r[10] + 1
+    r = ptr32(w[26] | ((w[27] << 16) << 16))
+    r[12] = r[12] + 1
+    w[33] = w[33] + 1
+    return 34 + hlen + n
+
+
+class Fast:
+    """The fast path of a TCP."""
+
+    def __init__(self, tcp):
+        self.st = tcp.st
+        self.job = array("I", bytes(24))
+        first = match.attach(tcp.st)
+        address(tcp.st.w, _NUMBERS, tcp.seg.w)
+        first.add(match.TCP, tcp.table, tcp.stat, self._receiver(tcp))
+
+    def _receiver(self, tcp):
+        # A closure over more than four names would have its arguments put on the heap.
+        words = self.st.w
+        job = self.job
+
+        def receive(buf):
+            done = segment(buf, words, move, job)
+            if done > _HANDLED:
+                conn = tcp.table.objs[words[_ROW]]
+                if done & _WORK:
+                    tcp.st.defer(conn)
+                if done & _MOVED:
+                    more = acked(words)
+                    if not more:
+                        advance(conn, tcp.seg, words[_ACKED])
+                    elif more > 1:
+                        conn.control.avoid(conn, words[_ACKED])
+            return done
+
+        return receive
+
+    def send(self, conn):
+        """Send full segments and a due ACK of a connection. True when nothing is left to be done
+        by output()."""
+        nif = conn.nif
+        if nif.queued or not nif.up or not self._prepared(conn):
+            return False
+        fr = self.st.pool.alloc()
+        if fr is None:
+            return False
+        cb = conn.cb
+        header = conn.header
+        words = self.st.w
+        job = self.job
+        buf = fr.buf
+        send = nif.send
+        at = _HEADROOM - _TCP - 34 - (_TS if cb[_FLAGS] & _F_TS else 0)
+        sent = size = 0
+        kind = 2 if conn.nodelay else 1
+        while True:
+            n = build(buf, cb, header, words, move, job, kind)
+            if n <= 0:
+                if kind and n and cb[_FLAGS] & _F_ACK_NOW:
+                    kind = 0
+                    continue
+                break
+            if send(buf, at, n) != n:  # busy: the interface keeps it
+                fr.l2 = at
+                fr.end = at + n
+                nif.transmit(fr)
+                fr = None
+                break
+            sent += 1
+            size += n
+            if not kind:
+                n = -1
+                break
+        if fr:
+            self.st.pool.release(fr)
+        if sent:
+            nif.stat[_NIF_OUT] += sent
+            add32(nif.stat, _NIF_OUT_BYTES, size)
+        return n == -1
+
+    def _prepared(self, conn):
+        """Is the connection's header up to date, or could it be written anew?"""
+        cb = conn.cb
+        header = conn.header
+        hops = self.st.w[_HOPS]
+        if header is None:
+            header = conn.header = bytearray(_HEADERS + _TCP + _TS)
+        elif cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == conn.tos:
+            return True
+        ip = conn.ip
+        cb[_PREPARED] = hops ^ 1
+        src = conn.laddr
+        nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, conn.ttl, conn.tos)
+        if nif is not conn.nif:
+            return False
+        put16(header, _HEADERS, conn.lport)
+        put16(header, _HEADERS + 2, conn.rport)
+        stamped = cb[_FLAGS] & _F_TS
+        header[_HEADERS + 12] = (_TCP + _TS if stamped else _TCP) << 2
+        header[_HEADERS + 20] = header[_HEADERS + 21] = 1
+        header[_HEADERS + 22] = 8
+        header[_HEADERS + 23] = 10
+        cb[_IP_SUM] = csum(header, 16, 20, 0)
+        acc = ip.pseudo(src, 0, conn.raddr, 0, _PROTO, 0)
+        cb[_TCP_SUM] = csum(header, _HEADERS, 4, acc)
+        cb[_PREPARED] = hops
+        return True
+
+
+def predict(conn):
+    """The end of a batch: may the fast path have what comes next?"""
+    cb = conn.cb
+    if cb[_FAST] or conn.state != _ESTABLISHED:
+        return
+    if (
+        cb[_FLAGS] & _UNUSUAL
+        or cb[_BACKOFF]
+        or cb[_DUPS]
+        or conn.deaf
+        or conn.soft_error
+        or (conn.ranges and conn.ranges.n)
+        or (conn.board and not conn.board.idle())
+    ):
+        return
+    cb[_RX_SIZE] = conn.rx_size
+    cb[_RCV_STEP] = conn.mss
+    cb[_FAST] = 1
