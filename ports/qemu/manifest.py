@@ -2,13 +2,19 @@
 # command line builds a board without the stack.
 #
 #   kernels  see lib/manifest.py
+#   nic      the board's driver, of those in modules/
 import os
 
-options.defaults(kernels=("32",))
+options.defaults(kernels=("32",), nic=None)
+
+_NICS = {"lan9118": "lan9118", "lan9118_thumb": "lan9118", "virtio_net": "virtio_net"}
 
 include("$(MPY_DIR)/extmod/asyncio")
 
-freeze("modules", opt=1)
+for _name in sorted(os.listdir("modules")):
+    _module, _, _ext = _name.partition(".")
+    if _ext == "py" and _NICS.get(_module, options.nic) == options.nic:
+        freeze("modules", _name, opt=1)
 
 _lib = os.path.abspath("../../lib")
 if os.environ.get("NETSTACK", "1") != "0":
