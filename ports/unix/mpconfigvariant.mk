@@ -18,6 +18,8 @@ MPY_CROSS_FLAGS += -march=host
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_watch
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_unwatch
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_on_wait
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_recv
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_send
 
 # port.c keeps the stack running while the REPL waits for a key and a program sleeps.
 LDFLAGS_EXTRA += -Wl,--wrap=mp_hal_stdin_rx_chr -Wl,--wrap=select

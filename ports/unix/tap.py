@@ -1,13 +1,11 @@
-"""TAP NIC of the unix port: Ethernet frames through /dev/net/tun, by ffi to the C library.
-
-No frame allocates: an address is a small int on a 64-bit host, and ffi takes an int for a pointer.
-See Linux's Documentation/networking/tuntap.rst.
+"""TAP NIC of the unix port: Ethernet frames through /dev/net/tun, by ffi to the C library; its recv
+and send are objects of frames.c. See Linux's Documentation/networking/tuntap.rst.
 """
 
 import ffi
 import os
+from array import array
 from micropython import const
-from uctypes import addressof
 
 # include/uapi/asm-generic/fcntl.h, linux/if.h, linux/if_tun.h, linux/sockios.h, asm-generic/poll.h
 _O_RDWR_NONBLOCK_CLOEXEC = const(0x80802)
@@ -22,7 +20,6 @@ _POLLIN = const(1)
 # asm-generic/errno-base.h: MicroPython's `errno` has not all of them
 _EPERM = const(1)
 _ENOENT = const(2)
-_EAGAIN = const(11)
 _EACCES = const(13)
 _EBUSY = const(16)
 _ENODEV = const(19)
@@ -38,15 +35,19 @@ _POLLFD_SIZE = const(8)
 _POLLFD_EVENTS = const(4)
 _WAIT_MAX = const(16)  # NICs that one wait() can watch
 
+# struct tap of frames.c
+_FD = const(0)
+_DROPS = const(2)
+
 _libc = ffi.open(None)
 _open = _libc.func("i", "open", "si")
 _close = _libc.func("i", "close", "i")
 _ioctl = _libc.func("i", "ioctl", "iLP")
 _socket = _libc.func("i", "socket", "iii")
-_read = _libc.func("l", "read", "iPL")
-_write = _libc.func("l", "write", "iPL")
 _poll = _libc.func("i", "poll", "PLi")
 _on_wait = _libc.func("v", "netstack_on_wait", "O")
+_recv = _libc.func("O", "netstack_recv", "P")  # frames.c
+_send = _libc.func("O", "netstack_send", "P")
 _watch = _libc.func("i", "netstack_watch", "i")  # port.c: a frame ends select's wait
 _unwatch = _libc.func("v", "netstack_unwatch", "i")
 
@@ -63,9 +64,10 @@ class TAP:
         self.mac = bytes(mac) if mac is not None else _random_mac()
         self.mtu = mtu
         self.caps = 0
-        self.drops = 0
         self.fileno = -1
-        self._limit = mtu + 18  # Ethernet and VLAN header
+        self._tap = array("q", (-1, mtu + 18, 0))  # the limit: with Ethernet and VLAN header
+        self.recv = _recv(self._tap)
+        self.send = _send(self._tap)
         self._pollfds = bytearray(_POLLFD_SIZE * _WAIT_MAX)
         self._ifreq = bytearray(_IFREQ_SIZE)
         self._ifreq[: len(name)] = name.encode()
@@ -88,6 +90,7 @@ class TAP:
         self._ifreq[_IFREQ_FLAGS + 1] = _IFF_TAP_NO_PI >> 8
         if _ioctl(self.fileno, _TUNSETIFF, self._ifreq) < 0:
             _fail(self.name, os.errno())
+        self._tap[_FD] = self.fileno
         _watch(self.fileno)
 
     def close(self):
@@ -96,27 +99,12 @@ class TAP:
             _close(self.fileno)
         if self._ctl >= 0:
             _close(self._ctl)
-        self.fileno = self._ctl = -1
+        self.fileno = self._ctl = self._tap[_FD] = -1
 
-    def recv(self, buf, off):
-        address = addressof(buf) + off
-        limit = self._limit
-        while True:
-            # One byte more than a frame may have: read() cuts longer ones without a word.
-            n = _read(self.fileno, address, limit + 1)
-            if n <= 0:
-                return 0
-            if n <= limit:
-                return n
-            self.drops += 1
-
-    def send(self, buf, off, n):
-        # No padding to 60 bytes: there is no wire whose minimum a TAP frame could miss.
-        sent = _write(self.fileno, addressof(buf) + off, n)
-        if sent >= 0:
-            return sent
-        code = os.errno()
-        return 0 if code == _EAGAIN else -code
+    @property
+    def drops(self):
+        """Frames that were too long."""
+        return self._tap[_DROPS]
 
     def link(self):
         """1 while the interface is up on the host's side and its TAP is ours."""
