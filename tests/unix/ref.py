@@ -188,7 +188,8 @@ def find_key(heads, links, keys, key, bucket):
 
 
 def earliest(cb, now):
-    waits = [max(0, elapsed(cb[i], now)) for i in range(24, 31) if cb[i] and i != 29]
+    words = [24, 25, 26, 27, 28, 30, 80]
+    waits = [max(0, elapsed(cb[i], now)) for i in words if cb[i]]
     return min(waits) if waits else -1
 
 
@@ -201,6 +202,30 @@ def address(words, i, buf):
 def tick(words, now):
     words[1] = words[1] + (now - words[0] & 0x3FFFFFFF) & _M32
     words[0] = now
+
+
+def note(w, cb, now):
+    n = w[72]
+    record = [list(w[3 * i : 3 * i + 3]) for i in range(n)]
+    if cb[3] == (record[-1][0] if n else cb[1]):
+        return True
+    if n and record[-1][1:] == [now, 0]:
+        record[-1][0] = cb[3]
+    elif n == 24:
+        return False
+    else:
+        record.append([cb[3], now, 0])
+    w[72] = len(record)
+    for i in range(len(record)):
+        for k in range(3):
+            w[3 * i + k] = record[i][k]
+    return True
+
+
+def slide(w, src, dst, n):
+    words = [w[src + i] for i in range(n)]
+    for i in range(n):
+        w[dst + i] = words[i]
 
 
 def put_stamps(buf, at, ticks, cb):

@@ -6,7 +6,7 @@ from array import array
 from netstack.core import checksum, clock, random, wire
 from netstack.inet import ipv4
 from netstack.transport import demux
-from netstack.transport.tcp import timers, timestamps
+from netstack.transport.tcp import rack, timers, timestamps
 
 LENGTHS = tuple(range(0, 24)) + (31, 32, 33, 63, 64, 65, 127, 576, 1460, 1472, 1473, 1500)
 EDGES = (
@@ -301,12 +301,40 @@ def test_tcp_earliest_deadline():
     rnd = bench.Random(11)
     for _ in range(bench.scale(2000)):
         now = rnd.choice((0, 1, 0x1FFFFFFF, 0x20000000, 0x3FFFFFFF, rnd.bits32() & 0x3FFFFFFF))
-        cb = array("I", [rnd.bits16() for _ in range(40)])
-        for i in range(24, 31):
+        cb = array("I", [rnd.bits16() for _ in range(100)])
+        for i in (24, 25, 26, 27, 28, 29, 30, 80):
             near = (now + rnd.below(2000) - 500) & 0x3FFFFFFF
             cb[i] = rnd.choice((0, 0, near, (now + 0x1FFFFFFF) & 0x3FFFFFFF))
         got = timers._earliest(cb, now)
         assert got == ref.earliest(cb, now), (now, list(cb[24:31]), got)
+
+
+def test_tcp_rack_note():
+    rnd = bench.Random(12)
+    for _ in range(bench.scale(300)):
+        cb = array("I", [0, rnd.choice(EDGES), 0, rnd.choice(EDGES)])
+        got = array("I", [rnd.choice(EDGES) for _ in range(80)])
+        got[72] = rnd.choice((0, 1, 2, 23, 24))
+        now = rnd.below(3) + 0x3FFFFFF0
+        i = 3 * got[72]
+        if i:
+            got[i - 2] = now - rnd.below(2)
+            got[i - 1] = rnd.below(2)
+            got[i - 3] = rnd.choice((got[i - 3], cb[3]))
+        want = array("I", got)
+        assert rack._note(got, cb, now) == ref.note(want, cb, now)
+        assert got == want, (got, want)
+
+
+def test_tcp_rack_slide():
+    for src in range(6):
+        for dst in range(6):
+            for n in range(6):
+                got = array("I", [0xFFFFFFF0 + i for i in range(12)])
+                want = array("I", got)
+                rack._slide(got, src, dst, n)
+                ref.slide(want, src, dst, n)
+                assert got == want, (src, dst, n, got)
 
 
 def test_tcp_timestamps():

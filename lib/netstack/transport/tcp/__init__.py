@@ -5,8 +5,10 @@
 #   listen      passive opens            timers      what happens by itself
 #   options     their wire format        timestamps   RFC 7323
 #   sack        RFC 2018, 2883           ranges       what of a sequence space is there
-#   scoreboard  RFC 6675: what the peer has, what is lost
+#   scoreboard  RFC 6675: what the peer has
+#   rack        RFC 8985: when it was sent, what is lost
 #   tlp         RFC 8985: tail loss probes
+#   prr         RFC 9937: the window in recovery
 #   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
 #   reno, cubic which of them            reassembly  text out of order
 

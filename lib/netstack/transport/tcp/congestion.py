@@ -1,5 +1,6 @@
 # Congestion control and when to recover: slow start (RFC 5681, RFC 3465), the initial window
-# (RFC 6928), fast retransmit and recovery, by SACK (RFC 6675) or without (NewReno, RFC 6582).
+# (RFC 6928), fast retransmit and recovery, by SACK (RFC 6675; losses are found by rack.py, the
+# window is prr.py's) or without (NewReno, RFC 6582).
 # How much a loss costs and how the window grows beyond ssthresh is the connection's `control`:
 # reno.py or cubic.py.
 #
@@ -7,7 +8,7 @@
 
 from micropython import const
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import cubic, reno, tlp
+from netstack.transport.tcp import cubic, prr, reno, tlp
 from netstack.transport.tcp.rto import set_rto
 
 _LEN = const(1)  # a word of Ring.w
@@ -16,7 +17,6 @@ _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
 _RECOVER = const(9)
-_SND_WND = const(12)
 _SND_MSS = const(14)
 _CWND = const(15)
 _SSTHRESH = const(16)
@@ -26,6 +26,8 @@ _RTO = const(20)
 _BACKOFF = const(21)
 _CREDIT = const(29)
 _FLAGS = const(31)
+_FAST = const(53)
+_T_REO = const(80)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
 _F_RECOVERY = const(8)
@@ -124,6 +126,8 @@ def _recovering(conn, acked):
         if sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:  # RFC 6675 section 5 (A)
             cb[_CWND] = cb[_SSTHRESH]
             cb[_FLAGS] &= ~(_F_RECOVERY | _F_REXMT)
+            if conn.rack:
+                conn.rack.recovered()
             cb[_DUPACKS] = 0
             cb[_CREDIT] = 0
         return
@@ -154,34 +158,31 @@ def on_dupack(conn):
         cb[_CWND] += 3 * cb[_SND_MSS]
 
 
-def on_sack(conn):
-    """The peer tells of text it has got out of order (RFC 6675 section 5)."""
+def on_sack(conn, delivered, acked):
+    """An ACK while something has come out of order, or is lost: `delivered` bytes have come that
+    were not known to, `acked` of those that SND.UNA has passed included (RFC 6675 section 5, with
+    RFC 8985 in the place of IsLost(), RFC 9937 for the window)."""
     cb = conn.cb
-    if cb[_FLAGS] & _F_RECOVERY:
-        return
-    cb[_DUPACKS] += 1
     board = conn.board
-    tail = tlp.arrived(conn)
-    enough = cb[_DUPACKS] >= 3 or board.lost or tail or _early(conn)
-    if enough and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
+    if delivered and not acked and not cb[_FLAGS] & _F_RECOVERY:
+        cb[_DUPACKS] += 1
+    if conn.rack is None:
+        return
+    before = board.lost
+    conn.rack.detect(conn)
+    if cb[_FLAGS] & _F_RECOVERY:
+        if delivered or board.lost != before:
+            prr.on_ack(conn, delivered, acked > 0 and board.lost <= before)
+    elif board.lost and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
         _recover(conn)
-        board.restart()
-        if tail:
-            board.condemn()
+        board.rescued = False
+        prr.begin(conn, delivered)
 
 
-def _early(conn):
-    """Early retransmit (RFC 5827 3.1): with less than four segments out and nothing to add,
-    there will be no three duplicates; all but one have come."""
-    cb = conn.cb
-    mss = cb[_SND_MSS]
-    flight = in_flight(conn)
-    if flight >= 4 * mss or conn.board.sacked < flight - mss:
-        return False
-    more = conn.tx.w[_LEN] if conn.tx else 0
-    if more > cb[_SND_WND]:
-        more = cb[_SND_WND]
-    return more - flight < mss
+def on_reordering(conn):
+    """What might have come in another order has had its time (RFC 8985 6.3)."""
+    if conn.board:
+        on_sack(conn, 0, 0)
 
 
 def on_probe(conn):
@@ -204,7 +205,9 @@ def _recover(conn):
     _reduce(conn, flight)
     move32(cb, _RECOVER, cb, _SND_MAX)
     cb[_CWND] = cb[_SSTHRESH]
-    cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY | _F_REXMT) & ~_F_TIMING
+    cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY) & ~_F_TIMING
+    if not cb[_FLAGS] & _F_SACK:
+        cb[_FLAGS] |= _F_REXMT
     tlp.forget(conn)
     if cb[_FLAGS] & _F_TLP:
         tlp.arm(conn)  # RFC 8985 7.2: no probe in recovery, its timer runs for the timeout again
@@ -224,8 +227,11 @@ def on_timeout(conn):
     move32(cb, _RECOVER, cb, _SND_MAX)
     move32(cb, _SND_NXT, cb, _SND_UNA)
     tlp.forget(conn)
+    cb[_T_REO] = cb[_FAST] = 0
+    if conn.rack:
+        conn.rack.timed_out()
     if conn.board:
-        conn.board.restart()
+        conn.board.lost = 0
 
 
 def after_idle(conn):

@@ -11,8 +11,9 @@
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
-#   52 TLP_END  53..63 of fast.py
-# Memory: about 500 bytes on a 32-bit port, and the rings once there is data; both rings are taken
+#   52 TLP_END  53..63 of fast.py         80 T_REO (deadline)     81 MIN_RTT
+#   82..84 of prr.py
+# Memory: about 700 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
 from array import array
@@ -63,6 +64,7 @@ _FAST = const(53)
 _QUEUED = const(54)
 _RX = const(55)
 _TX = const(57)
+_T_REO = const(80)
 _WORDS = const(100)
 _F_ACK_NOW = const(1)
 _F_CHANGED = const(1 << 25)  # the user is to be told
@@ -116,6 +118,7 @@ class Connection(Controlled):
         self.rx = None
         self.ranges = None
         self.board = None  # what the peer has out of order
+        self.rack = None  # when it was sent
         self.tx_size = 0  # of the rings: what was wished for, as far as the budget goes
         self.rx_size = 0
         self.rcvbuf = tcp.rcvbuf
@@ -186,7 +189,7 @@ class Connection(Controlled):
         for i in range(_WORDS):
             self.cb[i] = 0
         self._free_rings()
-        self.board = None
+        self.board = self.rack = None
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
 
@@ -391,9 +394,9 @@ class Connection(Controlled):
 
     def time_wait(self):
         self.set_state(_TIME_WAIT)
-        self.board = None
+        self.board = self.rack = None
         cb = self.cb
-        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = 0
+        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = cb[_T_REO] = 0
         set_timer(self, _T_2MSL, self.tcp.msl_ms << 1)
         if self.orphan:
             self._free_rings()
@@ -406,7 +409,7 @@ class Connection(Controlled):
         listener = self.listener
         cb = self.cb
         cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_DELACK] = 0
-        cb[_T_KEEP] = cb[_T_2MSL] = cb[_T_OUTPUT] = cb[_FLAGS] = 0
+        cb[_T_KEEP] = cb[_T_2MSL] = cb[_T_OUTPUT] = cb[_T_REO] = cb[_FLAGS] = 0
         self.set_state(_CLOSED)
         self.error = errno
         self.tcp.unfile(self)
@@ -416,7 +419,7 @@ class Connection(Controlled):
         self.st.defer(self)
         self.st.credit(self.tx_size)
         self.tx_size = 0
-        self.tx = self.board = None
+        self.tx = self.board = self.rack = None
         if self.orphan or not self.available():
             self._free_rings()
 

@@ -208,7 +208,7 @@ def segment(buf: ptr8, words, move, job) -> int:
 
 @micropython.viper
 def acked(w: ptr32) -> int:
-    """SND.UNA moves by word ACKED: _advance() of input.py. Returns 0: not mine, nothing was
+    """SND.UNA moves by word ACKED: advance() of input.py. Returns 0: not mine, nothing was
     changed; 1: done; 2: done, but congestion avoidance has its say."""
     cb = ptr32(w[17] | ((w[18] << 16) << 16))
     ring = cb[57] | ((cb[58] << 16) << 16)
@@ -236,6 +236,9 @@ def acked(w: ptr32) -> int:
         flags &= ~4
         rtt = (now - cb[22]) & 0x3FFFFFFF
     if rtt >= 0 and rtt <= 60000:
+        d = cb[81]
+        if not d or rtt < d:
+            cb[81] = rtt if rtt else 1
         srtt = cb[18]
         if not srtt:
             srtt = rtt << 3

@@ -71,6 +71,7 @@ _F_FIN_SENT = const(32)
 _F_PEER_FIN = const(128)
 _F_TS = const(256)
 _F_WSCALE = const(512)
+_F_RECOVERY = const(8)
 _F_SACK = const(1024)
 _F_PROBED = const(16384)
 
@@ -325,17 +326,39 @@ def _check_ack(conn, seg, fr):
     if ahead > 0 or acked < -cb[_MAX_WND]:  # RFC 5961 section 5
         _challenge(conn)
         return False
-    if acked > 0:
-        advance(conn, seg, acked)
-    elif acked == 0 and not cb[_FLAGS] & _F_SACK:
-        _maybe_duplicate(conn, seg)
-    if cb[_FLAGS] & _F_PROBED and acked >= 0 and tlp.lost(conn, seg, fr.buf, acked):
-        congestion.on_probe(conn)
-    if acked >= 0 and seg.blocks and cb[_FLAGS] & _F_SACK:
-        _blocks(conn, seg, fr)
     if acked >= 0:
+        _progress(conn, seg, fr, acked)
         _update_window(conn, seg)
     return _closing_ack(conn)
+
+
+def _progress(conn, seg, fr, acked):
+    """What an ACK tells of what we have sent."""
+    cb = conn.cb
+    if not cb[_FLAGS] & _F_SACK:
+        if acked:
+            advance(conn, seg, acked)
+        else:
+            _maybe_duplicate(conn, seg)
+        return
+    board = conn.board
+    holes = board and (board.ranges.n or cb[_FLAGS] & _F_RECOVERY)
+    delivered = 0
+    if holes or seg.blocks:
+        echo = timestamps.round_trip(conn, seg) if cb[_FLAGS] & _F_TS else -1
+        if holes and acked:
+            delivered = board.news(conn, 0, acked, echo)
+    if acked:
+        advance(conn, seg, acked)
+    twice = seg.blocks and sack.duplicate(seg, fr.buf)
+    if twice and conn.rack:
+        conn.rack.duplicate(conn)
+    if cb[_FLAGS] & _F_PROBED and tlp.lost(conn, seg, twice, acked):
+        congestion.on_probe(conn)
+    if seg.blocks:
+        delivered += _blocks(conn, seg, fr, echo)
+    if conn.board and (holes or delivered):
+        congestion.on_sack(conn, delivered, acked)
 
 
 def advance(conn, seg, acked):
@@ -400,16 +423,15 @@ def _maybe_duplicate(conn, seg):
         congestion.on_dupack(conn)
 
 
-def _blocks(conn, seg, fr):
-    """What the peer has beyond SND.UNA."""
+def _blocks(conn, seg, fr, echo):
+    """What the peer has beyond SND.UNA; returns how many bytes of it are news."""
     if conn.board is None:
         try:
             conn.board = Scoreboard()
         except MemoryError:
             conn.st.nomem += 1
-            return
-    if conn.board.update(conn, fr.buf, seg):
-        congestion.on_sack(conn)
+            return 0
+    return conn.board.update(conn, fr.buf, seg, echo)
 
 
 def _update_window(conn, seg):

@@ -13,7 +13,7 @@ import netstack
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import tlp
+from netstack.transport.tcp import rack, tlp
 from netstack.transport.tcp.congestion import after_idle
 from netstack.transport.tcp.segment import emit
 
@@ -52,6 +52,7 @@ _FLAGS = const(31)
 _SCRATCH = const(36)
 _DUPS = const(38)
 _FAST = const(53)
+_PRR_OUT = const(83)
 _F_ACK_NOW = const(1)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -81,14 +82,15 @@ def output(conn):
         _again(conn, cb)
     recovering = cb[_FLAGS] & _F_RECOVERY and conn.board
     if recovering:
-        _holes(conn, cb, False)
+        _holes(conn, cb)
     if cb[_FLAGS] & _F_PROBE:
         _tail(conn, cb)
     fast = cb[_FAST] and netstack.fastpath and conn.tcp.fast
     while not (fast and fast.send(conn)) and _more(conn, cb):
         pass
+    rack.sent(conn)
     if recovering:
-        _holes(conn, cb, True)
+        _rescue(conn, cb)
     if cb[_FLAGS] & _F_ACK_NOW and not _ack(conn, cb):
         _retry(conn, cb)
 
@@ -139,21 +141,17 @@ def _handshake(conn, cb):
 def _again(conn, cb):
     """Fast retransmit: the segment at SND.UNA once more, whatever the windows say."""
     cb[_FLAGS] &= ~_F_REXMT
-    n = _resend(conn, cb, 0)
-    if n < 0:
+    if _resend(conn, cb, 0, cb[_SND_MSS]) < 0:
         cb[_FLAGS] |= _F_REXMT
-    elif conn.board and conn.board.high < n:
-        conn.board.high = n
 
 
-def _resend(conn, cb, off):
-    """A segment from `off` bytes behind SND.UNA once more; not what the peer has. Returns its
-    length, -1 when there was no frame for it."""
+def _resend(conn, cb, off, most):
+    """At most `most` bytes from `off` behind SND.UNA once more; not what the peer has. Returns how
+    many, -1 when there was no frame for them."""
     queued = conn.tx.w[_LEN] if conn.tx else 0
     n = queued - off
-    mss = cb[_SND_MSS]
-    if n > mss:
-        n = mss
+    if n > most:
+        n = most
     sent = sub32(cb, _SND_MAX, cb, _SND_UNA) - off
     if n > sent:
         n = sent
@@ -170,30 +168,43 @@ def _resend(conn, cb, off):
     conn.tcp.stat[_REXMT] += 1
     if not cb[_T_REXMT]:
         tlp.arm(conn)
-    return n + 1 if flags & _FIN else n
+    if flags & _FIN:
+        n += 1
+    if conn.rack:
+        conn.rack.again(conn, off, n)
+        cb[_PRR_OUT] += n
+    return n
 
 
-def _holes(conn, cb, rescue):
-    """What was lost, as far as the pipe has room for it (RFC 6675 section 4, NextSeg (1));
-    `rescue`: there was nothing new to be sent instead: what may be lost (3), once the last of all
-    (4)."""
+def _holes(conn, cb):
+    """What is lost, as far as the window has room for it (RFC 6675 section 4, NextSeg (1))."""
+    board = conn.board
+    rack = conn.rack
+    while board.lost > 0:
+        off = rack.hole(conn)
+        if off < 0:
+            return
+        most = rack.hole_end - off
+        if most > cb[_SND_MSS]:
+            most = cb[_SND_MSS]
+        most = board.gap(off, most)
+        if cb[_CWND] - board.pipe(sub32(cb, _SND_MAX, cb, _SND_UNA)) < most:
+            return
+        if _resend(conn, cb, off, most) <= 0:
+            return
+
+
+def _rescue(conn, cb):
+    """There is nothing that is known to be lost, nor anything new: once in a recovery the last
+    segment again, in case that it was lost as well (RFC 6675 section 4, NextSeg (4))."""
     board = conn.board
     flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
-    while cb[_CWND] - board.pipe(flight) >= cb[_SND_MSS]:
-        off = board.missing(board.high)
-        if off >= (board.top() if rescue else board.lost):
-            break
-        n = _resend(conn, cb, off)
-        if n <= 0:
-            return
-        board.high = off + n
-    else:
+    if board.rescued or board.lost or cb[_CWND] - board.pipe(flight) < cb[_SND_MSS]:
         return
-    if rescue and not board.rescued:
-        top = flight - cb[_SND_MSS]
-        off = board.missing(top if top > 0 else 0)
-        if off < flight and _resend(conn, cb, off) > 0:
-            board.rescued = True
+    top = flight - cb[_SND_MSS]
+    off = board.missing(top if top > 0 else 0)
+    if off < flight and _resend(conn, cb, off, cb[_SND_MSS]) > 0:
+        board.rescued = True
 
 
 def _tail(conn, cb):
@@ -207,7 +218,7 @@ def _tail(conn, cb):
     cb[_CWND] += mss
     new = _more(conn, cb)
     cb[_CWND] -= mss
-    if new or _resend(conn, cb, flight - mss if flight > mss else 0) > 0:
+    if new or _resend(conn, cb, flight - mss if flight > mss else 0, mss) > 0:
         tlp.sent(conn, not new)
         conn.tcp.stat[_PROBES_SENT] += 1
 
@@ -261,7 +272,7 @@ def _arrived(conn, cb, off):
         board = conn.board
         if board is None:
             return 0
-        return off - board.pipe(off) if flags & _F_RECOVERY else board.below(off)
+        return board.sacked + board.lost if flags & _F_RECOVERY else board.below(off)
     if 0 < cb[_DUPACKS] < 3 and not flags & _F_RECOVERY and sub32(cb, _SND_NXT, cb, _SND_MAX) == 0:
         return cb[_DUPACKS] * cb[_SND_MSS]  # RFC 3042: a new segment for each of the first two
     return 0
@@ -303,6 +314,9 @@ def _send(conn, cb, off, n, left, fin):
     if fin:
         cb[_FLAGS] |= _F_FIN_SENT
         n += 1
+    if conn.rack and not new:
+        conn.rack.again(conn, off, n)
+    cb[_PRR_OUT] += n
     add32(cb, _SND_NXT, n)
     if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
         move32(cb, _SND_MAX, cb, _SND_NXT)

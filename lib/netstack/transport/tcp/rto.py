@@ -6,6 +6,7 @@ _SRTT = const(18)
 _RTTVAR = const(19)
 _RTO = const(20)
 _BACKOFF = const(21)
+_MIN_RTT = const(81)  # RFC 8985 6.2 step 1; 0: none yet
 
 _RTO_INIT = const(1000)  # RFC 6298 (2.1)
 # DEVIATION RFC 6298 (2.4): a floor of 200 ms instead of 1 s, as Linux has: with a millisecond
@@ -22,6 +23,8 @@ def sample(conn, rtt):
     cb = conn.cb
     if not 0 <= rtt <= _RTO_MAX:  # a clock that was set, or an echo that lies
         return False
+    if not cb[_MIN_RTT] or rtt < cb[_MIN_RTT]:
+        cb[_MIN_RTT] = rtt or 1
     if cb[_SRTT] == 0:
         cb[_SRTT] = (rtt << 3) or 1
         cb[_RTTVAR] = rtt << 1

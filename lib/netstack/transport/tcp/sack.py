@@ -4,7 +4,7 @@
 # came twice is noted in two words of the control block, 45 DSACK and 46 DSACK_END, and told once.
 
 from micropython import const
-from netstack.core.wire import add32, move32, store32
+from netstack.core.wire import add32, load32, move32, store32, sub32
 
 _RCV_NXT = const(7)
 _FLAGS = const(31)
@@ -13,6 +13,10 @@ _DSACK = const(45)
 _DSACK_END = const(46)
 _F_SACK = const(1024)
 _F_DSACK = const(2048)
+
+_SEG_ACK = const(1)
+_SEG_LEFT = const(4)
+_SEG_RIGHT = const(5)
 
 _NOP = const(1)
 _SACK = const(5)
@@ -61,3 +65,26 @@ def _edge(cb, buf, at, offset):
     move32(cb, _SCRATCH, cb, _RCV_NXT)
     add32(cb, _SCRATCH, offset)
     store32(buf, at, cb, _SCRATCH)
+
+
+def duplicate(seg, buf):
+    """Does this segment tell of a duplicate (RFC 2883 section 4)? Its first block lies below the
+    ACK, or inside the second. SEG_LEFT and SEG_RIGHT are the edges of the first then."""
+    if not seg.blocks:
+        return False
+    w = seg.w
+    at = seg.sack
+    load32(w, _SEG_RIGHT, buf, at + 4)
+    if sub32(w, _SEG_RIGHT, w, _SEG_ACK) <= 0:
+        load32(w, _SEG_LEFT, buf, at)
+        return True
+    if seg.blocks < 2:
+        return False
+    load32(w, _SEG_LEFT, buf, at + 12)
+    if sub32(w, _SEG_RIGHT, w, _SEG_LEFT) > 0:
+        return False
+    load32(w, _SEG_RIGHT, buf, at + 8)
+    load32(w, _SEG_LEFT, buf, at)
+    inside = sub32(w, _SEG_LEFT, w, _SEG_RIGHT) >= 0
+    load32(w, _SEG_RIGHT, buf, at + 4)
+    return inside

@@ -1,6 +1,6 @@
 # TCP's timers: retransmission (RFC 6298), persist (RFC 9293 3.8.6.1), delayed ACK, keepalive
-# (RFC 9293 3.8.4), TIME-WAIT and FIN-WAIT-2. Deadlines are words of the control block, 0 for none;
-# one Timer per connection runs for the earliest.
+# (RFC 9293 3.8.4), reordering (RFC 8985 6.3), TIME-WAIT and FIN-WAIT-2. Deadlines are words of the
+# control block, 0 for none; one Timer per connection runs for the earliest.
 
 from micropython import const
 from netstack.core.clock import elapsed
@@ -30,6 +30,7 @@ _FLAGS = const(31)
 _RCVD_AT = const(34)
 _PROBES = const(35)
 _SCRATCH = const(36)
+_T_REO = const(80)
 _F_ACK_NOW = const(1)
 _F_FORCE = const(64)
 _F_TLP = const(4096)
@@ -50,7 +51,9 @@ def _earliest(cb: ptr32, now: int) -> int:
     best = -1
     i = 24
     p = int(cb) + 96
-    while i <= 30:
+    while i <= 31:
+        if i == 31:
+            p = int(cb) + 320  # word 80
         due = ptr32(p)[0]
         if due and i != 29:  # word 29 is no deadline
             d = (due - now) & 0x3FFFFFFF
@@ -96,6 +99,8 @@ def expire(conn):
         _persist(conn)
     if conn.state and _due(conn, _T_KEEP):
         _keepalive(conn)
+    if conn.state and _due(conn, _T_REO):
+        congestion.on_reordering(conn)
     if _due(conn, _T_DELACK):
         conn.cb[_FLAGS] |= _F_ACK_NOW
     _due(conn, _T_OUTPUT)  # being deferred is enough

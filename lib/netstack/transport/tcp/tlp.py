@@ -6,7 +6,7 @@
 
 from micropython import const
 from netstack.core.clock import later
-from netstack.core.wire import load32, move32, sub32
+from netstack.core.wire import move32, sub32
 
 _SND_UNA = const(1)
 _SND_MAX = const(3)
@@ -25,7 +25,6 @@ _F_PROBED = const(16384)  # one is out
 _F_PROBE_OLD = const(32768)  # and it was sent before
 
 _SEG_ACK = const(1)
-_SEG_RIGHT = const(5)
 
 _ACK_DELAY = const(200)  # RFC 8985 7.2: a lone segment may be acknowledged so late
 # DEVIATION RFC 8985 7.2: not before 20 ms, or two round trips on a LAN would be less than our
@@ -88,35 +87,18 @@ def forget(conn):
     conn.cb[_FLAGS] &= ~(_F_PROBE | _F_PROBED | _F_PROBE_OLD)
 
 
-def lost(conn, seg, buf, acked):
-    """An ACK while a probe is out (RFC 8985 7.4.2). True: it has repaired a loss, of which nothing
-    else tells."""
+def lost(conn, seg, duplicate, acked):
+    """An ACK while a probe is out (RFC 8985 7.4.2), `duplicate` if it bears a D-SACK. True: it has
+    repaired a loss, of which nothing else tells."""
     cb = conn.cb
     beyond = sub32(seg.w, _SEG_ACK, cb, _TLP_END)
     if beyond < 0:
         return False
     if cb[_FLAGS] & _F_PROBE_OLD:
-        if not _duplicate(seg, buf) and beyond > 0:
+        if not duplicate and beyond > 0:
             forget(conn)
             return True
-        if beyond == 0 and (acked or seg.total) and not _duplicate(seg, buf):
+        if beyond == 0 and (acked or seg.total) and not duplicate:
             return False  # both may have arrived: what comes next tells
     forget(conn)
     return False
-
-
-def _duplicate(seg, buf):
-    """Does it tell of a duplicate (RFC 2883)?"""
-    if not seg.blocks:
-        return False
-    load32(seg.w, _SEG_RIGHT, buf, seg.sack + 4)
-    return sub32(seg.w, _SEG_RIGHT, seg.w, _SEG_ACK) <= 0
-
-
-def arrived(conn):
-    """Has the peer got the probe, while something below it is missing? What was sent two round
-    trips before the probe and has not come is lost (RFC 8985 6.2)."""
-    cb = conn.cb
-    if not cb[_FLAGS] & _F_PROBED:
-        return False
-    return conn.board.top() >= sub32(cb, _TLP_END, cb, _SND_UNA) - 1  # no block covers a FIN
