@@ -9,6 +9,7 @@
 #   rack        RFC 8985: when it was sent, what is lost
 #   tlp         RFC 8985: tail loss probes
 #   prr         RFC 9937: the window in recovery
+#   undo        RFC 3522, 4015: what was no loss
 #   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
 #   reno, cubic which of them            reassembly  text out of order
 

@@ -8,7 +8,7 @@
 
 from micropython import const
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import cubic, prr, reno, tlp
+from netstack.transport.tcp import cubic, prr, reno, tlp, undo
 from netstack.transport.tcp.rto import set_rto
 
 _LEN = const(1)  # a word of Ring.w
@@ -70,6 +70,7 @@ def start(conn):
     cb[_SSTHRESH] = 0x3FFFFFFF
     cb[_DUPACKS] = 0
     cb[_CREDIT] = 0
+    undo.forget(conn)
     _forget_recovery(cb)
 
 
@@ -202,6 +203,7 @@ def _recover(conn):
     limited = flight - cb[_CWND]
     if limited > 0:
         flight -= limited if limited < 2 * cb[_SND_MSS] else 2 * cb[_SND_MSS]
+    undo.remember(conn, False)
     _reduce(conn, flight)
     move32(cb, _RECOVER, cb, _SND_MAX)
     cb[_CWND] = cb[_SSTHRESH]
@@ -217,6 +219,10 @@ def _recover(conn):
 def on_timeout(conn):
     """The retransmission timer has run out (RFC 5681 equation 4, RFC 6582 3.2 step 6)."""
     cb = conn.cb
+    if cb[_FLAGS] & _F_RECOVERY:
+        undo.forget(conn)  # losses are real when even what was sent again does not come
+    elif cb[_BACKOFF] == 0:
+        undo.remember(conn, True)
     if cb[_BACKOFF] == 0:
         _reduce(conn, in_flight(conn))
         conn.control.restart(conn)

@@ -9,7 +9,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, rto, sack, timestamps, tlp
+from netstack.transport.tcp import congestion, rto, sack, timestamps, tlp, undo
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.scoreboard import Scoreboard
@@ -60,6 +60,7 @@ _RCVD_AT = const(34)
 _PROBES = const(35)
 _DUPS = const(38)
 _ACK_SENT = const(42)
+_UNDO_CWND = const(85)
 _SND_SHIFT = const(43)
 _RCV_SHIFT = const(44)
 _FAST = const(53)
@@ -335,11 +336,14 @@ def _check_ack(conn, seg, fr):
 def _progress(conn, seg, fr, acked):
     """What an ACK tells of what we have sent."""
     cb = conn.cb
+    late = acked and cb[_UNDO_CWND] and undo.late(conn, seg, acked)
     if not cb[_FLAGS] & _F_SACK:
         if acked:
             advance(conn, seg, acked)
         else:
             _maybe_duplicate(conn, seg)
+        if late:
+            undo.take_back(conn, seg, acked)
         return
     board = conn.board
     holes = board and (board.ranges.n or cb[_FLAGS] & _F_RECOVERY)
@@ -353,6 +357,8 @@ def _progress(conn, seg, fr, acked):
     twice = seg.blocks and sack.duplicate(seg, fr.buf)
     if twice and conn.rack:
         conn.rack.duplicate(conn)
+    if late or twice and cb[_UNDO_CWND] and undo.duplicate(conn, seg):
+        undo.take_back(conn, seg, acked)
     if cb[_FLAGS] & _F_PROBED and tlp.lost(conn, seg, twice, acked):
         congestion.on_probe(conn)
     if seg.blocks:

@@ -53,6 +53,7 @@ _SCRATCH = const(36)
 _DUPS = const(38)
 _FAST = const(53)
 _PRR_OUT = const(83)
+_UNDO_OUT = const(88)
 _F_ACK_NOW = const(1)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -170,6 +171,7 @@ def _resend(conn, cb, off, most):
         tlp.arm(conn)
     if flags & _FIN:
         n += 1
+    cb[_UNDO_OUT] += n
     if conn.rack:
         conn.rack.again(conn, off, n)
         cb[_PRR_OUT] += n
@@ -314,8 +316,10 @@ def _send(conn, cb, off, n, left, fin):
     if fin:
         cb[_FLAGS] |= _F_FIN_SENT
         n += 1
-    if conn.rack and not new:
-        conn.rack.again(conn, off, n)
+    if not new:
+        cb[_UNDO_OUT] += n
+        if conn.rack:
+            conn.rack.again(conn, off, n)
     cb[_PRR_OUT] += n
     add32(cb, _SND_NXT, n)
     if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:

@@ -58,6 +58,7 @@ NAMES = (
     "opened",
     "paws",
     "probes",
+    "undone",
 )
 _IN = const(0)
 _NOPORT = const(5)

@@ -244,6 +244,22 @@ class Rack:
             add32(w, _END_SEQ, top)
         self.rtt = rtt
 
+    def first_time(self, conn, end):
+        """Was any of what lies below `end`, and had not come yet, sent but once?"""
+        w = self.w
+        cb = conn.cb
+        low = i = 0
+        while i < 3 * w[_N] and low < end:
+            high = sub32(w, i, cb, _SND_UNA)
+            if high > low:
+                if not w[i + 2] & _AGAIN:
+                    place = conn.board.missing(low) if conn.board else low
+                    if place < high and place < end:
+                        return True
+                low = high
+            i += 3
+        return False
+
     def duplicate(self, conn):
         """A D-SACK: something was sent again for nothing. The window grows, once a round (6.2
         step 4)."""

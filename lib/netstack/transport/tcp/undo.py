@@ -1,0 +1,125 @@
+# Taking back what was done about a loss that was none: the segment was only late. That what was
+# sent again was not missing is told by
+#
+#   timestamps  the ACK answers what was sent before (Eifel, RFC 3522)
+#   D-SACK      all that was sent again has come twice (RFC 2883 section 5, as Linux does it)
+#   SACK        after a timeout, without timestamps: something has arrived that was not sent again
+#               (RFC 5682 section 3.1, step 3.b). DEVIATION step 2.b: as Linux, also when the first
+#               ACK already tells of it.
+#
+# The answer is RFC 4015's. Words of the control block:
+#   85 UNDO_CWND (0: nothing can be taken back)  86 UNDO_SSTHRESH
+#   87 UNDO_SEQ (SND.UNA at the loss)            89 UNDO_AT (when it was seen)
+#   88 UNDO_OUT (bytes sent again, kept by output.py, no D-SACK for them)  90 UNDO_W_MAX
+
+from micropython import const
+from netstack.core.clock import elapsed
+from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import rto, timestamps
+
+_SND_UNA = const(1)
+_SND_NXT = const(2)
+_SND_MAX = const(3)
+_RECOVER = const(9)
+_SND_MSS = const(14)
+_CWND = const(15)
+_SSTHRESH = const(16)
+_DUPACKS = const(17)
+_RTO = const(20)
+_BACKOFF = const(21)
+_FLAGS = const(31)
+_W_MAX = const(47)
+_EPOCH = const(49)
+_UNDO_CWND = const(85)
+_UNDO_SSTHRESH = const(86)
+_UNDO_SEQ = const(87)
+_UNDO_OUT = const(88)
+_UNDO_AT = const(89)
+_UNDO_W_MAX = const(90)
+_F_REXMT = const(2)
+_F_RECOVERY = const(8)
+_F_PARTIAL = const(16)
+_F_TS = const(256)
+_F_SACK = const(1024)
+_F_TIMEOUT = const(0x80000)  # what can be taken back is a timeout
+
+_SEG_LEFT = const(4)
+_SEG_RIGHT = const(5)
+
+_UNDONE = const(22)  # a counter of protocol.py
+
+
+def remember(conn, timeout):
+    """The window is about to be reduced for a loss, of all of which nothing was sent again yet."""
+    cb = conn.cb
+    flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    cb[_UNDO_CWND] = cb[_CWND]
+    cb[_UNDO_SSTHRESH] = flight if flight > cb[_SSTHRESH] else cb[_SSTHRESH]  # pipe_prev
+    move32(cb, _UNDO_SEQ, cb, _SND_UNA)
+    cb[_UNDO_OUT] = 0
+    cb[_UNDO_AT] = conn.st.now
+    cb[_UNDO_W_MAX] = cb[_W_MAX]
+    cb[_FLAGS] &= ~_F_TIMEOUT
+    if timeout:
+        cb[_FLAGS] |= _F_TIMEOUT
+
+
+def forget(conn):
+    conn.cb[_UNDO_CWND] = 0
+
+
+def late(conn, seg, acked):
+    """Does this ACK, which is about to move SND.UNA by `acked`, answer what was sent before the
+    loss was seen?"""
+    cb = conn.cb
+    if cb[_FLAGS] & _F_TS:
+        return timestamps.round_trip(conn, seg) > elapsed(conn.st.now, cb[_UNDO_AT])
+    if cb[_FLAGS] & (_F_TIMEOUT | _F_SACK) != _F_TIMEOUT | _F_SACK or conn.rack is None:
+        return False
+    below = sub32(cb, _RECOVER, cb, _SND_UNA)  # where it all ended when the timeout came
+    return conn.rack.first_time(conn, acked if acked < below else below)
+
+
+def duplicate(conn, seg):
+    """A D-SACK, its edges in SEG_LEFT and SEG_RIGHT. True: all that was sent again was there."""
+    cb = conn.cb
+    w = seg.w
+    if elapsed(conn.st.now, cb[_UNDO_AT]) > cb[_RTO] << 2:
+        cb[_UNDO_CWND] = 0  # long ago
+    elif sub32(w, _SEG_LEFT, cb, _UNDO_SEQ) >= 0 and sub32(w, _SEG_RIGHT, cb, _RECOVER) <= 0:
+        n = sub32(w, _SEG_RIGHT, w, _SEG_LEFT)
+        if 0 < n < cb[_UNDO_OUT]:
+            cb[_UNDO_OUT] -= n
+        elif n > 0 and cb[_UNDO_OUT]:
+            return True
+    return False
+
+
+def take_back(conn, seg, acked):
+    """RFC 4015 section 3.2: go on with what was not sent yet, with the windows there were; no more
+    at once than a new connection may send. After a timeout that came too early, expect round trips
+    that last as long."""
+    cb = conn.cb
+    conn.tcp.stat[_UNDONE] += 1
+    most = 10 * cb[_SND_MSS]
+    cwnd = sub32(cb, _SND_MAX, cb, _SND_UNA) + (acked if acked < most else most)
+    if cwnd > cb[_UNDO_CWND]:
+        cwnd = cb[_UNDO_CWND]
+    if cwnd > cb[_CWND]:
+        cb[_CWND] = cwnd
+    if cb[_SSTHRESH] < cb[_UNDO_SSTHRESH]:
+        cb[_SSTHRESH] = cb[_UNDO_SSTHRESH]
+    cb[_W_MAX] = cb[_UNDO_W_MAX]  # RFC 9438 4.9
+    cb[_EPOCH] = 0
+    cb[_UNDO_CWND] = 0
+    if cb[_FLAGS] & _F_TIMEOUT:
+        if cb[_FLAGS] & _F_TS:
+            rto.slower(conn, timestamps.round_trip(conn, seg))
+        cb[_BACKOFF] = 0
+    elif conn.rack:
+        conn.rack.reordering = True
+    cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMEOUT)
+    cb[_DUPACKS] = 0
+    move32(cb, _SND_NXT, cb, _SND_MAX)
+    move32(cb, _RECOVER, cb, _SND_UNA)
+    add32(cb, _RECOVER, -1)
