@@ -9,8 +9,8 @@
 # output: transport -> IPv4.output -> route -> nif.output -> ethernet -> ARP
 #
 # Transports know nothing of it but what every network protocol offers them: `alen`, `src_off`,
-# `dst_off`, pseudo(), source(), local(), mss_room(), output(); addresses are buffers of `alen`
-# bytes in network order.
+# `dst_off`, pseudo(), source(), local(), mss_room(), ecn(), output(); addresses are buffers of
+# `alen` bytes in network order.
 
 from micropython import const
 from netstack.core.checksum import copy, csum, pseudo, put_csum
@@ -301,6 +301,10 @@ class IPv4:
         )
 
     # -- output -----------------------------------------------------------------------------
+
+    def ecn(self, buf, at):
+        """The congestion bits of the header at `at` (RFC 3168 section 5)."""
+        return buf[at + 1] & 3
 
     def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
         """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the

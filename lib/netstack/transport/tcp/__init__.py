@@ -11,6 +11,7 @@
 #   prr         RFC 9937: the window in recovery
 #   undo        RFC 3522, 4015: what was no loss
 #   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
+#   ecn         RFC 3168
 #   reno, cubic which of them            reassembly  text out of order
 
 

@@ -8,7 +8,7 @@
 
 from micropython import const
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import cubic, prr, reno, tlp, undo
+from netstack.transport.tcp import cubic, ecn, prr, reno, tlp, undo
 from netstack.transport.tcp.rto import set_rto
 
 _LEN = const(1)  # a word of Ring.w
@@ -27,6 +27,7 @@ _BACKOFF = const(21)
 _CREDIT = const(29)
 _FLAGS = const(31)
 _FAST = const(53)
+_ECN_END = const(91)
 _T_REO = const(80)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -34,7 +35,8 @@ _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
 _F_SACK = const(1024)
 _F_TLP = const(4096)
-_FAST_REXMT = const(15)  # a counter of protocol.py
+_FAST_REXMT = const(15)  # counters of protocol.py
+_MARKS = const(23)
 
 _ENOENT = const(2)
 
@@ -84,6 +86,7 @@ def _forget_recovery(cb):
     """RFC 6582 3.2 step 1: everything from SND.UNA on is beyond RECOVER."""
     move32(cb, _RECOVER, cb, _SND_UNA)
     add32(cb, _RECOVER, -1)
+    move32(cb, _ECN_END, cb, _RECOVER)
 
 
 def in_flight(conn):
@@ -97,6 +100,7 @@ def _reduce(conn, flight):
     ssthresh = conn.control.loss(conn, flight)
     floor = 2 * cb[_SND_MSS]
     cb[_SSTHRESH] = ssthresh if ssthresh > floor else floor
+    ecn.reduced(conn)
 
 
 def on_ack(conn, acked):
@@ -184,6 +188,19 @@ def on_reordering(conn):
     """What might have come in another order has had its time (RFC 8985 6.3)."""
     if conn.board:
         on_sack(conn, 0, 0)
+
+
+def on_mark(conn, seg):
+    """The peer tells that a router has marked a packet of ours instead of dropping it
+    (RFC 3168 6.1.2): as a loss, but nothing is to be sent again. Once for each window of data."""
+    cb = conn.cb
+    undo.forget(conn)  # RFC 4015 3.2 step (8): the window stays reduced
+    if cb[_FLAGS] & _F_RECOVERY or cb[_BACKOFF] or not ecn.first(conn, seg):
+        return
+    _reduce(conn, in_flight(conn))
+    if cb[_CWND] > cb[_SSTHRESH]:
+        cb[_CWND] = cb[_SSTHRESH]
+    conn.tcp.stat[_MARKS] += 1
 
 
 def on_probe(conn):

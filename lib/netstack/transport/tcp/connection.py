@@ -12,7 +12,7 @@
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
 #   52 TLP_END  53..63 of fast.py         80 T_REO (deadline)     81 MIN_RTT
-#   82..84 of prr.py           85..90 of undo.py
+#   82..84 of prr.py           85..90 of undo.py              91 ECN_END
 # Memory: about 700 bytes on a 32-bit port, and the rings once there is data; both rings are taken
 # out of the stack's budget when the connection begins, so that no send can fail for want of them.
 
@@ -20,7 +20,7 @@ from array import array
 from micropython import const
 from netstack.core.ring import Ring
 from netstack.core.wire import address, move32, sub32
-from netstack.transport.tcp import fast, options
+from netstack.transport.tcp import ecn, fast, options
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
@@ -216,6 +216,8 @@ class Connection(Controlled):
         cb[_SND_MSS] = cb[_CWND] = self.mss
         cb[_RTO] = 1000
         options.offer(self)
+        if state == _SYN_SENT:
+            ecn.offer(self)
         self.set_state(state)
 
     # -- SEND and RECEIVE -------------------------------------------------------------------

@@ -50,6 +50,7 @@ _IP_SUM = const(62)
 _TCP_SUM = const(63)
 _F_ACK_NOW = const(1)
 _F_TS = const(256)
+_F_ECN = const(0x10000)
 # REXMT, RECOVERY, PARTIAL, FIN_SENT, PEER_FIN, DSACK, PROBE, PROBED: also in the kernels
 _UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
 
@@ -576,12 +577,14 @@ class Fast:
         hops = self.st.w[_HOPS]
         if header is None:
             header = conn.header = bytearray(_HEADERS + _TCP + _TS)
-        elif cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == conn.tos:
+        elif (
+            cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == conn.tos & 0xFC
+        ):
             return True
         ip = conn.ip
         cb[_PREPARED] = hops ^ 1
         src = conn.laddr
-        nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, conn.ttl, conn.tos)
+        nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, conn.ttl, conn.tos & 0xFC)
         if nif is not conn.nif:
             return False
         put16(header, _HEADERS, conn.lport)
@@ -604,7 +607,7 @@ def predict(conn):
     if cb[_FAST] or conn.state != _ESTABLISHED:
         return
     if (
-        cb[_FLAGS] & _UNUSUAL
+        cb[_FLAGS] & (_UNUSUAL | _F_ECN)
         or cb[_BACKOFF]
         or cb[_DUPS]
         or conn.deaf

@@ -9,7 +9,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, rto, sack, timestamps, tlp, undo
+from netstack.transport.tcp import congestion, ecn, rto, sack, timestamps, tlp, undo
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.scoreboard import Scoreboard
@@ -29,6 +29,7 @@ _FIN = const(1)
 _SYN = const(2)
 _RST = const(4)
 _ACK = const(16)
+_ECE = const(0x40)
 
 _LEN = const(1)  # a word of Ring.w
 
@@ -74,6 +75,7 @@ _F_TS = const(256)
 _F_WSCALE = const(512)
 _F_RECOVERY = const(8)
 _F_SACK = const(1024)
+_F_ECN = const(0x10000)
 _F_PROBED = const(16384)
 
 _SEG_SEQ = const(0)
@@ -116,6 +118,8 @@ def arrives(conn, seg, fr):
     if seg.echo:  # not before its ACK was found good, or a forged segment could poison PAWS
         timestamps.note(conn, seg)
     if seg.len:
+        if cb[_FLAGS] & _F_ECN:
+            ecn.text(conn, seg, fr)
         _text(conn, seg, fr)
     if seg.flags & _FIN or cb[_FLAGS] & _F_PEER_FIN:
         _check_fin(conn, seg)
@@ -186,6 +190,7 @@ def _agree(conn, seg):
         cb[_FLAGS] &= ~_F_SACK
     if seg.shift < 0:
         cb[_FLAGS] &= ~_F_WSCALE
+    ecn.agree(conn, seg)
     if cb[_FLAGS] & _F_WSCALE:
         cb[_SND_SHIFT] = seg.shift
     else:
@@ -336,6 +341,8 @@ def _check_ack(conn, seg, fr):
 def _progress(conn, seg, fr, acked):
     """What an ACK tells of what we have sent."""
     cb = conn.cb
+    if seg.flags & _ECE and cb[_FLAGS] & _F_ECN:
+        congestion.on_mark(conn, seg)
     late = acked and cb[_UNDO_CWND] and undo.late(conn, seg, acked)
     if not cb[_FLAGS] & _F_SACK:
         if acked:

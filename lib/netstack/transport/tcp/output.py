@@ -13,7 +13,7 @@ import netstack
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import rack, tlp
+from netstack.transport.tcp import ecn, rack, tlp
 from netstack.transport.tcp.congestion import after_idle
 from netstack.transport.tcp.segment import emit
 
@@ -28,6 +28,7 @@ _FIN = const(1)
 _SYN = const(2)
 _PSH = const(8)
 _ACK = const(16)
+_CWR = const(0x80)
 
 _LEN = const(1)  # a word of Ring.w
 
@@ -63,6 +64,7 @@ _F_FORCE = const(64)
 _F_TS = const(256)
 _F_SACK = const(1024)
 _F_PROBE = const(8192)
+_F_CWR = const(0x40000)
 
 _REXMT = const(14)
 _PROBES_SENT = const(21)
@@ -124,7 +126,7 @@ def _handshake(conn, cb):
     """SYN, or SYN,ACK; SND.NXT is at ISS while one is to be sent."""
     if sub32(cb, _SND_NXT, cb, _ISS) == 0:
         flags = _SYN if conn.state == _SYN_SENT else _SYN | _ACK
-        if not emit(conn, flags, _ISS, 0, 0):
+        if not emit(conn, ecn.handshake(conn, flags), _ISS, 0, 0):
             _retry(conn, cb)
             return
         cb[_SENT_AT] = conn.st.now
@@ -304,10 +306,14 @@ def _send(conn, cb, off, n, left, fin):
         flags |= _FIN
     if n == left and n:
         flags |= _PSH
+    new = sub32(cb, _SND_NXT, cb, _SND_MAX) >= 0
+    if new and n and cb[_FLAGS] & _F_CWR:
+        flags |= _CWR
     if not emit(conn, flags, _SND_NXT, off, n):
         _retry(conn, cb)
         return False
-    new = sub32(cb, _SND_NXT, cb, _SND_MAX) >= 0
+    if flags & _CWR:
+        cb[_FLAGS] &= ~_F_CWR
     if new:
         if not cb[_FLAGS] & _F_TS:
             _time(conn, cb, _SND_NXT)

@@ -59,6 +59,7 @@ NAMES = (
     "paws",
     "probes",
     "undone",
+    "marks",
 )
 _IN = const(0)
 _NOPORT = const(5)
@@ -82,6 +83,8 @@ class TCP:
         self.window_scale = True  # options to offer, and to agree to
         self.timestamps = True
         self.sack = True
+        self.ecn = False  # ask for it in our SYNs
+        self.ecn_accept = True  # agree to it in a peer's
         self.congestion = "cubic"  # of new connections
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet

@@ -10,7 +10,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
 from netstack.core.wire import add32, get16, load32, move32, put16, store32, sub32
-from netstack.transport.tcp import options
+from netstack.transport.tcp import ecn, options
 
 _PROTO = const(6)
 _HDR = const(20)
@@ -26,6 +26,7 @@ _SYN = const(2)
 _RST = const(4)
 _PSH = const(8)
 _ACK = const(16)
+_ECE = const(0x40)
 
 _RCV_NXT = const(7)
 _RCV_ADV = const(8)
@@ -35,6 +36,7 @@ _FLAGS = const(31)
 _ACK_SENT = const(42)
 _RCV_SHIFT = const(44)
 _F_ACK_NOW = const(1)
+_F_ECE = const(0x20000)
 
 # words of Segment.w
 _SEG_SEQ = const(0)
@@ -83,7 +85,7 @@ class Segment:
             return _CHECKSUM
         load32(self.w, _SEG_SEQ, buf, at + _SEQ)
         load32(self.w, _SEG_ACK, buf, at + _ACKNO)
-        self.flags = buf[at + _FLAGBITS] & 0x3F
+        self.flags = buf[at + _FLAGBITS]
         self.wnd = get16(buf, at + _WINDOW)
         self.data = at + hlen
         self.len = n - hlen
@@ -142,13 +144,13 @@ def emit(conn, flags, seq, offset, n):
         put16(buf, at + _ACKNO, 0)
         put16(buf, at + _ACKNO + 2, 0)
     buf[at + _OFFSET] = hlen << 2
-    buf[at + _FLAGBITS] = flags
+    buf[at + _FLAGBITS] = flags | _ECE if cb[_FLAGS] & _F_ECE else flags
     put16(buf, at + _WINDOW, window(conn, 0 if flags & _SYN else cb[_RCV_SHIFT]))
     put16(buf, at + _SUM, 0)
     put16(buf, at + _SUM + 2, 0)
     if hlen > _HDR:
         options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
-    _finish(conn, fr, n, offset)
+    _finish(conn, fr, n, offset, ecn.tos(conn, seq, n))
     if flags & _ACK:
         move32(cb, _ACK_SENT, cb, _RCV_NXT)
         cb[_UNACKED] = 0
@@ -157,7 +159,7 @@ def emit(conn, flags, seq, offset, n):
     return True
 
 
-def _finish(conn, fr, n, offset):
+def _finish(conn, fr, n, offset, tos):
     """Copy the text, sum everything, send."""
     buf = fr.buf
     at = fr.l4
@@ -168,7 +170,7 @@ def _finish(conn, fr, n, offset):
         acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
     put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
     conn.tcp.stat[_OUT] += 1
-    ip.output(fr, conn.laddr, conn.raddr, _PROTO, conn.ttl, conn.tos)
+    ip.output(fr, conn.laddr, conn.raddr, _PROTO, conn.ttl, tos)
 
 
 def window(conn, shift):
