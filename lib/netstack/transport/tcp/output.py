@@ -326,7 +326,8 @@ def _send(conn, cb, off, n, left, fin):
         cb[_UNDO_OUT] += n
         if conn.rack:
             conn.rack.again(conn, off, n)
-    cb[_PRR_OUT] += n
+    if cb[_FLAGS] & _F_RECOVERY:
+        cb[_PRR_OUT] += n
     add32(cb, _SND_NXT, n)
     if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
         move32(cb, _SND_MAX, cb, _SND_NXT)
