@@ -11,6 +11,7 @@ from netstack.core.wire import address
 
 _HEAD = const(0)
 _LEN = const(1)
+_SIZE = const(2)
 _BUF = const(3)
 
 
@@ -88,6 +89,18 @@ class Ring:
         """Drop `n` bytes from the head."""
         self.w[_HEAD] = self._at(n)
         self.w[_LEN] -= n
+
+    def resize(self, size):
+        """More storage; what lies in it moves along, what was put ahead as well. MemoryError
+        leaves all as it was."""
+        buf = bytearray(size)
+        self.peek(buf, 0, self.size)
+        self.buf = buf
+        self.size = size
+        w = self.w
+        w[_HEAD] = 0
+        w[_SIZE] = size
+        address(w, _BUF, buf)
 
     def rewind(self):
         """Start again at the front, for whole copies instead of split ones: only when the ring is

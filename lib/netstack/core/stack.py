@@ -55,6 +55,7 @@ class Stack:
         self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
+        self.reclaim = None  # callable: give back memory that lies idle
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
         self.lock = 0
@@ -119,23 +120,16 @@ class Stack:
     def charge(self, n):
         """Take `n` bytes of the budget for a ring; False when they are not there."""
         if self.spent + n > self.budget:
-            return False
+            if self.reclaim:
+                self.reclaim()
+            if self.spent + n > self.budget:
+                return False
         self.spent += n
         return True
 
-    def share(self, want, least):
-        """Take up to `want` bytes of the budget, no more than a sixteenth of what is left unless
-        that is below `least`: many can be served, each with less. Returns how many; 0: none."""
-        left = self.budget - self.spent
-        if left < least:
-            return 0
-        part = left >> 4
-        if part < least:
-            part = least
-        if part > want:
-            part = want
-        self.spent += part
-        return part
+    def left(self):
+        """Bytes of the budget that nobody has."""
+        return self.budget - self.spent
 
     def credit(self, n):
         self.spent -= n

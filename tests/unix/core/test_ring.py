@@ -94,6 +94,23 @@ def test_put_ahead():
         assert ring.len == size and _take(ring, size) == data
 
 
+def test_resize():
+    # What is in use and what was put ahead keep their places, wherever the ring was wrapped.
+    rnd = bench.Random(14)
+    for size, start, held in ((10, 7, 5), (10, 0, 10), (7, 6, 0), (32, 31, 20)):
+        ahead = size - held
+        ring = Ring(size)
+        data = _bytes(rnd, size)
+        ring.write(data, 0, start)
+        ring.skip(start)
+        ring.write(data, 0, held)
+        ring.put(data, held, ahead, 0)
+        ring.resize(2 * size + 1)
+        assert ring.len == held and ring.free() == 2 * size + 1 - held
+        ring.commit(ahead)
+        assert _take(ring, held + ahead) == data[: held + ahead]
+
+
 def test_peek_csum():
     # The sum of a peek that wraps after an odd number of bytes has its second part turned round.
     rnd = bench.Random(13)

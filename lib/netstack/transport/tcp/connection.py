@@ -12,15 +12,13 @@
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
 #   52 TLP_END  53..63 of fast.py         80 T_REO (deadline)     81 MIN_RTT
-#   82..84 of prr.py           85..90 of undo.py              91 ECN_END
-# Memory: about 700 bytes on a 32-bit port, and the rings once there is data; both rings are taken
-# out of the stack's budget when the connection begins, so that no send can fail for want of them.
+#   82..84 of prr.py           85..90 of undo.py              91 ECN_END  92, 93 of buffers.py
+# Memory: about 700 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
 
 from array import array
 from micropython import const
-from netstack.core.ring import Ring
-from netstack.core.wire import address, move32, sub32
-from netstack.transport.tcp import ecn, fast, options
+from netstack.core.wire import move32, sub32
+from netstack.transport.tcp import buffers, ecn, fast, options
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
@@ -62,8 +60,6 @@ _FLAGS = const(31)
 _STATE = const(37)
 _FAST = const(53)
 _QUEUED = const(54)
-_RX = const(55)
-_TX = const(57)
 _T_REO = const(80)
 _WORDS = const(100)
 _F_ACK_NOW = const(1)
@@ -81,7 +77,6 @@ _EISCONN = const(106)
 _ENOTCONN = const(107)
 
 _HDR = const(20)
-_RING_MIN = const(2048)  # the smallest ring worth a connection
 _ORPHAN_MS = const(60000)  # FIN-WAIT-2 of a connection that nobody holds any more
 
 STATES = (
@@ -119,8 +114,9 @@ class Connection(Controlled):
         self.ranges = None
         self.board = None  # what the peer has out of order
         self.rack = None  # when it was sent
-        self.tx_size = 0  # of the rings: what was wished for, as far as the budget goes
-        self.rx_size = 0
+        self.rx_size = 0  # the window we can offer when nothing waits to be read
+        self.rx_held = 0  # bytes of the budget taken for each ring
+        self.tx_held = 0
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
         self.mss = 536  # the largest segment we take, and send
@@ -188,7 +184,7 @@ class Connection(Controlled):
         """What an earlier attempt has left: a program may connect again when one has failed."""
         for i in range(_WORDS):
             self.cb[i] = 0
-        self._free_rings()
+        buffers.free(self)
         self.board = self.rack = None
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
@@ -199,11 +195,11 @@ class Connection(Controlled):
         self._unbind()
         timer = self.st.timers.new(self._expire)
         try:
-            self._reserve()
+            buffers.reserve(self)
             if not tcp.file(self):
                 raise OSError(_EADDRINUSE)
         except Exception as e:
-            self._free_rings()
+            buffers.free(self)
             self.st.timers.discard(timer)
             raise e
         self.timer = timer
@@ -226,7 +222,7 @@ class Connection(Controlled):
         """Bytes that send() would take now."""
         if self.state != _ESTABLISHED and self.state != _CLOSE_WAIT:
             return 0
-        return self.tx.free() if self.tx else self.tx_size
+        return self.tx.free() if self.tx else self.tx_held
 
     def send(self, buf, off, n):
         """Queue up to `n` bytes at buf[off]. Returns how many were taken, or -errno."""
@@ -237,13 +233,12 @@ class Connection(Controlled):
             if state == _SYN_SENT or state == _SYN_RCVD:
                 return -_EAGAIN
             return -_EPIPE if self.raddr else -_ENOTCONN
-        if self.tx is None:
-            try:
-                self.tx = Ring(self.tx_size)
-            except MemoryError:
+        ring = self.tx
+        if ring is None or ring.free() < n and ring.size < self.sndbuf:
+            ring = buffers.send_ring(self, n)
+            if ring is None:
                 return -_ENOMEM
-            address(self.cb, _TX, self.tx.w)
-        n = self.tx.write(buf, off, n)
+        n = ring.write(buf, off, n)
         if n == 0:
             return -_EAGAIN
         self.st.defer(self)
@@ -266,6 +261,8 @@ class Connection(Controlled):
             self.rx.skip(n)
             if self.rx.w[_LEN] == 0 and not (self.ranges and self.ranges.n):
                 self.rx.rewind()
+            if self.rx_size < self.rcvbuf:
+                buffers.tune(self, n)
             self._update_window()
         return n
 
@@ -296,18 +293,8 @@ class Connection(Controlled):
             self.acknowledge()
 
     def space(self):
-        """Free bytes of the receive ring."""
-        return self.rx.free() if self.rx else self.rx_size
-
-    def receive_ring(self):
-        """The receive ring, made when the first text comes; None when the heap is full."""
-        if self.rx is None:
-            try:
-                self.rx = Ring(self.rx_size)
-                address(self.cb, _RX, self.rx.w)
-            except MemoryError:
-                self.st.nomem += 1
-        return self.rx
+        """Bytes of text that we can take."""
+        return self.rx_size - self.rx.w[_LEN] if self.rx else self.rx_size
 
     # -- CLOSE and ABORT --------------------------------------------------------------------
 
@@ -351,7 +338,7 @@ class Connection(Controlled):
         if self.state == _FIN_WAIT_2:
             self.linger()
         if self.state == _CLOSED or self.state == _TIME_WAIT:
-            self._free_rings()
+            buffers.free(self)
 
     def abort(self):
         """Reset the connection (RFC 9293 3.10.5)."""
@@ -359,7 +346,7 @@ class Connection(Controlled):
             emit(self, _RST | _ACK, _SND_MAX, 0, 0)
         self.orphan = True
         self.fail(_ECONNABORTED)
-        self._free_rings()
+        buffers.free(self)
 
     # -- what the machine does to itself ----------------------------------------------------
 
@@ -401,7 +388,7 @@ class Connection(Controlled):
         cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = cb[_T_REO] = 0
         set_timer(self, _T_2MSL, self.tcp.msl_ms << 1)
         if self.orphan:
-            self._free_rings()
+            buffers.free(self)
         self.tcp.time_waiting(self)
 
     def fail(self, errno):
@@ -419,29 +406,11 @@ class Connection(Controlled):
         if listener:
             listener.lost(self)
         self.st.defer(self)
-        self.st.credit(self.tx_size)
-        self.tx_size = 0
-        self.tx = self.board = self.rack = None
+        self.board = self.rack = None
         if self.orphan or not self.available():
-            self._free_rings()
-
-    def _reserve(self):
-        """Take what the rings will need out of the budget; they are made when there is data."""
-        st = self.st
-        rx = st.share(self.rcvbuf, _RING_MIN)
-        tx = st.share(self.sndbuf, _RING_MIN) if rx else 0
-        if not tx:
-            st.credit(rx)
-            raise OSError(_ENOMEM)
-        self.rx_size = rx
-        self.tx_size = tx
-
-    def _free_rings(self):
-        self.st.credit(self.rx_size + self.tx_size)
-        self.rx_size = self.tx_size = 0
-        self.tx = self.rx = self.ranges = None
-        cb = self.cb
-        cb[_FAST] = cb[_RX] = cb[_RX + 1] = cb[_TX] = cb[_TX + 1] = 0
+            buffers.free(self)
+        else:
+            buffers.free_send(self)
 
     def _expire(self):
         expire(self)

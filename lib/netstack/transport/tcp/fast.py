@@ -10,7 +10,7 @@
 #   53 FAST (nothing unusual: set at the end of a batch, cleared by whatever is)
 #   54 QUEUED (run() is due)      55, 56 address of the receive ring's words
 #   57, 58 of the send ring's     59 HOPS (of Stack.w, when the header below was written)
-#   60 size of the receive ring   61 our MSS   62 sum of the IP header
+#   60 RX_SIZE of buffers.py      61 our MSS   62 sum of the IP header
 #   63 sum of the pseudo header and the ports
 # Words of Stack.w: match.py.
 
@@ -350,8 +350,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     free = size
     d = cb[55] | ((cb[56] << 16) << 16)
     if d:
-        r = ptr32(d)
-        free = r[2] - r[1]
+        free -= ptr32(d)[1]
     old = cb[8] - cb[7]
     if (old >> 31) & 1:
         return 0

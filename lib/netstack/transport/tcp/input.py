@@ -495,12 +495,12 @@ def _text(conn, seg, fr):
     off = sub32(seg.w, _SEG_SEQ, cb, _RCV_NXT)
     got = accept(conn, fr.buf, seg.data, seg.len, off)
     if got < 0:
+        cb[_DUPS] += 1
         if got == -2:
             conn.tcp.stat[_NOMEM] += 1
             seg.flags &= ~_FIN
         else:
             conn.tcp.stat[_OUT_OF_ORDER] += 1
-            cb[_DUPS] += 1
         return
     cb[_FLAGS] |= _F_CHANGED
     cb[_DUPS] = 0

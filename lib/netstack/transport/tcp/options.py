@@ -74,7 +74,7 @@ def offer(conn):
         flags |= _F_SACK
     if tcp.window_scale:
         flags |= _F_WSCALE
-        size = conn.rx_size
+        size = conn.rcvbuf  # how far the receive ring may grow
         while size > 65535:
             size >>= 1
             conn.cb[_RCV_SHIFT] += 1

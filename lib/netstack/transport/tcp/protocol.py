@@ -7,6 +7,7 @@ from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
+from netstack.transport.tcp.buffers import slim
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.fast import Fast
 from netstack.transport.tcp.listen import Listener
@@ -77,8 +78,8 @@ class TCP:
         self.addr_to = bytearray(16)
         self.addr_from = bytearray(16)
         budget = st.budget
-        self.rcvbuf = _clip(budget // 32, 2920, 1 << 20)
-        self.sndbuf = _clip(budget // 32, 2920, 1 << 20)
+        self.rcvbuf = _clip(budget // 8, 2920, 1 << 22)  # how far a connection's rings may grow
+        self.sndbuf = _clip(budget // 8, 2920, 1 << 22)
         self.limit = _clip(budget // 4096, 8, 4096)  # connections
         self.window_scale = True  # options to offer, and to agree to
         self.timestamps = True
@@ -97,7 +98,9 @@ class TCP:
         self._challenged = 0
         self._challenge_at = st.now
         self.fast = Fast(self)
+        self._reclaimed_at = -1
         st.tcp = self
+        st.reclaim = self.reclaim
         st.ip4.protocols[_PROTO] = self
 
     def open(self):
@@ -178,6 +181,14 @@ class TCP:
             raise OSError(_ENOMEM)
         self.stat[_RECYCLED] += 1
         self._waiting[0].fail(0)
+
+    def reclaim(self):
+        """Memory is short: give back what empty rings hold, once a millisecond at most."""
+        if self._reclaimed_at == self.st.now:
+            return
+        self._reclaimed_at = self.st.now
+        for conn in self.connections():
+            slim(conn)
 
     def free_port(self):
         """A random port that nobody uses (RFC 6056 3.3.1)."""

@@ -4,9 +4,11 @@
 from micropython import const
 from netstack.core.wire import add32, move32
 from netstack.transport.tcp import sack
+from netstack.transport.tcp.buffers import receive_ring
 from netstack.transport.tcp.ranges import Ranges
 
 _RCV_NXT = const(7)
+_LEN = const(1)  # a word of Ring.w
 _SCRATCH = const(36)
 _RANGES = const(4)  # more holes than that are not remembered: the text is sent again
 
@@ -14,9 +16,11 @@ _RANGES = const(4)  # more holes than that are not remembered: the text is sent 
 def accept(conn, buf, at, n, off):
     """`n` bytes of text at buf[at] lie `off` bytes ahead of RCV.NXT, inside the window. Returns
     the bytes that can be read now; -1: out of order; -2: no memory."""
-    ring = conn.receive_ring()
-    if ring is None:
-        return -2
+    ring = conn.rx
+    if ring is None or ring.size - ring.w[_LEN] < off + n:
+        ring = receive_ring(conn, off + n + (ring.w[_LEN] if ring else 0))
+        if ring is None:
+            return -2
     if off:
         if conn.ranges is None:
             conn.ranges = Ranges(_RANGES)
