@@ -6,6 +6,7 @@ import bench
 import sys
 from netstack.api import host as api
 from netstack.api import socket as sockets
+from netstack.transport.tcp import info
 from packets import Packet, icmp, ip4, tcp, udp
 
 _PORT = 8080  # what bind() and connect() are given
@@ -15,10 +16,8 @@ _EAGAIN = 11
 _POLL = 3  # MP_STREAM_POLL
 _NONBLOCK = 0x800
 _DONTWAIT = 0x40
+_TO_THE_STACK = 0x20008000  # MSG_FASTOPEN, MSG_MORE
 _LETTERS = {"A": ".", "C": "W"}  # packets.py's names of flags, where packetdrill has others
-_ISS = 0
-_UNA = 1
-_MAX = 3
 _errors = {}  # errno: its name
 _BYTES = bytes(range(251))
 
@@ -468,8 +467,11 @@ class Script:
     def do_send(self, step, result, fd, buffer, n, flags):
         sock = self.sock(step, fd)
         data = pattern(0 if sock._dgram else self.written_of[fd], n)
-        blocks = sock.gettimeout() is None and not flags & _DONTWAIT
-        done = self.without_waiting(sock, flags, sock.write if blocks else sock.send, data)
+        if flags & _TO_THE_STACK:
+            done = sock.send(data, flags)
+        else:
+            blocks = sock.gettimeout() is None and not flags & _DONTWAIT
+            done = self.without_waiting(sock, flags, sock.write if blocks else sock.send, data)
         self.written_of[fd] += done
         return done
 
@@ -620,33 +622,8 @@ def decode(found, flow, what):
 
 
 def tcp_info(conn):
-    """Linux's struct tcp_info, as far as the stack knows it."""
-    cb = conn.cb
-    mss = cb[14] or 1
-    flight = (cb[_MAX] - cb[_UNA]) & 0xFFFFFFFF
-    backoff = cb[21]
-    recovers = 3 if cb[31] & 8 else 4 if backoff else 1 if cb[17] else 0
-    threshold = cb[16]
-    info = {
-        "state": (7, 10, 2, 3, 1, 4, 5, 8, 11, 9, 6)[conn.state],
-        "ca_state": recovers,
-        "retransmits": backoff,
-        "backoff": backoff,
-        "probes": cb[35],
-        "rto": cb[20] * 1000,
-        "snd_mss": cb[14],
-        "rcv_mss": cb[33],
-        "unacked": (flight + mss - 1) // mss,
-        "rtt": (cb[18] >> 3) * 1000,
-        "rttvar": cb[19] * 250,
-        "snd_ssthresh": 0x7FFFFFFF if threshold >= 0x3FFFFFFF else threshold // mss,
-        "snd_cwnd": cb[15] // mss,
-        "pmtu": conn.mss + 40,
-        "notsent_bytes": max((conn.tx.len if conn.tx else 0) - flight, 0),
-        "snd_wnd": cb[12],
-        "rcv_wnd": (cb[8] - cb[7]) & 0xFFFFFFFF,
-    }
-    return {"tcpi_" + name: value for name, value in info.items()}
+    """Linux's names, as a script has them."""
+    return {"tcpi_" + name: value for name, value in info.values(conn).items()}
 
 
 def run(name, options, steps):

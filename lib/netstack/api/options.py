@@ -1,39 +1,216 @@
-# Socket options that are an attribute of what a socket stands on: a connection, a listener, a UDP
-# endpoint. One that has no such attribute does not know the option.
+# Socket options, by Linux's numbers. Most are an attribute of what a socket stands on: a
+# connection, a listener, a UDP endpoint. One that has no such attribute does not know the option.
+#
+#   SOL_SOCKET   SO_REUSEADDR, SO_TYPE, SO_ERROR (reading clears it), SO_BROADCAST, SO_SNDBUF and
+#                SO_RCVBUF (for the next connect() or listen(), within the stack's budget; what is
+#                read from an open connection is what it has got), SO_KEEPALIVE, SO_LINGER,
+#                SO_ACCEPTCONN, SO_BINDTODEVICE
+#   IPPROTO_IP   IP_TOS, IP_TTL
+#   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
+#                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT
+#
+# A value out of range is OSError(EINVAL), an option that is not known OSError(ENOPROTOOPT), as on
+# Linux; both say which option it was.
 
 from micropython import const
+from netstack.api import host
 
 _SOCKET = const(1)
 _IP = const(0)
 _TCP = const(6)
+_SO_REUSEADDR = const(2)
+_SO_TYPE = const(3)
+_SO_ERROR = const(4)
+_SO_LINGER = const(13)
+_SO_CALLBACK = const(20)  # MicroPython's: what webrepl sets
+_SO_BINDTODEVICE = const(25)
+_SO_ACCEPTCONN = const(30)
+_TCP_MAXSEG = const(2)
+_TCP_DEFER_ACCEPT = const(9)
+_TCP_INFO = const(11)
+_TCP_CONGESTION = const(13)
+_SOCK_STREAM = const(1)
+_SOCK_DGRAM = const(2)
+_EINVAL = const(22)
+_ENODEV = const(19)
 _ENOPROTOOPT = const(92)
+_CLOSED = const(0)
 
-# level, option (Linux's numbers), attribute, is it a truth value?
+_MOST = const(0x1FFFFFFF)  # milliseconds that can be told apart
+_MSS_MIN = const(88)  # Linux's limits
+_MSS_MAX = const(32767)
+
+# level, option, attribute, lowest and highest value (0 to 1: a truth value)
 _OPTIONS = (
-    (_SOCKET, 6, "broadcast", True),  # SO_BROADCAST
-    (_SOCKET, 7, "sndbuf", False),  # SO_SNDBUF
-    (_SOCKET, 8, "rcvbuf", False),  # SO_RCVBUF
-    (_SOCKET, 9, "keepalive", True),  # SO_KEEPALIVE
-    (_IP, 1, "tos", False),  # IP_TOS
-    (_IP, 2, "ttl", False),  # IP_TTL
-    (_TCP, 1, "nodelay", True),  # TCP_NODELAY
-    (_TCP, 4, "keepidle", False),  # TCP_KEEPIDLE
-    (_TCP, 5, "keepintvl", False),  # TCP_KEEPINTVL
-    (_TCP, 6, "keepcnt", False),  # TCP_KEEPCNT
-    (_TCP, 13, "congestion", False),  # TCP_CONGESTION: a name
+    (_SOCKET, 6, "broadcast", 0, 1),  # SO_BROADCAST
+    (_SOCKET, 7, "sndbuf", 0, _MOST),  # SO_SNDBUF
+    (_SOCKET, 8, "rcvbuf", 0, _MOST),  # SO_RCVBUF
+    (_SOCKET, 9, "keepalive", 0, 1),  # SO_KEEPALIVE
+    (_IP, 1, "tos", 0, 255),  # IP_TOS
+    (_IP, 2, "ttl", 1, 255),  # IP_TTL
+    (_TCP, 1, "nodelay", 0, 1),  # TCP_NODELAY
+    (_TCP, 2, "maxseg", 0, _MSS_MAX),  # TCP_MAXSEG
+    (_TCP, 3, "cork", 0, 1),  # TCP_CORK
+    (_TCP, 4, "keepidle", 1, 32767),  # TCP_KEEPIDLE
+    (_TCP, 5, "keepintvl", 1, 32767),  # TCP_KEEPINTVL
+    (_TCP, 6, "keepcnt", 1, 127),  # TCP_KEEPCNT
+    (_TCP, 9, "defer_accept", -_MOST, _MOST),  # TCP_DEFER_ACCEPT
+    (_TCP, 12, "quickack", 0, 1),  # TCP_QUICKACK
+    (_TCP, 13, "congestion", 0, 0),  # TCP_CONGESTION: a name
+    (_TCP, 18, "user_timeout", 0, _MOST),  # TCP_USER_TIMEOUT
 )
 
 
-def find(io, level, option):
-    """(attribute, truth value?) behind an option of `io`."""
+def _find(io, level, option):
     for each in _OPTIONS:
         if each[0] == level and each[1] == option and hasattr(io, each[2]):
-            return each[2], each[3]
+            return each
     raise OSError(_ENOPROTOOPT, "socket option %s, level %s is not known" % (option, level))
 
 
 def copy(old, new):
     """A listener keeps the options of the connections it will give."""
     for each in _OPTIONS:
-        if hasattr(old, each[2]):
-            setattr(new, each[2], getattr(old, each[2]))
+        name = each[2]
+        if hasattr(old, name) and getattr(old, name) != getattr(new, name, None):
+            setattr(new, name, getattr(old, name))
+
+
+def put(sock, io, level, option, value):
+    """setsockopt() of `sock`, which stands on `io`."""
+    if level == _SOCKET and option == _SO_CALLBACK:
+        sock._callback = value
+        return
+    if level == _SOCKET and option == _SO_BINDTODEVICE:
+        _bind_to(sock, io, value)
+        return
+    if level == _SOCKET and option == _SO_LINGER:
+        _set_linger(sock, value)
+        return
+    if level == _TCP and option == _TCP_CONGESTION:
+        setattr(io, _find(io, level, option)[2], text(value))
+        return
+    if not isinstance(value, int):
+        value = int.from_bytes(bytes(value), "little")
+    if level == _SOCKET and option == _SO_REUSEADDR:
+        sock._reuse = bool(value)
+        if hasattr(io, "reuse"):
+            io.reuse = sock._reuse
+        return
+    _, _, name, low, high = _find(io, level, option)
+    value = _checked(sock, name, option, low, high, value)
+    if sock._dgram or sock._listening:
+        setattr(io, name, value)
+        return
+    host.enter(sock._st)
+    try:
+        io.set(name, value)
+    finally:
+        host.leave(sock._st)
+
+
+def _checked(sock, name, option, low, high, value):
+    """The value as it is kept; OSError(EINVAL) if there is none."""
+    if low == 0 and high == 1:
+        return bool(value)
+    if name == "user_timeout" and value >= 1 << 31:  # four bytes of C, read without a sign
+        value -= 1 << 32
+    if name == "defer_accept":
+        return _round_up(value)
+    if low <= value <= high and not (name == "maxseg" and 0 < value < _MSS_MIN):
+        if name.endswith("buf"):
+            least = 256 if sock._dgram else 2048
+            return value if value > least else least
+        return value
+    low = _MSS_MIN if name == "maxseg" else low
+    what = "%s (option %d) %d: %d to %d" % (name, option, value, low, high)
+    raise OSError(_EINVAL, what)
+
+
+def _round_up(seconds):
+    """As Linux: to the moment of one of the SYN,ACK's retransmissions, 1, 3, 7, 15, ..."""
+    period = step = 1
+    if seconds <= 0:
+        return 0
+    while period < seconds:
+        step = min(2 * step, 120)
+        period += step
+    return period
+
+
+def _bind_to(sock, io, name):
+    if not hasattr(io, "nif"):
+        raise OSError(_ENOPROTOOPT, "SO_BINDTODEVICE: not for a listening socket")
+    name = text(name)
+    nif = None
+    for each in sock._st.nifs:
+        if each.name == name:
+            nif = each
+    if name and nif is None:
+        raise OSError(_ENODEV, "there is no interface %s" % name)
+    io.nif = nif
+
+
+def _set_linger(sock, value):
+    """struct linger: on, seconds. close() then waits so long for what is sent to be
+    acknowledged; with 0 seconds it resets."""
+    value = bytes(value)
+    if len(value) != 8 or sock._dgram:
+        raise OSError(_EINVAL, "SO_LINGER (option 13) takes a struct linger, TCP alone")
+    on = int.from_bytes(value[:4], "little")
+    sock._linger = min(int.from_bytes(value[4:], "little"), _MOST // 1000) if on else -1
+
+
+def get(sock, io, level, option, size):
+    """getsockopt() of `sock`: an integer, or bytes."""
+    if level == _TCP and option == _TCP_CONGESTION:
+        value = getattr(io, _find(io, level, option)[2]).encode()
+        return value[:size] if size else value
+    if level == _TCP and option == _TCP_INFO and hasattr(io, "info"):
+        value = _info(sock, io)
+        return value[:size] if size else value
+    if level == _SOCKET and option == _SO_LINGER and not sock._dgram:
+        on = sock._linger >= 0
+        value = int(on).to_bytes(4, "little") + max(sock._linger, 0).to_bytes(4, "little")
+        return value[:size] if size else int(on)
+    value = _value(sock, io, level, option)
+    return value.to_bytes(size, "little") if size else value
+
+
+def _info(sock, io):
+    from netstack.transport.tcp.info import pack
+
+    host.enter(sock._st)
+    try:
+        return pack(io)
+    finally:
+        host.leave(sock._st)
+
+
+def _value(sock, io, level, option):
+    if level == _SOCKET:
+        if option == _SO_ERROR:
+            error = 0 if sock._listening else io.error
+            if error:
+                io.error = 0
+            return error
+        if option == _SO_TYPE:
+            return _SOCK_DGRAM if sock._dgram else _SOCK_STREAM
+        if option == _SO_ACCEPTCONN:
+            return int(sock._listening)
+        if option == _SO_REUSEADDR:
+            return int(sock._reuse)
+    name = _find(io, level, option)[2]
+    if hasattr(io, "cb") and io.state != _CLOSED:
+        if name == "maxseg":
+            return io.send_mss()
+        if name.endswith("buf"):
+            return io.tx_size if name == "sndbuf" else io.rx_size
+    if name == "maxseg":
+        return io.maxseg or 536  # RFC 9293 3.7.1
+    return int(getattr(io, name))
+
+
+def text(value):
+    """A name, or bytes that hold one as C has it."""
+    return value if isinstance(value, str) else bytes(value).rstrip(b"\0").decode()

@@ -43,17 +43,27 @@ SO_ACCEPTCONN = _const(30)
 IP_TOS = _const(1)
 IP_TTL = _const(2)
 TCP_NODELAY = _const(1)
+TCP_MAXSEG = _const(2)
+TCP_CORK = _const(3)
 TCP_KEEPIDLE = _const(4)
 TCP_KEEPINTVL = _const(5)
 TCP_KEEPCNT = _const(6)
+TCP_DEFER_ACCEPT = _const(9)
+TCP_INFO = _const(11)
+TCP_QUICKACK = _const(12)
 TCP_CONGESTION = _const(13)
+TCP_USER_TIMEOUT = _const(18)
+TCP_FASTOPEN = _const(23)
+TCP_FASTOPEN_CONNECT = _const(30)
+MSG_DONTWAIT = _const(0x40)
+MSG_NOSIGNAL = _const(0x4000)
+MSG_MORE = _const(0x8000)
+MSG_FASTOPEN = _const(0x20000000)
 SHUT_RD = _const(0)
 SHUT_WR = _const(1)
 SHUT_RDWR = _const(2)
 AI_PASSIVE = _const(1)
 AI_NUMERICHOST = _const(4)
-
-_SO_CALLBACK = _const(20)  # MicroPython's: what webrepl sets
 
 # Linux's errno; MicroPython's module has not all of them
 _EAGAIN = _const(11)
@@ -62,7 +72,6 @@ _EINVAL = _const(22)
 _EPIPE = _const(32)
 _EDESTADDRREQ = _const(89)
 _EMSGSIZE = _const(90)
-_ENOPROTOOPT = _const(92)
 _EPROTONOSUPPORT = _const(93)
 _ESOCKTNOSUPPORT = _const(94)
 _EOPNOTSUPP = _const(95)
@@ -72,14 +81,15 @@ _ENOTCONN = _const(107)
 _ETIMEDOUT = _const(110)
 _EALREADY = _const(114)
 _EINPROGRESS = _const(115)
-_ENODEV = _const(19)
 
 # TCP states (RFC 9293 3.3.2)
 _CLOSED = _const(0)
 _SYN_SENT = _const(2)
 _SYN_RCVD = _const(3)
 _ESTABLISHED = _const(4)
+_FIN_WAIT_2 = _const(6)
 _CLOSE_WAIT = _const(7)
+_TIME_WAIT = _const(10)
 
 # Stream requests and poll flags (py/stream.h)
 _STREAM_POLL = _const(3)
@@ -201,30 +211,32 @@ class socket(_iomod.IOBase):
             _host.leave(st)
         return got
 
-    def _push(self, buf, off, n, ip=None, addr=None, port=0):
+    def _push(self, buf, off, n, flags=0, ip=None, addr=None, port=0):
         """Send up to `n` bytes from buf[off]. Returns how many, or -errno."""
         io = self._io
         if io is None:
             return -_EBADF
         if self._listening:
             return -_ENOTCONN
+        if flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | (0 if self._dgram else MSG_MORE)):
+            return -_EOPNOTSUPP
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             self._event = False
-            sent = self._try_send(io, buf, off, n, ip, addr, port)
-            if sent != -_EAGAIN:
+            sent = self._try_send(io, buf, off, n, flags, ip, addr, port)
+            if sent != -_EAGAIN or flags & MSG_DONTWAIT:
                 return sent
             if not self._again(start):
                 return self._late()
 
-    def _try_send(self, io, buf, off, n, ip, addr, port):
+    def _try_send(self, io, buf, off, n, flags, ip, addr, port):
         st = self._st
         if st.lock:
             return -_EAGAIN
         st.enter()
         try:
             if not self._dgram:
-                return io.send(buf, off, n) if n else 0
+                return io.send(buf, off, n, flags & MSG_MORE != 0) if n else 0
             if io.error:
                 error = io.error
                 io.error = 0
@@ -294,9 +306,19 @@ class socket(_iomod.IOBase):
         except MemoryError as error:
             conn.abort()
             raise error
-        _options.copy(listener, conn)  # as on Linux, options are inherited
+        new._inherit(self, listener)
         new._timeout = self._timeout
         return new, _name(conn.raddr, conn.rport)
+
+    def _inherit(self, other, listener):
+        """As on Linux, options are those of the listening socket."""
+        self._linger = other._linger
+        _host.enter(self._st)
+        try:
+            _options.copy(listener, self._io)
+            self._io.inherit()
+        finally:
+            _host.leave(self._st)
 
     def connect(self, address):
         io = self._check_open()
@@ -352,32 +374,35 @@ class socket(_iomod.IOBase):
 
     # -- sending ----------------------------------------------------------------------------
 
-    def send(self, buf):
-        """Sends what there is room for, at least one byte; returns how many."""
+    def send(self, buf, flags=0):
+        """Sends what there is room for, at least one byte; returns how many. flags: MSG_MORE
+        (less than a segment waits for more, up to 200 ms), MSG_DONTWAIT."""
         buf = _readable(buf)
-        n = self._push(buf, 0, len(buf))
+        n = self._push(buf, 0, len(buf), flags)
         if n < 0:
             raise OSError(-n)
         return n
 
-    def sendall(self, buf):
-        """Sends all of it. With a timeout of 0, OSError(EAGAIN) when not all of it fits at once:
-        then nothing has been sent."""
+    def sendall(self, buf, flags=0):
+        """Sends all of it; flags as for send(). With a timeout of 0, OSError(EAGAIN) when not all
+        of it fits at once: then nothing has been sent."""
         buf = _readable(buf)
         if self._timeout == 0 and not self._dgram:
             io = self._check_open()
             if not self._listening and not io.error and io.state and io.room() < len(buf):
                 raise OSError(_EAGAIN)
-        if self.write(buf) != len(buf):
+        if self._write(buf, len(buf), flags) != len(buf):
             raise OSError(_EAGAIN)
 
     def write(self, buf, length=-1):
         """Sends all of it; returns how much: less, or None for nothing, only without blocking."""
         buf = _readable(buf)
-        size = len(buf) if length < 0 else min(length, len(buf))
+        return self._write(buf, len(buf) if length < 0 else min(length, len(buf)), 0)
+
+    def _write(self, buf, size, flags):
         done = 0
         while True:
-            n = self._push(buf, done, size - done)
+            n = self._push(buf, done, size - done, flags)
             if n < 0:
                 if n != -_EAGAIN:
                     raise OSError(-n)
@@ -389,15 +414,16 @@ class socket(_iomod.IOBase):
     def sendto(self, buf, address, last=None):
         """sendto(buf, address) or, as CPython has it, sendto(buf, flags, address)."""
         self._check_open()
+        flags = address if last else 0
         address = last or address
         if not self._dgram:
-            return self.send(buf)
+            return self.send(buf, flags)
         if address is not self._peer:
             self._peer = None
             self._peer_addr, self._peer_port = _parse(address)
             self._peer = address if isinstance(address, tuple) else None
         buf = _readable(buf)
-        n = self._push(buf, 0, len(buf), self._st.ip4, self._peer_addr, self._peer_port)
+        n = self._push(buf, 0, len(buf), flags, self._st.ip4, self._peer_addr, self._peer_port)
         if n < 0:
             raise OSError(-n)
         return n
@@ -569,89 +595,13 @@ class socket(_iomod.IOBase):
         self._timeout = -1 if flag else 0
 
     def setsockopt(self, level, option, value):
-        """value: an integer, or bytes as C has them (little endian)."""
-        io = self._check_open()
-        if level == SOL_SOCKET and option == _SO_CALLBACK:
-            self._callback = value
-            return
-        if level == SOL_SOCKET and option == SO_BINDTODEVICE:
-            self._bind_to(io, value)
-            return
-        if level == SOL_SOCKET and option == SO_LINGER:
-            self._set_linger(value)
-            return
-        if level == IPPROTO_TCP and option == TCP_CONGESTION:
-            name, _ = _options.find(io, level, option)
-            setattr(io, name, _text(value))
-            return
-        if not isinstance(value, int):
-            value = int.from_bytes(value, "little")
-        if level == SOL_SOCKET and option == SO_REUSEADDR:
-            self._reuse = bool(value)
-            if hasattr(io, "reuse"):
-                io.reuse = self._reuse
-            return
-        name, truth = _options.find(io, level, option)
-        setattr(io, name, bool(value) if truth else value)
-        if name.startswith("keep") and not self._listening:
-            self._keep(io)
+        """value: an integer, or bytes as C has them (little endian). options.py has the list."""
+        _options.put(self, self._check_open(), level, option, value)
 
     def getsockopt(self, level, option, size=0):
-        """The value as an integer; as `size` bytes (little endian) when that is given."""
-        io = self._check_open()
-        if level == IPPROTO_TCP and option == TCP_CONGESTION:
-            name, _ = _options.find(io, level, option)
-            value = getattr(io, name).encode()
-            return value[:size] if size else value
-        value = self._get_option(io, level, option)
-        return value.to_bytes(size, "little") if size else value
-
-    def _get_option(self, io, level, option):
-        if level == SOL_SOCKET:
-            if option == SO_ERROR:
-                error = 0 if self._listening else io.error
-                if error and self._dgram:
-                    io.error = 0
-                return error
-            if option == SO_TYPE:
-                return SOCK_DGRAM if self._dgram else SOCK_STREAM
-            if option == SO_ACCEPTCONN:
-                return int(self._listening)
-            if option == SO_REUSEADDR:
-                return int(self._reuse)
-        name, _ = _options.find(io, level, option)
-        return int(getattr(io, name))
-
-    def _keep(self, io):
-        """Start the keepalive timer of a connection anew."""
-        from netstack.transport.tcp.timers import keep
-
-        _host.enter(self._st)
-        try:
-            keep(io)
-            self._st.defer(io)
-        finally:
-            _host.leave(self._st)
-
-    def _bind_to(self, io, name):
-        if not hasattr(io, "nif"):
-            raise OSError(_ENOPROTOOPT)
-        name = _text(name)
-        nif = None
-        for each in self._st.nifs:
-            if each.name == name:
-                nif = each
-        if name and nif is None:
-            raise OSError(_ENODEV, "there is no interface %s" % name)
-        io.nif = nif
-
-    def _set_linger(self, value):
-        """struct linger: on, seconds. Only 0 seconds means anything: close() resets."""
-        value = bytes(value)
-        if len(value) != 8 or self._dgram:
-            raise OSError(_EINVAL)
-        on = int.from_bytes(value[:4], "little")
-        self._linger = int.from_bytes(value[4:], "little") if on else -1
+        """The value as an integer; as `size` bytes (little endian) when that is given. TCP_INFO:
+        Linux's struct tcp_info, its first `size` bytes."""
+        return _options.get(self, self._check_open(), level, option, size)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -671,6 +621,8 @@ class socket(_iomod.IOBase):
             _host.leave(self._st)
 
     def close(self):
+        """What is queued is sent in the background, unless SO_LINGER says to wait for it, or to
+        reset. OSError(EAGAIN): it is to wait, and must not; the rest goes on in the background."""
         io = self._io
         if io is None:
             return
@@ -685,6 +637,20 @@ class socket(_iomod.IOBase):
         finally:
             _host.leave(self._st)
         self._callback = None
+        if self._linger > 0 and not self._listening:
+            self._wait_sent(io)
+
+    def _wait_sent(self, io):
+        """Until all of it and our FIN are acknowledged, or SO_LINGER's time is up."""
+        if self._timeout == 0:
+            if _unsent(io):
+                raise OSError(_EAGAIN)
+            return
+        self._timeout = self._linger * 1000
+        self._event = False
+        start = _ticks_ms() & 0x3FFFFFFF
+        while _unsent(io) and self._again(start):
+            pass
 
     def fileno(self):
         """No file descriptor stands behind it."""
@@ -749,9 +715,9 @@ def _open(kind, proto):
     raise OSError(_ESOCKTNOSUPPORT, "socket type %s: SOCK_STREAM or SOCK_DGRAM" % kind)
 
 
-def _text(value):
-    """A name, or bytes that hold one as C has it."""
-    return value if isinstance(value, str) else bytes(value).rstrip(b"\0").decode()
+def _unsent(io):
+    """Does a closed connection wait for its data or its FIN to be acknowledged?"""
+    return io.state != _FIN_WAIT_2 and io.state != _TIME_WAIT and io.state > _SYN_SENT
 
 
 def _readable(buf):

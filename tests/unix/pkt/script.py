@@ -40,9 +40,10 @@ CONSTANTS = {
     "TCP_KEEPCNT": 6, "TCP_SYNCNT": 7, "TCP_LINGER2": 8, "TCP_DEFER_ACCEPT": 9,
     "TCP_WINDOW_CLAMP": 10, "TCP_INFO": 11, "TCP_QUICKACK": 12, "TCP_CONGESTION": 13,
     "TCP_USER_TIMEOUT": 18, "TCP_FASTOPEN": 23,
+    "TCP_FASTOPEN_CONNECT": 30,
     "SHUT_RD": 0, "SHUT_WR": 1, "SHUT_RDWR": 2, "F_GETFL": 3, "F_SETFL": 4,
     "O_RDONLY": 0, "O_RDWR": 2, "O_NONBLOCK": 0x800,
-    "MSG_DONTWAIT": 0x40, "MSG_NOSIGNAL": 0x4000,
+    "MSG_DONTWAIT": 0x40, "MSG_NOSIGNAL": 0x4000, "MSG_MORE": 0x8000, "MSG_FASTOPEN": 0x20000000,
     "POLLIN": 1, "POLLPRI": 2, "POLLOUT": 4, "POLLERR": 8, "POLLHUP": 16, "POLLNVAL": 32,
     "POLLRDHUP": 0x2000, "INADDR_ANY": 0,
 }  # fmt: skip
@@ -58,8 +59,10 @@ CALLS = {
     "getsockopt": (5, 5), "fcntl": (2, 3), "poll": (3, 3),
 }  # fmt: skip
 
-TCP_INFO = """state ca_state retransmits probes backoff rto snd_mss rcv_mss unacked rtt rttvar
-snd_ssthresh snd_cwnd pmtu notsent_bytes snd_wnd rcv_wnd""".split()
+TCP_INFO = """state ca_state retransmits probes backoff options wscale rto ato snd_mss rcv_mss
+unacked sacked lost retrans last_data_sent last_data_recv last_ack_recv pmtu rtt rttvar
+snd_ssthresh snd_cwnd advmss reordering rcv_space total_retrans bytes_acked bytes_received
+notsent_bytes snd_wnd rcv_wnd""".split()
 
 ICMP_TYPES = {
     "echo_reply": 0, "unreachable": 3, "source_quench": 4, "redirect": 5, "echo_request": 8,

@@ -13,12 +13,13 @@
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
 #   52 TLP_END  53..63 of fast.py         80 T_REO (deadline)     81 MIN_RTT
 #   82..84 of prr.py           85..90 of undo.py              91 ECN_END  92, 93 of buffers.py
+#   96 SILENT_AT and 97 CLOSED_AT (timers.py) 98 RETRANS (segments sent again) 99 MSS_MAX (agreed)
 # Memory: about 700 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
 
 from array import array
 from micropython import const
 from netstack.core.wire import move32, sub32
-from netstack.transport.tcp import buffers, ecn, fast, options
+from netstack.transport.tcp import buffers, ecn, fast, options, settings
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
@@ -64,6 +65,7 @@ _T_REO = const(80)
 _WORDS = const(100)
 _F_ACK_NOW = const(1)
 _F_CHANGED = const(1 << 25)  # the user is to be told
+_F_MORE = const(1 << 22)
 
 _EAGAIN = const(11)
 _ENOMEM = const(12)
@@ -97,6 +99,14 @@ STATES = (
 class Connection(Controlled):
     """Made by TCP.open() or Listener.accept(). Calls return at once; `notify(connection)` tells
     when something has changed. Numbers below 0 are -errno."""
+
+    # What few connections change stands here, and costs nothing until they do.
+    lowered = False  # the path takes less than MSS_MAX: set_mss()
+    maxseg = 0  # TCP_MAXSEG: the largest segment to agree to, 0 for what the link allows
+    cork = False  # TCP_CORK: no less than full segments, for 200 ms
+    quickack = False  # TCP_QUICKACK: ACKs are not delayed
+    user_timeout = 0  # TCP_USER_TIMEOUT: milliseconds, 0 for RFC 9293's R2
+    defer_accept = 0  # TCP_DEFER_ACCEPT, of the listener it may become
 
     def __init__(self, tcp):
         self.tcp = tcp
@@ -204,6 +214,8 @@ class Connection(Controlled):
             raise e
         self.timer = timer
         self.mss = self.ip.mss_room(self.raddr) - _HDR
+        if 0 < self.maxseg < self.mss:
+            self.mss = self.maxseg
         cb = self.cb
         tcp.choose_iss(self)
         move32(cb, _SND_UNA, cb, _ISS)
@@ -212,6 +224,7 @@ class Connection(Controlled):
         cb[_SND_MSS] = cb[_CWND] = self.mss
         cb[_RTO] = 1000
         options.offer(self)
+        settings.adopt(self)
         if state == _SYN_SENT:
             ecn.offer(self)
         self.set_state(state)
@@ -224,8 +237,9 @@ class Connection(Controlled):
             return 0
         return self.tx.free() if self.tx else self.tx_held
 
-    def send(self, buf, off, n):
-        """Queue up to `n` bytes at buf[off]. Returns how many were taken, or -errno."""
+    def send(self, buf, off, n, more=False):
+        """Queue up to `n` bytes at buf[off]; `more`: others follow soon, so less than a segment
+        waits for them, for up to 200 ms. Returns how many were taken, or -errno."""
         state = self.state
         if state != _ESTABLISHED and state != _CLOSE_WAIT:
             if self.error:
@@ -241,6 +255,11 @@ class Connection(Controlled):
         n = ring.write(buf, off, n)
         if n == 0:
             return -_EAGAIN
+        if more:
+            self.cb[_FLAGS] |= _F_MORE
+            self.cb[_FAST] = 0
+        elif self.cb[_FLAGS] & _F_MORE and not self.cork:
+            self.cb[_FLAGS] &= ~_F_MORE
         self.st.defer(self)
         return n
 
@@ -411,6 +430,25 @@ class Connection(Controlled):
             buffers.free(self)
         else:
             buffers.free_send(self)
+
+    def set(self, name, value):
+        """Set an option of an open connection, by the name of its attribute: "nodelay", "cork",
+        "quickack", "keepalive", "keepidle", "keepintvl", "keepcnt", "user_timeout"."""
+        settings.change(self, name, value)
+
+    def inherit(self):
+        """What was set belongs to its listener: let it count from now on."""
+        settings.inherit(self)
+
+    def send_mss(self):
+        """Bytes of text in a full segment."""
+        return self.cb[_SND_MSS]
+
+    def info(self):
+        """What is known of the connection, as a dictionary with the names of Linux's tcp_info."""
+        from netstack.transport.tcp.info import describe
+
+        return describe(self)
 
     def _expire(self):
         expire(self)

@@ -51,6 +51,8 @@ _TCP_SUM = const(63)
 _F_ACK_NOW = const(1)
 _F_TS = const(256)
 _F_ECN = const(0x10000)
+_F_MORE = const(1 << 22)  # settings.py
+_F_QUICK = const(1 << 23)
 # REXMT, RECOVERY, PARTIAL, FIN_SENT, PEER_FIN, DSACK, PROBE, PROBED: also in the kernels
 _UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
 
@@ -606,7 +608,7 @@ def predict(conn):
     if cb[_FAST] or conn.state != _ESTABLISHED:
         return
     if (
-        cb[_FLAGS] & (_UNUSUAL | _F_ECN)
+        cb[_FLAGS] & (_UNUSUAL | _F_ECN | _F_MORE | _F_QUICK)
         or cb[_BACKOFF]
         or cb[_DUPS]
         or conn.deaf

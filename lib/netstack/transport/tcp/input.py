@@ -77,6 +77,9 @@ _F_RECOVERY = const(8)
 _F_SACK = const(1024)
 _F_ECN = const(0x10000)
 _F_PROBED = const(16384)
+_F_QUICK = const(1 << 23)
+_CLOSED_AT = const(97)
+_MSS_MAX = const(99)
 
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
@@ -174,7 +177,7 @@ def peer_syn(conn, seg):
         mss = conn.mss
     if cb[_FLAGS] & _F_TS:
         mss -= 12  # RFC 9293 3.7.1: it counts the options of each segment
-    cb[_SND_MSS] = mss
+    cb[_SND_MSS] = cb[_MSS_MAX] = mss
     cb[_RCV_MSS] = 536 if cb[_SND_MSS] > 536 else cb[_SND_MSS]  # until it sends more
     _set_window(conn, seg)
 
@@ -455,6 +458,7 @@ def _update_window(conn, seg):
         if cb[_SND_WND] == 0 and seg.wnd:
             cb[_T_PERSIST] = 0
             cb[_BACKOFF] = 0
+            cb[_CLOSED_AT] = 0
             rto.set_rto(conn)
         elif seg.wnd == 0:
             cb[_BACKOFF] = 0  # the peer is alive, however long its window stays closed
@@ -511,6 +515,8 @@ def _text(conn, seg, fr):
     cb[_UNACKED] += got
     # RFC 9293 3.8.6.3, RFC 5681 4.2: every second full segment, and when a hole is filled
     if got != seg.len or (conn.ranges and conn.ranges.n) or cb[_UNACKED] >= cb[_RCV_MSS] << 1:
+        cb[_FLAGS] |= _F_ACK_NOW
+    elif cb[_FLAGS] & _F_QUICK:
         cb[_FLAGS] |= _F_ACK_NOW
     elif not cb[_T_DELACK]:
         set_timer(conn, _T_DELACK, _DELACK_MS)

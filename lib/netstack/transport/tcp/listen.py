@@ -21,6 +21,9 @@ _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 class Listener(Controlled):
     """Made by TCP.listen()."""
 
+    maxseg = 0  # TCP_MAXSEG: of the connections it will give
+    defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
+
     def __init__(self, tcp, ip, addr, port, backlog):
         self.tcp = tcp
         self.st = tcp.st
@@ -108,6 +111,8 @@ class Listener(Controlled):
         conn.rcvbuf = self.rcvbuf
         conn.sndbuf = self.sndbuf
         conn.control = self.control
+        if self.maxseg:
+            conn.maxseg = self.maxseg
         conn.listener = self
         conn.start(_SYN_RCVD)
         self.pending += 1

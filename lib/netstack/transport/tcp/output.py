@@ -44,6 +44,7 @@ _SND_MSS = const(14)
 _CWND = const(15)
 _DUPACKS = const(17)
 _RTO = const(20)
+_BACKOFF = const(21)
 _RTT_AT = const(22)
 _T_REXMT = const(24)
 _T_PERSIST = const(25)
@@ -55,6 +56,7 @@ _DUPS = const(38)
 _FAST = const(53)
 _PRR_OUT = const(83)
 _UNDO_OUT = const(88)
+_RETRANS = const(98)
 _F_ACK_NOW = const(1)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -65,6 +67,10 @@ _F_TS = const(256)
 _F_SACK = const(1024)
 _F_PROBE = const(8192)
 _F_CWR = const(0x40000)
+_F_MORE = const(1 << 22)
+_F_USER = const(1 << 24)
+
+_CORK_MS = const(200)  # as Linux's TCP_CORK
 
 _REXMT = const(14)
 _PROBES_SENT = const(21)
@@ -136,7 +142,10 @@ def _handshake(conn, cb):
             _time(conn, cb, _ISS)
         else:
             cb[_FLAGS] &= ~_F_TIMING  # sent twice: RFC 6298 section 3
-        set_timer(conn, _T_REXMT, cb[_RTO])
+        wait = cb[_RTO]
+        if cb[_FLAGS] & _F_USER and cb[_BACKOFF]:
+            wait = tlp.limited(conn, wait)
+        set_timer(conn, _T_REXMT, wait)
     elif cb[_FLAGS] & _F_ACK_NOW:
         emit(conn, _ACK, _SND_NXT, 0, 0)
 
@@ -169,6 +178,7 @@ def _resend(conn, cb, off, most):
         _retry(conn, cb)
         return -1
     conn.tcp.stat[_REXMT] += 1
+    cb[_RETRANS] += 1
     if not cb[_T_REXMT]:
         tlp.arm(conn)
     if flags & _FIN:
@@ -291,9 +301,15 @@ def _worth_it(conn, cb, n, left, off):
     """May less than a full segment go out (RFC 9293 3.8.6.2.1, Nagle: 3.7.4)?"""
     if sub32(cb, _SND_NXT, cb, _SND_MAX) < 0:
         return True  # it is a retransmission
+    if cb[_FLAGS] & _F_FORCE:
+        return True
+    if cb[_FLAGS] & _F_MORE:  # the program has said that more is to come
+        if not cb[_T_PERSIST]:
+            set_timer(conn, _T_PERSIST, _CORK_MS)
+        return False
     if n == left and (conn.nodelay or off == 0):
         return True
-    if n << 1 >= cb[_MAX_WND] or cb[_FLAGS] & _F_FORCE:
+    if n << 1 >= cb[_MAX_WND]:
         return True
     if off == 0 and not cb[_T_PERSIST]:
         set_timer(conn, _T_PERSIST, 500)  # RFC 9293 3.8.6.2.1 (4): override after a while
@@ -319,6 +335,7 @@ def _send(conn, cb, off, n, left, fin):
             _time(conn, cb, _SND_NXT)
     else:
         conn.tcp.stat[_REXMT] += 1
+        cb[_RETRANS] += 1
     if fin:
         cb[_FLAGS] |= _F_FIN_SENT
         n += 1

@@ -3,7 +3,7 @@
 # control block, 0 for none; one Timer per connection runs for the earliest.
 
 from micropython import const
-from netstack.core.clock import elapsed
+from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import congestion, rto, tlp
 from netstack.transport.tcp.output import probe, set_timer
@@ -34,6 +34,9 @@ _T_REO = const(80)
 _F_ACK_NOW = const(1)
 _F_FORCE = const(64)
 _F_TLP = const(4096)
+_F_USER = const(1 << 24)
+_SILENT_AT = const(96)  # since when nothing new was acknowledged: at the first timeout
+_CLOSED_AT = const(97)  # since when the peer's window is closed, 0 for not at all
 
 # RFC 9293 3.8.3: R2 for a SYN is at least 3 minutes, for data at least 100 s. With the timeout
 # doubling from 1 s, or from 200 ms up to 60 s:
@@ -109,10 +112,14 @@ def expire(conn):
 def _retransmit(conn):
     cb = conn.cb
     conn.tcp.stat[_TIMEOUTS] += 1
+    if cb[_BACKOFF] == 0:
+        cb[_SILENT_AT] = later(conn.st.now, -cb[_RTO])
     tries = _TRIES
     if conn.state <= _SYN_RCVD:
         tries = _SYN_TRIES if conn.listener is None else _SYNACK_TRIES
-    if cb[_BACKOFF] >= tries:
+    elif cb[_FLAGS] & _F_USER:
+        tries = 0x3FFFFFFF
+    if cb[_BACKOFF] >= tries or cb[_FLAGS] & _F_USER and tlp.patience(conn, _SILENT_AT) <= 0:
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
     congestion.on_timeout(conn)
@@ -124,12 +131,19 @@ def _persist(conn):
     if cb[_SND_WND]:
         cb[_FLAGS] |= _F_FORCE  # silly window avoidance has waited for long enough
         return
-    if cb[_BACKOFF] >= _TRIES:  # answers to probes set it back
+    wait = _TRIES - cb[_BACKOFF]  # answers to probes set it back
+    if not cb[_CLOSED_AT]:
+        cb[_CLOSED_AT] = conn.st.now or 1
+    if cb[_FLAGS] & _F_USER:  # as in Linux, a window that stays closed counts, answers or not
+        wait = tlp.patience(conn, _CLOSED_AT)
+    if wait <= 0:
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
     probe(conn)
     rto.back_off(conn)
-    set_timer(conn, _T_PERSIST, cb[_RTO])
+    if not cb[_FLAGS] & _F_USER or wait > cb[_RTO]:
+        wait = cb[_RTO]
+    set_timer(conn, _T_PERSIST, wait)
 
 
 def keep(conn):
@@ -143,13 +157,18 @@ def _keepalive(conn):
     cb = conn.cb
     if not conn.keepalive or not _ESTABLISHED <= conn.state <= _CLOSE_WAIT:
         return
-    idle = conn.keepidle * 1000 - elapsed(conn.st.now, cb[_RCVD_AT])
+    silent = elapsed(conn.st.now, cb[_RCVD_AT])
+    idle = conn.keepidle * 1000 - silent
     if idle > 0:
         set_timer(conn, _T_KEEP, idle)
         return
     # What is not acknowledged is sent again by itself, and gives up by itself.
     if sub32(cb, _SND_MAX, cb, _SND_UNA) == 0:
-        if cb[_PROBES] >= conn.keepcnt:
+        if conn.user_timeout:  # RFC 5482 4.2, as Linux: it decides then, not the number of probes
+            dead = cb[_PROBES] and silent >= conn.user_timeout
+        else:
+            dead = cb[_PROBES] >= conn.keepcnt
+        if dead:
             conn.fail(conn.soft_error or _ETIMEDOUT)
             return
         cb[_PROBES] += 1

@@ -5,7 +5,7 @@
 # 52 of the control block is TLP_END: what an ACK reaches that has heard of the probe.
 
 from micropython import const
-from netstack.core.clock import later
+from netstack.core.clock import elapsed, later
 from netstack.core.wire import move32, sub32
 
 _SND_UNA = const(1)
@@ -23,6 +23,8 @@ _F_TLP = const(4096)  # the timer runs for a probe
 _F_PROBE = const(8192)  # a probe is due
 _F_PROBED = const(16384)  # one is out
 _F_PROBE_OLD = const(32768)  # and it was sent before
+_F_USER = const(1 << 24)
+_SILENT_AT = const(96)
 
 _SEG_ACK = const(1)
 
@@ -54,8 +56,21 @@ def arm(conn):
         if pto < wait:
             wait = pto
             flags |= _F_TLP
+    if flags & _F_USER and cb[_BACKOFF]:
+        wait = limited(conn, wait)
     cb[_FLAGS] = flags
     cb[_T_REXMT] = later(conn.st.now, wait) or 1
+
+
+def patience(conn, since):
+    """Milliseconds of the user timeout that are left, counted from cb[since]."""
+    return conn.user_timeout - elapsed(conn.st.now, conn.cb[since])
+
+
+def limited(conn, wait):
+    """Not beyond the user timeout."""
+    left = patience(conn, _SILENT_AT)
+    return left if 0 < left < wait else wait
 
 
 def sooner(conn):
