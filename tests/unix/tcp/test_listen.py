@@ -262,4 +262,41 @@ def test_budget_of_connections():
     flows[-1].expect_tcp("SA")
 
 
+def test_deferred_count_against_the_backlog():
+    """TCP_DEFER_ACCEPT: a connection without data takes a place; a FIN makes it one to accept."""
+    f = bench.listening(backlog=1)
+    f.listener.defer_accept = 7
+    f.tcp("S")
+    f.expect_tcp("SA")
+    f.tcp("A")
+    assert f.listener.waiting == 0
+    g = f.peer.flow(sport=40001)
+    g.tcp("S")
+    g.expect_nothing()
+    f.tcp("FA")
+    assert f.listener.waiting == 1
+    f.conn = f.listener.accept()
+    f.advance(100)
+    f.expect_tcp("A", ack=2)
+    f.close()
+    f.expect_tcp("FA")
+    f.tcp("A")
+
+
+def test_deferred_end_with_the_listener():
+    """TCP_DEFER_ACCEPT: nothing is left of those that nobody has accepted."""
+    f = bench.listening()
+    f.listener.defer_accept = 7
+    for port in (40000, 40001):
+        g = f.peer.flow(sport=port)
+        g.tcp("S")
+        g.expect_tcp("SA")
+        g.tcp("A")
+    with bench.inside(f.st):
+        f.listener.close()
+    assert [p.flags for p in f.peer.take()] == ["RA", "RA"]
+    f.advance(10000)
+    f.expect_nothing()
+
+
 bench.run_tests(globals())

@@ -1,7 +1,12 @@
 # Listening (RFC 9293 3.10.7.2): SYNs become connections in SYN-RECEIVED, those that are
 # established wait to be accepted; both count against the backlog.
+#
+# TCP_DEFER_ACCEPT: a connection is handed out when its first data, or its end, has come, or some
+# seconds have passed. DEVIATION: Linux leaves it in SYN-RECEIVED for so long and sends SYN,ACK
+# again in the end, to be told once more that the peer is there; for programs it is the same.
 
 from micropython import const
+from netstack.core.clock import elapsed, later
 from netstack.transport.demux import clear_local, clear_remote, set_key
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.connection import Connection
@@ -13,6 +18,7 @@ _SYN = const(2)
 _RST = const(4)
 _ACK = const(16)
 
+_DEFERRED = const(96)  # when it is handed out all the same; SILENT_AT later
 _BACKLOG_FULL = const(11)
 _NOMEM = const(8)
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -33,6 +39,8 @@ class Listener(Controlled):
         self.backlog = backlog if backlog > 0 else 1
         self.pending = 0  # connections in SYN-RECEIVED
         self.ready = []  # established, not yet accepted
+        self.mute = []  # established, without the data that accept() is to wait for; oldest first
+        self._timer = None  # for the first of them
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
         self.congestion = tcp.congestion
@@ -76,6 +84,10 @@ class Listener(Controlled):
                 conn.orphan = True
                 conn.abort()
         self.ready = []
+        self.mute = []
+        if self._timer:
+            self.st.timers.discard(self._timer)
+            self._timer = None
 
     def input(self, fr, seg):
         """A segment for no connection but for our port. Borrows `fr`."""
@@ -87,7 +99,7 @@ class Listener(Controlled):
             return
         if not flags & _SYN:
             return
-        if self.pending + len(self.ready) >= self.backlog:
+        if self.pending + len(self.mute) + len(self.ready) >= self.backlog:
             self.tcp.stat[_BACKLOG_FULL] += 1
             return
         try:
@@ -122,14 +134,55 @@ class Listener(Controlled):
     def opened(self, conn):
         """A connection of ours is established."""
         self.pending -= 1
+        if self.defer_accept:
+            self._mute(conn)
+        else:
+            self._give(conn)
+
+    def _give(self, conn):
         self.ready.append(conn)
         if self.notify:
             self.st.defer(self)
+
+    def _mute(self, conn):
+        conn.cb[_DEFERRED] = later(self.st.now, self.defer_accept * 1000)
+        conn.notify = self._told
+        self.mute.append(conn)
+        if self._timer is None:
+            self._timer = self.st.timers.new(self._expire)
+        self._arm()
+
+    def _arm(self):
+        if self.mute:
+            wait = elapsed(self.mute[0].cb[_DEFERRED], self.st.now)
+            self._timer.start(self.st.now, wait if wait > 0 else 0)
+        else:
+            self._timer.stop()
+
+    def _told(self, conn):
+        """Something about a connection without data has changed."""
+        if conn in self.mute and (conn.available() or conn.eof_seen):
+            self._release(conn)
+
+    def _release(self, conn):
+        self.mute.remove(conn)
+        conn.notify = None
+        self._give(conn)
+        self._arm()
+
+    def _expire(self):
+        """The first of those without data has waited for long enough."""
+        while self.mute and elapsed(self.st.now, self.mute[0].cb[_DEFERRED]) >= 0:
+            self._release(self.mute[0])
+        self._arm()
 
     def lost(self, conn):
         """A connection of ours is over before it was accepted."""
         if conn in self.ready:
             self.ready.remove(conn)
+        elif conn in self.mute:
+            self.mute.remove(conn)
+            self._arm()
         else:
             self.pending -= 1
         conn.orphan = True
