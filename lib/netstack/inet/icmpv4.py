@@ -17,6 +17,7 @@ _PROTO = const(1)
 _HDR = const(8)
 _REPLY = const(0)
 _UNREACHABLE = const(3)
+_TOO_BIG = const(4)  # its code: fragmentation needed and DF set
 _ECHO = const(8)
 _EXCEEDED = const(11)
 _PARAMETER = const(12)
@@ -216,6 +217,9 @@ class ICMPv4:
             return
         kind = buf[at]
         code = buf[at + 1]
+        if kind == _UNREACHABLE and code == _TOO_BIG:
+            self.st.ip4.too_big(buf, inner, end, get16(buf, at + 6))
+            return
         if kind == _UNREACHABLE:
             errno = _ERRNO[code] if code < len(_ERRNO) else _EHOSTUNREACH
             hard = 2 <= code <= 3

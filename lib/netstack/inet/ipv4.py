@@ -33,6 +33,7 @@ _DF = const(0x40)
 _UDP = const(17)
 _BOOTPC = const(68)
 _IP_ID = const(3)  # of Stack.w: the identification last used
+_PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)  # RFC 1191 section 7
 _ALL = b"\xff\xff\xff\xff"
 _ALL_HOSTS = b"\xe0\0\0\1"  # RFC 1112 section 4: every host belongs to it
 
@@ -374,6 +375,23 @@ class IPv4:
         """A frame of ours could not reach its neighbour. If that happens `again`, it ends a
         connection being opened: our own experience, no hint from outside. Borrows `fr`."""
         self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH, again)
+
+    def too_big(self, buf, at, end, mtu):
+        """A router could not pass on the packet of ours that starts at buf[at], because it is
+        longer than `mtu`; 0: it does not say (RFC 1191)."""
+        if end - at < _HDR + 8 or buf[at] >> 4 != 4:
+            return
+        total = get16(buf, at + _TOTAL)
+        if mtu == 0:
+            for mtu in _PLATEAUS:
+                if mtu < total:
+                    break
+        l4 = at + ((buf[at] & 15) << 2)
+        handler = self.protocols.get(buf[at + _PROTO])
+        if mtu < total and l4 + 8 <= end and hasattr(handler, "too_big"):
+            handler.too_big(self, buf, at, l4, mtu)
+        else:
+            self.error(buf, at, end, _EMSGSIZE)
 
     def error(self, buf, at, end, errno, hard=False):
         """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""

@@ -13,6 +13,7 @@
 #   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
 #   ecn         RFC 3168
 #   reno, cubic which of them            reassembly  text out of order
+#   pmtu        as large as the path takes: RFC 1191, 4821
 #   settings    what programs may set    info        what they may ask
 
 

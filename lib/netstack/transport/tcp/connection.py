@@ -19,7 +19,7 @@
 from array import array
 from micropython import const
 from netstack.core.wire import move32, sub32
-from netstack.transport.tcp import buffers, ecn, fast, options, settings
+from netstack.transport.tcp import buffers, ecn, fast, options, pmtu, settings
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
 from netstack.transport.tcp.output import output, set_timer
@@ -101,7 +101,10 @@ class Connection(Controlled):
     when something has changed. Numbers below 0 are -errno."""
 
     # What few connections change stands here, and costs nothing until they do.
-    lowered = False  # the path takes less than MSS_MAX: set_mss()
+    lowered = False  # the path takes less than MSS_MAX: pmtu.py, as the next three
+    full = 0
+    doubt = 0
+    doubted_at = 0
     maxseg = 0  # TCP_MAXSEG: the largest segment to agree to, 0 for what the link allows
     cork = False  # TCP_CORK: no less than full segments, for 200 ms
     quickack = False  # TCP_QUICKACK: ACKs are not delayed
@@ -198,6 +201,9 @@ class Connection(Controlled):
         self.board = self.rack = None
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
+        if self.lowered or self.doubt:
+            self.lowered = False
+            self.full = self.doubt = 0
 
     def start(self, state):
         """Enter the table with all numbers set, in SYN-SENT or SYN-RECEIVED."""
@@ -435,6 +441,11 @@ class Connection(Controlled):
         """Set an option of an open connection, by the name of its attribute: "nodelay", "cork",
         "quickack", "keepalive", "keepidle", "keepintvl", "keepcnt", "user_timeout"."""
         settings.change(self, name, value)
+
+    def set_mss(self, n):
+        """Send `n` bytes of text in a full segment from now on, at most what was agreed on; what
+        is queued is cut anew. Returns what it has become. For path MTU discovery."""
+        return pmtu.set_mss(self, n)
 
     def inherit(self):
         """What was set belongs to its listener: let it count from now on."""

@@ -9,7 +9,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, ecn, rto, sack, timestamps, tlp, undo
+from netstack.transport.tcp import congestion, ecn, pmtu, rto, sack, timestamps, tlp, undo
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
 from netstack.transport.tcp.scoreboard import Scoreboard
@@ -394,6 +394,8 @@ def advance(conn, seg, acked):
         cb[_FLAGS] |= _F_CHANGED
     if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
         move32(cb, _SND_NXT, cb, _SND_UNA)
+    if cb[_BACKOFF] > 3:
+        pmtu.heard(conn)
     if measured:
         cb[_BACKOFF] = 0
     elif cb[_BACKOFF]:

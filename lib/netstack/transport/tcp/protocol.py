@@ -7,6 +7,7 @@ from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
+from netstack.transport.tcp import pmtu
 from netstack.transport.tcp.buffers import slim
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.fast import Fast
@@ -268,24 +269,38 @@ class TCP:
         found.input(fr, self.seg)
         self._old = None
 
-    def error(self, ip, buf, at, l4, errno, hard):
-        """An ICMP error about a segment of ours (RFC 5927: only if it can be in flight)."""
+    def _meant(self, ip, buf, at, l4):
+        """The connection that an ICMP error is about: only if the segment it quotes can be in
+        flight (RFC 5927), else None."""
         key = self.table.key
         lport = get16(buf, l4)
         rport = get16(buf, l4 + 2)
         set_key(key, lport, rport, buf, at + ip.src_off, buf, at + ip.dst_off, ip.alen)
         conn = self.table.find()
         if conn is None or not isinstance(conn, Connection):
-            return
+            return None
         w = self.seg.w
         load32(w, _SEG_SEQ, buf, l4 + 4)
         if sub32(w, _SEG_SEQ, conn.cb, _SND_UNA) < 0 or sub32(w, _SEG_SEQ, conn.cb, _SND_MAX) >= 0:
+            return None
+        return conn
+
+    def error(self, ip, buf, at, l4, errno, hard):
+        """An ICMP error about a segment of ours."""
+        conn = self._meant(ip, buf, at, l4)
+        if conn is None:
             return
         # RFC 9293 3.9.2.2, RFC 5461: a hint for an open connection, the end of one being opened
         conn.soft_error = errno
         conn.cb[_FAST] = 0
         if hard and conn.state == _SYN_SENT:
             conn.fail(errno)
+
+    def too_big(self, ip, buf, at, l4, mtu):
+        """A packet of ours was too long for a link that takes `mtu` bytes."""
+        conn = self._meant(ip, buf, at, l4)
+        if conn is not None:
+            pmtu.too_big(conn, l4 - at, mtu)
 
 
 def _clip(value, low, high):

@@ -5,7 +5,7 @@
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, rto, tlp
+from netstack.transport.tcp import congestion, pmtu, rto, tlp
 from netstack.transport.tcp.output import probe, set_timer
 from netstack.transport.tcp.segment import emit
 
@@ -122,6 +122,7 @@ def _retransmit(conn):
     if cb[_BACKOFF] >= tries or cb[_FLAGS] & _F_USER and tlp.patience(conn, _SILENT_AT) <= 0:
         conn.fail(conn.soft_error or _ETIMEDOUT)
         return
+    pmtu.black_hole(conn)
     congestion.on_timeout(conn)
     rto.back_off(conn)
 
