@@ -3,6 +3,7 @@
 # packets that the script has next come and go.
 
 import bench
+import binascii
 import sys
 from netstack.api import host as api
 from netstack.api import socket as sockets
@@ -16,7 +17,8 @@ _EAGAIN = 11
 _POLL = 3  # MP_STREAM_POLL
 _NONBLOCK = 0x800
 _DONTWAIT = 0x40
-_TO_THE_STACK = 0x20008000  # MSG_FASTOPEN, MSG_MORE
+_TO_THE_STACK = 0x8000  # MSG_MORE
+_FASTOPEN = 0x20000000
 _LETTERS = {"A": ".", "C": "W"}  # packets.py's names of flags, where packetdrill has others
 _errors = {}  # errno: its name
 _BYTES = bytes(range(251))
@@ -62,6 +64,9 @@ class Script:
         self.peer = p = bench.peer(tcp=True, budget=_BUDGET, mtu=options["mtu"])
         self.st = p.st
         self.host = p.host
+        self.cookie = None  # the last one that the stack has given
+        if options["fastopen"]:
+            bench.fastopen().attach(p.st)
         self.clock = p.clock
         self.us = 0
         self.i = 0
@@ -206,7 +211,7 @@ class Script:
             flow.fresh = True
             if flow.isn is None:
                 flow.isn = seq
-        opts = encode(options, flow)
+        opts = encode(self.known(options), flow)
         room = self.peer.nic.mtu - 40 - (len(opts) + 3 & ~3)
         while n > room:
             some = flags.replace("P", "").replace("F", "")
@@ -215,6 +220,13 @@ class Script:
             n -= room
         self.peer.queue(self.segment(flow, flags, seq, n, ack, win, urg, opts, tos))
         self.host.poll()
+
+    def known(self, options):
+        """With the stack's cookie for TFO_COOKIE, one that is valid."""
+        cookie = (
+            self.cookie or self.st.tcp.fastopen and self.st.tcp.fastopen.cookie(self.peer.addr)
+        )
+        return [("FO", cookie.hex()) if o == ("FO", "TFO_COOKIE") else o for o in options]
 
     def segment(self, flow, flags, seq, n, ack, win, urg, opts, tos):
         text = "".join("A" if c == "." else "C" if c == "W" else c for c in flags)
@@ -364,7 +376,12 @@ class Script:
         if len(got) != len(wanted):
             return False
         for each in wanted:
-            if each[0] == "TS":
+            if each == ("FO", "TFO_COOKIE"):
+                cookies = [other[1] for other in got if other[0] == "FO" and other[1]]
+                if not cookies:
+                    return False
+                self.cookie = bytes.fromhex(cookies[0])
+            elif each[0] == "TS":
                 if not any(self.same_stamp(each, other) for other in got):
                     return False
             elif each not in got:
@@ -462,12 +479,15 @@ class Script:
     def do_sendto(self, step, result, fd, buffer, n, flags, address, size):
         if self.sock(step, fd)._dgram and self.sock(step, fd)._io.raddr is None:
             return self.socks[fd].sendto(pattern(0, n), ("10.0.0.1", port_of(address)))
-        return self.do_send(step, result, fd, buffer, n, flags)
+        return self.do_send(step, result, fd, buffer, n, flags, address)
 
-    def do_send(self, step, result, fd, buffer, n, flags):
+    def do_send(self, step, result, fd, buffer, n, flags, address=None):
         sock = self.sock(step, fd)
         data = pattern(0 if sock._dgram else self.written_of[fd], n)
-        if flags & _TO_THE_STACK:
+        if flags & _FASTOPEN:
+            done = sock.sendto(data, flags, ("10.0.0.1", port_of(address)))
+            self.conn = sock._io
+        elif flags & _TO_THE_STACK:
             done = sock.send(data, flags)
         else:
             blocks = sock.gettimeout() is None and not flags & _DONTWAIT
@@ -586,6 +606,8 @@ def encode(options, flow):
             data += b"\3\3" + bytes((option[1],))
         elif name == "sackOK":
             data += b"\4\2"
+        elif name == "FO":
+            data += bytes((34, 2 + len(option[1]) // 2)) + bytes.fromhex(option[1])
         elif name == "TS":
             echo = (option[2] + (flow.clock or 0)) & 0xFFFFFFFF if option[2] else 0
             data += b"\x08\x0a" + option[1].to_bytes(4, "big") + echo.to_bytes(4, "big")
@@ -610,6 +632,8 @@ def decode(found, flow, what):
             options.append(("sackOK",))
         elif kind == 5:
             options.append(("sack",) + tuple(words))
+        elif kind == 34:
+            options.append(("FO", binascii.hexlify(data).decode()))
         elif kind == 8:
             if flow.clock is None and what and what[0] == "tcp":
                 for each in what[7] or ():

@@ -7,7 +7,8 @@
 #                SO_ACCEPTCONN, SO_BINDTODEVICE
 #   IPPROTO_IP   IP_TOS, IP_TTL
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
-#                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT
+#                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
+#                with transport/tcp/fastopen.py attached TCP_FASTOPEN, TCP_FASTOPEN_CONNECT
 #
 # A value out of range is OSError(EINVAL), an option that is not known OSError(ENOPROTOOPT), as on
 # Linux; both say which option it was.
@@ -58,12 +59,16 @@ _OPTIONS = (
     (_TCP, 12, "quickack", 0, 1),  # TCP_QUICKACK
     (_TCP, 13, "congestion", 0, 0),  # TCP_CONGESTION: a name
     (_TCP, 18, "user_timeout", 0, _MOST),  # TCP_USER_TIMEOUT
+    (_TCP, 23, "fastopen", 0, _MOST),  # TCP_FASTOPEN
+    (_TCP, 30, "fastopen_connect", 0, 1),  # TCP_FASTOPEN_CONNECT
 )
 
 
 def _find(io, level, option):
     for each in _OPTIONS:
         if each[0] == level and each[1] == option and hasattr(io, each[2]):
+            if each[2].startswith("fastopen") and io.tcp.fastopen is None:
+                break  # not attached
             return each
     raise OSError(_ENOPROTOOPT, "socket option %s, level %s is not known" % (option, level))
 

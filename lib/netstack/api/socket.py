@@ -107,6 +107,8 @@ _DGRAM_MAX = _const(2048)  # no datagram is longer before reassembly comes
 
 
 class socket(_iomod.IOBase):
+    _later = None  # where to connect to with the first data
+
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, io=None):
         _address.check_family(af)
         self._st = _host.stack()
@@ -224,6 +226,8 @@ class socket(_iomod.IOBase):
         while True:
             self._event = False
             sent = self._try_send(io, buf, off, n, flags, ip, addr, port)
+            if sent == -_ENOTCONN and self._later:
+                return self._open_early(memoryview(buf)[off : off + n], flags, self._later)
             if sent != -_EAGAIN or flags & MSG_DONTWAIT:
                 return sent
             if not self._again(start):
@@ -327,6 +331,12 @@ class socket(_iomod.IOBase):
             addr = b"\x7f\0\0\1"
         if not self._dgram:
             io = self._connectable(io)
+        if not self._dgram and io.fastopen_connect:
+            if io.tcp.fastopen.knows(addr):
+                self._later = address
+            else:
+                self._open_early(b"", MSG_FASTOPEN, address)
+            return
         st = self._st
         _host.enter(st)
         try:
@@ -335,6 +345,14 @@ class socket(_iomod.IOBase):
             _host.leave(st)
         if not self._dgram:
             self._wait_connected(io)
+
+    def _open_early(self, buf, flags, address):
+        from netstack.api.early import open_with
+
+        self._later = None
+        io = self._connectable(self._check_open())
+        addr, port = _parse(address)
+        return open_with(self, io, buf, flags, addr, port)
 
     def _connectable(self, io):
         if self._listening:
@@ -368,7 +386,11 @@ class socket(_iomod.IOBase):
 
     def getpeername(self):
         io = self._check_open()
-        if self._listening or io.raddr is None or not (self._dgram or io.state >= _ESTABLISHED):
+        if (
+            self._listening
+            or io.raddr is None
+            or not (self._dgram or io.early or io.state >= _ESTABLISHED)
+        ):
             raise OSError(_ENOTCONN)
         return _name(io.raddr, io.rport)
 
@@ -416,6 +438,11 @@ class socket(_iomod.IOBase):
         self._check_open()
         flags = address if last else 0
         address = last or address
+        if flags & MSG_FASTOPEN and not self._dgram:
+            n = self._open_early(_readable(buf), flags & ~MSG_FASTOPEN, address)
+            if n < 0:
+                raise OSError(-n)
+            return n
         if not self._dgram:
             return self.send(buf, flags)
         if address is not self._peer:
@@ -689,9 +716,11 @@ class socket(_iomod.IOBase):
         if io.error:
             return flags & (_RD | _WR) | _ERR | _HUP
         state = io.state
-        if state == _SYN_SENT or state == _SYN_RCVD:
+        if state == _SYN_SENT or state == _SYN_RCVD and not io.early:
             return 0
         if state < _SYN_SENT and io.raddr is None:
+            if self._later:
+                return flags & _WR
             return _HUP  # never connected, as the C sockets have it
         ready = 0
         if flags & _RD and (io.available() or io.eof or io.deaf):

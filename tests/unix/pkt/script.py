@@ -91,6 +91,9 @@ class Script:
     def __init__(self, text, name="script"):
         self.name = name
         self.options = {"tolerance_usecs": 4000, "mtu": 1500, "loose": False}
+        self.options["fastopen"] = bool(
+            re.search(r"^[^/\n]*(FASTOPEN|\bFO\b)", text, re.MULTILINE)
+        )
         self.defines = {}
         self.steps = []
         self.notes = []
@@ -337,6 +340,12 @@ class Script:
             return (name,)
         if name in ("mss", "wscale"):
             return (name, self.number())
+        if name == "FO":  # without a cookie it asks for one
+            cookie = self.take() if self.text() not in (",", ">") else ""
+            if cookie != "TFO_COOKIE" and not re.fullmatch("(?:[0-9a-f]{4}){2,8}|", cookie):
+                self.at -= 1
+                self.unknown("the cookie %s" % cookie)
+            return (name, cookie)
         if name == "TS":
             self.take("val")
             value = self.number()

@@ -37,7 +37,7 @@ UNSUPPORTED = (
     ("+0 listen(3, 1)", "+0 sendfile(3, 1)", "bad:7: sendfile() is not supported here"),
     ("SO_REUSEADDR", "SO_ZEROCOPY", "bad:4: SO_ZEROCOPY is not supported here"),
     ("MSG_DONTWAIT", "MSG_OOB", "bad:21: MSG_OOB is not supported here"),
-    ("mss 1000", "FO 1234", "bad:10: the TCP option FO is not supported here"),
+    ("mss 1000", "FO 1234", "bad:10: the cookie 1234 is not supported here"),
     ("tcpi_unacked", "tcpi_chrono", "bad:16: tcpi_chrono is not supported here"),
     ("--tolerance_usecs", "--colour", "bad:2: --colour is not supported here"),
     ("> P. 1:101", "> PA. 1:101", "bad:15: the flag A is not supported here"),

@@ -14,6 +14,7 @@
 #   ecn         RFC 3168
 #   reno, cubic which of them            reassembly  text out of order
 #   pmtu        as large as the path takes: RFC 1191, 4821
+#   fastopen    RFC 7413, if it is attached
 #   settings    what programs may set    info        what they may ask
 
 

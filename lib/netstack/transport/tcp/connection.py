@@ -109,6 +109,10 @@ class Connection(Controlled):
     cork = False  # TCP_CORK: no less than full segments, for 200 ms
     quickack = False  # TCP_QUICKACK: ACKs are not delayed
     user_timeout = 0  # TCP_USER_TIMEOUT: milliseconds, 0 for RFC 9293's R2
+    cookie = None  # fastopen.py: the option of our SYN
+    early = 0  # and data may be sent before ESTABLISHED: 1 by a client, 2 by a server
+    fastopen = 0  # TCP_FASTOPEN, of the listener it may become
+    fastopen_connect = False  # TCP_FASTOPEN_CONNECT
     defer_accept = 0  # TCP_DEFER_ACCEPT, of the listener it may become
 
     def __init__(self, tcp):
@@ -201,6 +205,9 @@ class Connection(Controlled):
         self.board = self.rack = None
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
+        if self.cookie is not None or self.early:
+            self.cookie = None
+            self.early = 0
         if self.lowered or self.doubt:
             self.lowered = False
             self.full = self.doubt = 0
@@ -239,15 +246,19 @@ class Connection(Controlled):
 
     def room(self):
         """Bytes that send() would take now."""
-        if self.state != _ESTABLISHED and self.state != _CLOSE_WAIT:
+        if self.state != _ESTABLISHED and self.state != _CLOSE_WAIT and not self._is_early():
             return 0
         return self.tx.free() if self.tx else self.tx_held
+
+    def _is_early(self):
+        """RFC 7413: not established, and all the same data can be sent."""
+        return self.early and _SYN_SENT <= self.state <= _SYN_RCVD and not self.fin_wanted
 
     def send(self, buf, off, n, more=False):
         """Queue up to `n` bytes at buf[off]; `more`: others follow soon, so less than a segment
         waits for them, for up to 200 ms. Returns how many were taken, or -errno."""
         state = self.state
-        if state != _ESTABLISHED and state != _CLOSE_WAIT:
+        if state != _ESTABLISHED and state != _CLOSE_WAIT and not self._is_early():
             if self.error:
                 return -self.error
             if state == _SYN_SENT or state == _SYN_RCVD:
@@ -395,7 +406,7 @@ class Connection(Controlled):
     def opened(self):
         """ESTABLISHED has been reached."""
         keep(self)
-        if self.listener:
+        if self.listener and not self.early:
             self.listener.opened(self)
         if self.fin_wanted:
             self.set_state(_FIN_WAIT_1)

@@ -151,6 +151,11 @@ def _syn_sent(conn, seg, fr):
         return False
     move32(cb, _SND_UNA, w, _SEG_ACK)
     _measure(conn, seg)
+    if conn.cookie is not None:
+        conn.tcp.fastopen.answered(conn, fr, seg)
+    if conn.early:
+        _early_text(conn, cb)
+        move32(cb, _SND_NXT, cb, _SND_UNA)  # what was refused goes out again
     established(conn, seg)
     seg.trim_front(1)
     extra = seg.seqlen() - sub32(cb, _RCV_ADV, cb, _RCV_NXT)
@@ -158,6 +163,14 @@ def _syn_sent(conn, seg, fr):
         seg.trim_end(extra)
     cb[_FLAGS] |= _F_ACK_NOW
     return True
+
+
+def _early_text(conn, cb):
+    """RFC 7413: drop what has arrived of the text that went with our SYN, or right behind it."""
+    n = sub32(cb, _SND_UNA, cb, _ISS) - 1
+    if n > 0:
+        conn.tx.skip(n)
+        cb[_FLAGS] |= _F_CHANGED
 
 
 def peer_syn(conn, seg):
@@ -225,12 +238,12 @@ def _check_sequence(conn, seg):
     wnd = sub32(cb, _RCV_ADV, cb, _RCV_NXT)
     off = sub32(seg.w, _SEG_SEQ, cb, _RCV_NXT)
     n = seg.total = seg.seqlen()
-    if conn.state == _SYN_RCVD and off == -1 and seg.flags & _SYN:
+    if conn.state == _SYN_RCVD and seg.flags & _SYN and sub32(seg.w, _SEG_SEQ, cb, _IRS) == 0:
         if not seg.flags & _ACK:  # its SYN again: ours was lost
             move32(cb, _SND_NXT, cb, _ISS)
             return False
         seg.trim_front(1)  # simultaneous open, figure 8 line 5
-        off = 0
+        off += 1
         n -= 1
     if conn.state == _TIME_WAIT and seg.flags & (_SYN | _RST | _ACK) == _SYN and off >= 0:
         return True  # check_syn lets it open a new connection
@@ -286,7 +299,7 @@ def _check_rst(conn, seg):
     conn.tcp.stat[_RESETS] += 1
     state = conn.state
     if state == _SYN_RCVD:
-        conn.fail(_ECONNREFUSED)
+        conn.fail(_ECONNRESET if conn.early else _ECONNREFUSED)
     elif state >= _CLOSING:
         conn.fail(0)
     else:
@@ -331,6 +344,10 @@ def _check_ack(conn, seg, fr):
             move32(cb, _SND_NXT, cb, _SND_UNA)
         _measure(conn, seg)
         established(conn, seg)
+        if conn.early:
+            _early_text(conn, cb)
+            if sub32(cb, _SND_MAX, cb, _SND_UNA) > 0:
+                tlp.arm(conn)
         return True
     if ahead > 0 or acked < -cb[_MAX_WND]:  # RFC 5961 section 5
         _challenge(conn)

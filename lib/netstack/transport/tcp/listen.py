@@ -28,6 +28,7 @@ class Listener(Controlled):
     """Made by TCP.listen()."""
 
     maxseg = 0  # TCP_MAXSEG: of the connections it will give
+    fastopen = 0  # TCP_FASTOPEN: connections that may be accepted before they are established
     defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
 
     def __init__(self, tcp, ip, addr, port, backlog):
@@ -103,11 +104,14 @@ class Listener(Controlled):
             self.tcp.stat[_BACKLOG_FULL] += 1
             return
         try:
-            self._open(fr, seg)
+            fast = self.tcp.fastopen if self.fastopen else None
+            if fast is None or not fast.take(self, fr, seg):
+                self.open(fr, seg)
         except (MemoryError, OSError):  # no room for one more: the peer will try again
             self.tcp.stat[_NOMEM] += 1
 
-    def _open(self, fr, seg):
+    def open(self, fr, seg):
+        """Make a connection in SYN-RECEIVED of a SYN; returns it."""
         ip = fr.ip
         at = fr.l3 + ip.src_off
         buf = fr.buf
@@ -130,6 +134,7 @@ class Listener(Controlled):
         self.pending += 1
         peer_syn(conn, seg)
         self.st.defer(conn)
+        return conn
 
     def opened(self, conn):
         """A connection of ours is established."""

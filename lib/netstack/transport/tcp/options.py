@@ -89,6 +89,8 @@ def length(conn, flags, text):
         n += 4
         if using & _F_WSCALE:
             n += 4
+        if conn.cookie is not None:
+            n += conn.tcp.fastopen.length(conn.cookie)
         return n + 4 if using & (_F_TS | _F_SACK) == _F_SACK else n
     if using & _F_SACK:
         k = sack.count(conn)
@@ -136,6 +138,9 @@ def _put_syn(conn, using, buf, at):
         buf[at + 5] = _WSCALE
         buf[at + 6] = 3
         buf[at + 7] = conn.cb[_RCV_SHIFT]
+        at += 4
+    if conn.cookie is not None:
+        conn.tcp.fastopen.put(buf, at + 4, conn.cookie)
 
 
 def _put_sack_ok(buf, at):

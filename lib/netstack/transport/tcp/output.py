@@ -132,11 +132,12 @@ def _handshake(conn, cb):
     """SYN, or SYN,ACK; SND.NXT is at ISS while one is to be sent."""
     if sub32(cb, _SND_NXT, cb, _ISS) == 0:
         flags = _SYN if conn.state == _SYN_SENT else _SYN | _ACK
-        if not emit(conn, ecn.handshake(conn, flags), _ISS, 0, 0):
+        text = conn.tcp.fastopen.text(conn) if conn.cookie is not None else 0
+        if not emit(conn, ecn.handshake(conn, flags), _ISS, 0, text):
             _retry(conn, cb)
             return
         cb[_SENT_AT] = conn.st.now
-        add32(cb, _SND_NXT, 1)
+        add32(cb, _SND_NXT, 1 + text)
         if sub32(cb, _SND_MAX, cb, _SND_NXT) < 0:
             move32(cb, _SND_MAX, cb, _SND_NXT)
             _time(conn, cb, _ISS)
@@ -148,6 +149,8 @@ def _handshake(conn, cb):
         set_timer(conn, _T_REXMT, wait)
     elif cb[_FLAGS] & _F_ACK_NOW:
         emit(conn, _ACK, _SND_NXT, 0, 0)
+    if conn.early:
+        conn.tcp.fastopen.more(conn)
 
 
 def _again(conn, cb):

@@ -71,6 +71,8 @@ _OPENED = const(19)
 
 
 class TCP:
+    fastopen = None  # fastopen.py, where it was attached
+
     def __init__(self, st):
         self.st = st
         self.stat = st.counters("tcp", NAMES)
