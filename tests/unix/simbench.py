@@ -109,11 +109,14 @@ class Transfer:
         back=None,
         bare=False,
         trace=False,
+        pair=bench.pair,
+        options=None,
     ):
         """noise: per cent of frames that are duplicated, damaged, and put in another order.
         back: bytes the other way, if not `size` as well. bare: the second host knows no options,
-        and Reno alone."""
-        self.a, self.b, self.wire = bench.pair(
+        and Reno alone. pair: what makes the hosts and the wire, as bench.pair() does. options:
+        what the second host knows, of "sack timestamps window_scale", if not all."""
+        self.a, self.b, self.wire = pair(
             tcp=True,
             seed=seed,
             mtu=mtu,
@@ -142,6 +145,9 @@ class Transfer:
         if bare:
             self.b.tcp.sack = self.b.tcp.timestamps = self.b.tcp.window_scale = False
             self.b.tcp.congestion = "reno"
+        if options is not None:
+            for name in ("sack", "timestamps", "window_scale"):
+                setattr(self.b.tcp, name, name in options)
         with inside(self.b.st):
             self.listener = self.b.tcp.listen(None, None, 80, 2 * conns)
         at_end(self._close)
