@@ -17,7 +17,19 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGETS = ("unix", "MPS2_AN385", "VIRT_RV32")
 HERE = ROOT / "tests" / "unix"
-INSIDE = ("core", "wire", "link", "inet", "tcp", "noalloc", "sim", "fuzz", "diff", "services", "api")
+INSIDE = (
+    "core",
+    "wire",
+    "link",
+    "inet",
+    "tcp",
+    "noalloc",
+    "sim",
+    "fuzz",
+    "diff",
+    "services",
+    "api",
+)
 TIMEOUT = 300  # seconds without a byte of output
 
 CLOSING = re.compile(r"^== (\d+) passed, \d+ failed(?:: (.+))?$", re.MULTILINE)
