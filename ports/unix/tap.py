@@ -1,4 +1,4 @@
-"""TAP NIC of the unix port: Ethernet frames through /dev/net/tun, by ffi to the C library; its recv
+"""TAP NIC of the unix port: Ethernet frames through /dev/net/tun, by ffi to the C library; recv
 and send are objects of frames.c. See Linux's Documentation/networking/tuntap.rst.
 """
 

@@ -206,11 +206,8 @@ def _value(sock, io, level, option):
         if option == _SO_REUSEADDR:
             return int(sock._reuse)
     name = _find(io, level, option)[2]
-    if hasattr(io, "cb") and io.state != _CLOSED:
-        if name == "maxseg":
-            return io.send_mss()
-        if name.endswith("buf"):
-            return io.tx_size if name == "sndbuf" else io.rx_size
+    if name == "maxseg" and hasattr(io, "cb") and io.state != _CLOSED:
+        return io.send_mss()
     if name == "maxseg":
         return io.maxseg or 536  # RFC 9293 3.7.1
     return int(getattr(io, name))

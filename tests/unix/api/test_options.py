@@ -109,7 +109,7 @@ def test_ranges():
 
 
 def test_buffers():
-    """What was asked for, then what the connection has got; not less than TCP needs."""
+    """What was asked for; not less than TCP needs."""
 
     def small(server):
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4000)

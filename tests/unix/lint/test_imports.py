@@ -161,7 +161,7 @@ def test_errno_numbers_are_linuxs(path):
             assert value == LINUX_ERRNO[name], "%s is %d" % (name, LINUX_ERRNO[name])
 
 
-@pytest.mark.parametrize(("path", "name"), zip(FILES, NAMES), ids=NAMES)
+@pytest.mark.parametrize(("path", "name"), list(zip(FILES, NAMES)), ids=NAMES)
 def test_sizes(path, name):
     lines = path.read_text().splitlines()
     assert len(lines) <= 800, "%d lines, at most 800" % len(lines)

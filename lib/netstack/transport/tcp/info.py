@@ -142,12 +142,13 @@ def _losses(conn, cb, mss, flight, v):
     sacked = lost = 0
     if board:
         sacked = board.sacked
-        lost = board.lost - board.below(board.lost)
+        lost = board.lost
     if again < flight:  # after a timeout all of it counts as lost
         lost = flight - sacked
         again -= board.below(again) if board else 0
     else:
-        again = board.high - board.below(board.high) if board else 0
+        again = conn.rack.resent(conn) if board and conn.rack else 0
+        lost += again  # it stays lost until it is there
     v["sacked"] = _segments(sacked, mss)
     v["lost"] = _segments(lost, mss)
     v["retrans"] = _segments(again, mss)

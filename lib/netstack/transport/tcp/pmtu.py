@@ -29,6 +29,7 @@ _FLAGS = const(31)
 _DUPACKS = const(17)
 _BACKOFF = const(21)
 _FAST = const(53)
+_T_REO = const(80)
 _MSS_MAX = const(99)
 _F_REXMT = const(2)
 _F_TIMING = const(4)
@@ -78,8 +79,11 @@ def _again(conn, cb):
     move32(cb, _RECOVER, cb, _SND_MAX)
     move32(cb, _SND_NXT, cb, _SND_UNA)
     tlp.forget(conn)
+    cb[_T_REO] = 0
+    if conn.rack:
+        conn.rack.timed_out()
     if conn.board:
-        conn.board.restart()
+        conn.board.lost = 0
 
 
 def too_big(conn, ip_hdr, mtu):

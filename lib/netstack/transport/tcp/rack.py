@@ -350,8 +350,18 @@ class Rack:
 
     # -- what is lost -------------------------------------------------------------------------
 
+    def resent(self, conn):
+        """Bytes that were sent again and are on their way."""
+        cb = conn.cb
+        return self._count(conn, 0, sub32(cb, _SND_MAX, cb, _SND_UNA), _AGAIN)
+
     def _lost_in(self, conn, start, end):
         """Bytes between `start` and `end` that are lost."""
+        return self._count(conn, start, end, _LOST)
+
+    def _count(self, conn, start, end, state):
+        """Bytes between `start` and `end` that are LOST, or AGAIN and not lost, and have not
+        arrived."""
         w = self.w
         cb = conn.cb
         board = conn.board
@@ -360,7 +370,7 @@ class Rack:
         while i < n and low < end:
             high = sub32(w, i, cb, _SND_UNA)
             if high > low:
-                if w[i + 2] & _LOST and high > start:
+                if high > start and (w[i + 2] & _LOST or w[i + 2]) == state:
                     a = low if low > start else start
                     b = high if high < end else end
                     total += b - a - board.below(b) + board.below(a)
