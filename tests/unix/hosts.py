@@ -235,8 +235,9 @@ def clean(*hosts):
         h.poll()
         pool = st.pool
         assert pool.left == pool.count, "pool: %d of %d frames left" % (pool.left, pool.count)
-        assert len(set(id(fr) for fr in pool._free)) == pool.count, "pool: a frame is in it twice"
-        for fr in pool._free:
+        free = pool._free[: pool.left]
+        assert len(set(id(fr) for fr in free)) == pool.count, "pool: a frame is in it twice"
+        for fr in free:
             assert fr.free, "pool: a free frame is marked as used"
         standing = [st._link_timer] + [nif.arp._timer for nif in st.nifs if hasattr(nif, "arp")]
         for timer in st.timers.list:

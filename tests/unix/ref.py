@@ -199,6 +199,24 @@ def address(words, i, buf):
     words[i + 1] = at >> 32
 
 
+def put(words, src, off, n, ahead, job):
+    store = uctypes.bytearray_at(words[3] | words[4] << 32, words[2])
+    for i in range(n):
+        store[(words[0] + words[1] + ahead + i) % words[2]] = src[off + i]
+
+
+def get(words, dst, off, n, offset, job):
+    store = uctypes.bytearray_at(words[3] | words[4] << 32, words[2])
+    for i in range(n):
+        dst[off + i] = store[(words[0] + offset + i) % words[2]]
+    return csum(dst, off, n, 0)
+
+
+def skip(words, n, rewind):
+    words[1] -= n
+    words[0] = 0 if rewind and not words[1] else (words[0] + n) % words[2]
+
+
 def tick(words, now):
     words[1] = words[1] + (now - words[0] & 0x3FFFFFFF) & _M32
     words[0] = now

@@ -46,6 +46,15 @@ class Pool:
         self.low = count  # fewest that were ever left
         self._free = [Frame(size) for _ in range(count)]
 
+    def extra(self):
+        """One frame more, for somebody who always has one at hand, and may change it for another
+        of the pool's."""
+        self._free.append(None)
+        fr = Frame(self.size)
+        fr.free = False
+        fr.pay = fr.end = HEADROOM
+        return fr
+
     def alloc(self, control=False):
         """A frame with `pay` and `end` at HEADROOM; None when the pool is empty."""
         left = self.left

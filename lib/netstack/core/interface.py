@@ -45,7 +45,8 @@ class Interface:
         self.known = {}
         self.match = None
         self.w = None
-        self._offer = self._match  # bound once: that allocates
+        self._spare = None  # the frame that the NIC fills next
+        self._own = False
         self.use(nic)
         self.v4 = None  # the IPv4 address state, filled by inet/ipv4
         self.stat = st.counters(name, NAMES)
@@ -59,7 +60,7 @@ class Interface:
     def use(self, nic):
         """Have this NIC from now on: one that wraps the first, say. Its link address stays."""
         self.nic = nic
-        self.send = nic.send
+        self.send = nic.send  # bound once: that allocates
         self._recv = nic.recv
 
     def poll(self):
@@ -67,59 +68,76 @@ class Interface:
         if self.queued:
             self._drain()
         more = True
-        take = self.match and netstack.fastpath and self._offer
         if self._done == self._got:  # else an exception has left some of the last batch
-            more = self._fetch(take)
+            more = self._fetch()
+        if self._got:
+            self._hand_up()
+        return more
+
+    def _hand_up(self):
         while self._done < self._got:
             fr = self._rx[self._done]
             self._done += 1
             try:
-                if not (take and take(fr.buf, fr.end - _LEAD)):
-                    self._hand_up(fr)
+                if not self._taken(fr):
+                    fr.nif = self
+                    self.stat[_IN] += 1
+                    add32(self.stat, _IN_BYTES, fr.end - fr.l2)
+                    self.input(fr)
             finally:
                 self.st.pool.release(fr)
-        return more
 
-    def _hand_up(self, fr):
-        fr.nif = self
-        self.stat[_IN] += 1
-        add32(self.stat, _IN_BYTES, fr.end - fr.l2)
-        self.input(fr)
+    def _taken(self, fr):
+        """Has the fast path taken this frame?"""
+        if not netstack.fastpath or self.match is None:
+            return False
+        kind = self.match(fr.buf, fr.end - _LEAD, self.w, self.st.w)
+        return kind and self.st.kinds[kind](fr.buf)
 
-    def _match(self, buf, n):
-        """Offer the frame of `n` bytes at buf[_LEAD] to the fast path; 0: it does not want it."""
-        kind = self.match(buf, n, self.w, self.st.w)
-        return self.st.kinds[kind](buf) if kind else 0
-
-    def _fetch(self, take):
-        """Move frames from the NIC to _rx, but for those the fast path takes at once. True when
-        there may be more."""
-        pool = self.st.pool
-        recv = self._recv
-        rx = self._rx
-        self._done = self._got = n = 0
-        # The first one even out of the reserve: otherwise frames that are held for neighbours
-        # could keep out the very answers that let them go.
-        fr = pool.alloc(True)
+    def _fetch(self):
+        """Move frames from the NIC to _rx, but for those the fast path takes at once: as long as
+        none waits, so that the order stays. True when there may be more."""
+        fr = self._spare or self._another()
         if fr is None:
             return False
+        buf = fr.buf
+        st = self.st
+        match = netstack.fastpath and self.match
+        w = self.w
+        words = st.w
+        kinds = match and st.kinds
+        recv = self._recv
+        rx = self._rx
+        self._got = self._done = n = 0
         for _ in range(len(rx)):
-            size = recv(fr.buf, _LEAD)
+            size = recv(buf, _LEAD)
             if size <= 0:
-                pool.release(fr)
                 return False
-            if take and n == 0 and take(fr.buf, size):
-                continue
+            if match and n == 0:
+                kind = match(buf, size, w, words)
+                if kind and kinds[kind](buf):
+                    continue
             fr.l2 = _LEAD
             fr.end = _LEAD + size
+            fr.group = False
             rx[n] = fr
             n += 1
             self._got = n
-            fr = pool.alloc()
+            fr = self._spare = st.pool.alloc()
             if fr is None:
                 return True
-        pool.release(fr)
+            buf = fr.buf
         return True
+
+    def _another(self):
+        """A frame for the NIC to fill next; there is always one, however full the pool is, or
+        frames that are held for neighbours could keep out the very answers that let them go."""
+        if self._own:
+            self._spare = self.st.pool.alloc(True)
+        else:
+            self._own = True
+            self._spare = self.st.pool.extra()
+        return self._spare
 
     def transmit(self, fr):
         """Send the frame from l2 to end, or queue it while the NIC is busy. Takes `fr`."""
@@ -136,6 +154,7 @@ class Interface:
         at = self._txhead + self.queued
         self._tx[at - _TXQ if at >= _TXQ else at] = fr
         self.queued += 1
+        self.st.queued += 1
 
     def room(self):
         """Can the transmit queue take another frame?"""
@@ -162,6 +181,7 @@ class Interface:
             head = self._txhead + 1
             self._txhead = 0 if head == _TXQ else head
             self.queued -= 1
+            self.st.queued -= 1
 
     def set_up(self, up):
         """Bring the interface up or down. Frames that still wait are dropped when it goes down."""
@@ -174,6 +194,7 @@ class Interface:
             head = self._txhead + 1
             self._txhead = 0 if head == _TXQ else head
             self.queued -= 1
+            self.st.queued -= 1
         if self.link:
             self.link = 0
             self.st.notify(self, LINK_DOWN)

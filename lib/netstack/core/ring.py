@@ -6,7 +6,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.checksum import copy, copy_csum
+from netstack.core.move import move
 from netstack.core.wire import address
 
 _HEAD = const(0)
@@ -14,11 +14,96 @@ _LEN = const(1)
 _SIZE = const(2)
 _BUF = const(3)
 
+_job = None  # of move(); made with the first ring
+
+
+@micropython.viper
+def _put(words, src: ptr8, off: int, n: int, ahead: int, job):
+    """Copy `n` bytes at src[off] to the ring, `ahead` behind the end of what is in use."""
+    w = ptr32(words)
+    j = ptr32(job)
+    size = w[2]
+    at = w[0] + w[1] + ahead
+    if at >= size:
+        at -= size
+    p = int(src) + off
+    while n > 0:
+        k = size - at
+        if k > n:
+            k = n
+        if k > 0x8000:  # move() takes less than 64 k
+            k = 0x8000
+        to = (w[3] | ((w[4] << 16) << 16)) + at
+        j[0] = to
+        j[1] = (to >> 16) >> 16
+        j[2] = p
+        j[3] = (p >> 16) >> 16
+        j[4] = k
+        move(job)
+        p += k
+        n -= k
+        at += k
+        if at == size:
+            at = 0
+
+
+@micropython.viper
+def _get(words, dst: ptr8, off: int, n: int, offset: int, job) -> int:
+    """Copy `n` bytes that lie `offset` behind the head to dst[off]; returns their folded sum."""
+    w = ptr32(words)
+    j = ptr32(job)
+    size = w[2]
+    at = w[0] + offset
+    if at >= size:
+        at -= size
+    p = int(dst) + off
+    acc = 0
+    odd = 0
+    while n > 0:
+        k = size - at
+        if k > n:
+            k = n
+        if k > 0x8000:
+            k = 0x8000
+        frm = (w[3] | ((w[4] << 16) << 16)) + at
+        j[0] = p
+        j[1] = (p >> 16) >> 16
+        j[2] = frm
+        j[3] = (frm >> 16) >> 16
+        j[4] = k
+        x = int(move(job))
+        if odd:  # this part starts in the middle of a 16-bit word
+            x = ((x << 8) | (x >> 8)) & 0xFFFF
+        acc += x
+        acc = (acc & 0xFFFF) + (acc >> 16)
+        odd ^= k & 1
+        p += k
+        n -= k
+        at += k
+        if at == size:
+            at = 0
+    return acc
+
+
+@micropython.viper
+def _skip(w: ptr32, n: int, rewind: int):
+    """Drop `n` bytes from the head; an empty ring starts again at the front if it may."""
+    at = w[0] + n
+    left = w[1] - n
+    if at >= w[2]:
+        at -= w[2]
+    if rewind and not left:
+        at = 0
+    w[0] = at
+    w[1] = left
+
 
 class Ring:
     """`size` bytes of storage, none of them in use."""
 
     def __init__(self, size):
+        global _job
+        _job = _job or array("I", bytes(24))
         self.buf = bytearray(size)
         self.size = size
         self.w = array("I", (0, 0, size, 0, 0))
@@ -32,20 +117,10 @@ class Ring:
     def free(self):
         return self.size - self.w[_LEN]
 
-    def _at(self, offset):
-        at = self.w[_HEAD] + offset
-        return at - self.size if at >= self.size else at
-
     def put(self, src, off, n, ahead=0):
         """Copy `n` bytes into the free space, `ahead` bytes behind the end, without counting them
         as in use: commit() does that. The caller has checked that they fit."""
-        at = self._at(self.w[_LEN] + ahead)
-        first = self.size - at
-        if n <= first:
-            copy(self.buf, at, src, off, n)
-        else:
-            copy(self.buf, at, src, off, first)
-            copy(self.buf, 0, src, off + first, n - first)
+        _put(self.w, src, off, n, ahead, _job)
 
     def commit(self, n):
         """`n` bytes behind the end are now in use."""
@@ -57,38 +132,23 @@ class Ring:
         if n > room:
             n = room
         if n > 0:
-            self.put(src, off, n)
+            _put(self.w, src, off, n, 0, _job)
             self.w[_LEN] += n
         return n
 
     def peek(self, dst, off, n, offset=0):
         """Copy `n` bytes that lie `offset` bytes behind the head; they stay."""
-        at = self._at(offset)
-        first = self.size - at
-        if n <= first:
-            copy(dst, off, self.buf, at, n)
-        else:
-            copy(dst, off, self.buf, at, first)
-            copy(dst, off + first, self.buf, 0, n - first)
+        _get(self.w, dst, off, n, offset, _job)
 
     def peek_csum(self, dst, off, n, offset, acc):
         """peek() that adds what it copies to a checksum; returns the folded sum. `acc` must be
         the sum of an even number of bytes."""
-        at = self._at(offset)
-        first = self.size - at
-        if n <= first:
-            return copy_csum(dst, off, self.buf, at, n, acc)
-        acc = copy_csum(dst, off, self.buf, at, first, acc)
-        rest = copy_csum(dst, off + first, self.buf, 0, n - first, 0)
-        if first & 1:  # the second part starts in the middle of a 16-bit word
-            rest = ((rest << 8) | (rest >> 8)) & 0xFFFF
-        acc += rest
+        acc += _get(self.w, dst, off, n, offset, _job)
         return (acc & 0xFFFF) + (acc >> 16)
 
     def skip(self, n):
         """Drop `n` bytes from the head."""
-        self.w[_HEAD] = self._at(n)
-        self.w[_LEN] -= n
+        _skip(self.w, n, 0)
 
     def resize(self, size):
         """More storage; what lies in it moves along, what was put ahead as well. MemoryError
@@ -107,11 +167,12 @@ class Ring:
         empty and nothing was put ahead."""
         self.w[_HEAD] = 0
 
-    def read(self, dst, off, n):
-        """Move up to `n` bytes out; returns how many."""
-        if n > self.w[_LEN]:
-            n = self.w[_LEN]
+    def read(self, dst, off, n, rewind=False):
+        """Move up to `n` bytes out; returns how many. `rewind`: as rewind(), if it is empty then."""
+        w = self.w
+        if n > w[_LEN]:
+            n = w[_LEN]
         if n > 0:
-            self.peek(dst, off, n)
-            self.skip(n)
+            _get(w, dst, off, n, 0, _job)
+            _skip(w, n, rewind)
         return n

@@ -8,7 +8,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.clock import Timers, tick
+from netstack.core.clock import Timers, elapsed, tick
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
 from netstack.core.random import Random
@@ -58,6 +58,7 @@ class Stack:
         self.reclaim = None  # callable: give back memory that lies idle
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
+        self.queued = 0  # frames that wait for a NIC
         self.lock = 0
         self.missed = False
         self.nomem = 0  # MemoryErrors met inside poll()
@@ -157,10 +158,12 @@ class Stack:
         if job.deferred:
             return
         job.deferred = True
-        if self._njobs == len(self._jobs):
-            self._jobs.append(None)
-        self._jobs[self._njobs] = job
-        self._njobs += 1
+        n = self._njobs
+        jobs = self._jobs
+        if n == len(jobs):
+            jobs.append(None)
+        jobs[n] = job
+        self._njobs = n + 1
 
     def _flush(self):
         i = 0
@@ -185,29 +188,29 @@ class Stack:
             return 0
         self.lock = 1
         self.missed = False
-        self.now = now & _MASK
-        tick(self.w, self.now)
+        self.now = now = now & _MASK
+        tick(self.w, now)
         more = False
-        wait = -1
+        timers = self.timers
         try:
             for nif in self.nifs:
                 if nif.up and nif.poll():
                     more = True
-            wait = self.timers.run(self.now)
-            self._flush()
-            wait = self.timers.run(self.now) if wait != 0 else 0
+            if timers.armed and elapsed(timers.next, now) <= 0:
+                timers.run(now)
+            if self._njobs:
+                self._flush()
         except MemoryError:
             self.nomem += 1
             more = True
         finally:
             self.lock = 0
-        return 0 if more or self.missed else self._queued(wait)
-
-    def _queued(self, wait):
-        for nif in self.nifs:
-            if nif.queued and nif.up:
-                return 1 if wait != 0 else 0  # a NIC does not tell when it is ready again
-        return wait
+        if more or self.missed:
+            return 0
+        wait = elapsed(timers.next, now) if timers.armed else -1
+        if self.queued and (wait < 0 or wait > 1):
+            return 1  # a NIC does not tell when it is ready again
+        return 0 if timers.armed and wait < 0 else wait
 
     def _check_links(self):
         for nif in self.nifs:

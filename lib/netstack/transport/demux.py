@@ -5,8 +5,9 @@
 # address is mapped as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), a wildcard is all zero.
 #
 # For the fast path a table has its places in memory in an array `w`, which lives as long as it:
-#   0 mask  1, 2 heads  3, 4 links  5, 6 keys  7, 8 blocks: for each entry the address (low word,
-#   high word) of the array `cb` of what is filed there; 0: it has none
+#   0 mask  1, 2 heads  3, 4 links  5, 6 keys  7, 8 blocks  9 changes
+# `blocks` has for each entry the address (low word, high word) of the array `cb` of what is filed
+# there; 0: it has none.
 
 from array import array
 from micropython import const
@@ -95,7 +96,7 @@ class Table:
         self.limit = limit
         self.count = 0
         self.key = array("I", bytes(4 * _WORDS))  # the key being looked up
-        self.w = array("I", bytes(36))
+        self.w = array("I", bytes(40))
         self._make(size)
 
     def _make(self, size):
@@ -150,6 +151,7 @@ class Table:
 
     def _file(self, i, obj, key, at):
         keys = self._keys
+        self.w[9] += 1
         for k in range(_WORDS):
             keys[i * _WORDS + k] = key[at + k]
         self.objs[i] = obj
@@ -187,6 +189,7 @@ class Table:
             while self._links[i] != found:
                 i = self._links[i]
             self._links[i] = self._links[found]
+        self.w[9] += 1
         self.objs[found] = None
         self._blocks[2 * found] = self._blocks[2 * found + 1] = 0
         self._links[found] = self._unused

@@ -8,6 +8,7 @@
 #   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table  24, 25 counters of IPv4
 #   26, 27 of TCP  28, 29 of UDP  30, 31 numbers of the segment  32 frames taken  33 frames sent
 #   34, 35 counters of the interface  36 bytes of the frame
+#   37..41 ports, addresses, protocol, and CHANGES of the table when ROW was found
 # and in Interface.w:
 #    0, 1 link address (2 bytes in the upper half of word 0, then 4)    2 IPv4 address
 #    3 its broadcast address  4, 5 its counters
@@ -80,6 +81,14 @@ def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
     sport = (buf[36] << 8) | buf[37]
     dport = (buf[38] << 8) | buf[39]
     w[4] = (dport << 16) | sport
+    t = ptr32(table)
+    if w[37] == w[4] and w[38] == remote and w[39] == local and w[40] == proto and w[41] == t[9]:
+        return 1 if proto == 6 else 2  # as the last one
+    w[37] = w[4]
+    w[38] = remote
+    w[39] = local
+    w[40] = 0
+    w[41] = t[9]
     w[5] = 0
     w[6] = 0
     w[7] = -65536  # ::ffff:a.b.c.d
@@ -88,7 +97,6 @@ def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
     w[10] = 0
     w[11] = -65536
     w[12] = remote
-    t = ptr32(table)
     tries = 1 if proto == 6 else 3  # a listener takes the ordinary way
     while tries:
         # _hash() and _find() of demux.py
@@ -115,6 +123,7 @@ def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
                 w[18] = ptr32(p)[1]
                 if not ptr32(p)[0] | ptr32(p)[1]:
                     return 0
+                w[40] = proto
                 return 1 if proto == 6 else 2
             i = ptr16((t[3] | ((t[4] << 16) << 16)) + (i << 1))[0]
         tries -= 1
@@ -133,6 +142,7 @@ class Match:
     def __init__(self, st):
         self.st = st
         self.w = st.w
+        self.spare = st.pool.extra()  # the frame that is sent next; None: there was no other
         st.match = self
         st.kinds = [None, None, None]
         address(st.w, _STATS4, st.ip4.stat)

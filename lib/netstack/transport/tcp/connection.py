@@ -16,8 +16,10 @@
 #   96 SILENT_AT and 97 CLOSED_AT (timers.py) 98 RETRANS (segments sent again) 99 MSS_MAX (agreed)
 # Memory: about 700 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
 
+import netstack
 from array import array
 from micropython import const
+from netstack.core.move import move
 from netstack.core.wire import move32, sub32
 from netstack.transport.tcp import buffers, ecn, fast, options, pmtu, settings
 from netstack.transport.tcp.congestion import Controlled
@@ -257,6 +259,13 @@ class Connection(Controlled):
     def send(self, buf, off, n, more=False):
         """Queue up to `n` bytes at buf[off]; `more`: others follow soon, so less than a segment
         waits for them, for up to 200 ms. Returns how many were taken, or -errno."""
+        if self.cb[_FAST] and not more and netstack.fastpath:
+            got = fast.give(self.cb, buf, off, n, self.sndbuf, move, self.tcp.fast.job)
+            if got > 0:
+                self.st.defer(self)
+                return got
+            if got == 0:
+                return -_EAGAIN
         state = self.state
         if state != _ESTABLISHED and state != _CLOSE_WAIT and not self._is_early():
             if self.error:
@@ -292,6 +301,17 @@ class Connection(Controlled):
     def recv(self, buf, off, n):
         """Move up to `n` bytes to buf[off]. Returns how many; 0 at the end of the stream; or
         -errno, -EAGAIN when there is nothing yet."""
+        cb = self.cb
+        if cb[_FAST] and netstack.fastpath:
+            got = fast.take(cb, buf, off, n, move, self.tcp.fast.job)
+            if got > 0:
+                if self.rx_size < self.rcvbuf:
+                    buffers.tune(self, got)
+                if cb[_FLAGS] & _F_ACK_NOW:
+                    self.st.defer(self)
+                return got
+            if got == 0:
+                return -_EAGAIN
         n = self.peek(buf, off, n)
         if n > 0:
             self.rx.skip(n)
@@ -484,9 +504,10 @@ class Connection(Controlled):
             if self.notify:
                 self._tell()
         if self.state:
-            output(self)
+            if not (cb[_FAST] and netstack.fastpath and self.tcp.fast.send(self)):
+                output(self)
+                fast.predict(self)
             arm(self)
-            fast.predict(self)
 
     def _tell(self):
         """What the user does now goes out together with the rest."""

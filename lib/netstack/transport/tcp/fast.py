@@ -5,6 +5,8 @@
 #   segment()  a segment that continues the text, or acknowledges, or both: header prediction
 #   acked()    what follows when SND.UNA has moved
 #   build()    a full segment of new data, or an ACK
+#   take()     what a program reads
+#   give()     what it writes
 #
 # Words of the control block:
 #   53 FAST (nothing unusual: set at the end of a batch, cleared by whatever is)
@@ -20,11 +22,11 @@ from netstack.core.checksum import csum
 from netstack.core.move import move
 from netstack.core.wire import add32, address, put16
 from netstack.transport import match
+from netstack.transport.tcp import rack
 from netstack.transport.tcp.input import advance
 
 _ESTABLISHED = const(4)
 _PROTO = const(6)
-_HEADROOM = const(120)  # where the text of a frame begins: core/frame.py
 _HEADERS = const(36)  # lead, Ethernet, IPv4
 _TCP = const(20)
 _TS = const(12)
@@ -56,8 +58,7 @@ _F_QUICK = const(1 << 23)
 # REXMT, RECOVERY, PARTIAL, FIN_SENT, PEER_FIN, DSACK, PROBE, PROBED: also in the kernels
 _UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
 
-_HANDLED = const(1)  # what segment() answers: bits
-_MOVED = const(2)
+_MOVED = const(2)  # what segment() answers: bits
 _WORK = const(4)
 
 _NIF_OUT = const(2)  # counters of core/interface.py
@@ -67,7 +68,7 @@ _NIF_OUT_BYTES = const(3)
 @micropython.viper
 def segment(buf: ptr8, words, move, job) -> int:
     """The segment that match4() has found. Returns 0: not mine, nothing was changed; else
-    HANDLED, MOVED: SND.UNA is to move by word ACKED, WORK: the connection is to be run."""
+    1, with MOVED: SND.UNA is to move by word ACKED, WORK: the connection is to be run."""
     w = ptr32(words)
     cb = ptr32(w[17] | ((w[18] << 16) << 16))
     flags = cb[31]
@@ -497,6 +498,91 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     return 34 + hlen + n
 
 
+@micropython.viper
+def take(block, buf: ptr8, off: int, n: int, move, job) -> int:
+    """recv() of connection.py: up to `n` bytes to buf[off], and a note that the peer is to be told
+    if it is worth a segment. Returns how many; 0: there are none; -1: not mine."""
+    cb = ptr32(block)
+    ring = cb[55] | ((cb[56] << 16) << 16)
+    if not cb[53] or not ring or n <= 0:
+        return -1
+    r = ptr32(ring)
+    if n > r[1]:
+        n = r[1]
+    j = ptr32(job)
+    p = int(buf) + off
+    left = n
+    at = r[0]
+    while left:
+        k = r[2] - at
+        if k > left:
+            k = left
+        if k > 0x8000:  # move() takes less than 64 k
+            k = 0x8000
+        x = (r[3] | ((r[4] << 16) << 16)) + at
+        j[0] = p
+        j[1] = (p >> 16) >> 16
+        j[2] = x
+        j[3] = (x >> 16) >> 16
+        j[4] = k
+        move(job)
+        p += k
+        left -= k
+        at += k
+        if at == r[2]:
+            at = 0
+    left = r[1] - n
+    r[0] = at if left else 0
+    r[1] = left
+    left = cb[60] - left - ((cb[8] - cb[7]) & 0x3FFFFFFF)
+    if n and (left >= cb[61] << 1 or left >= cb[60] >> 1):
+        cb[31] = cb[31] | 1
+    return n
+
+
+@micropython.viper
+def give(block, buf: ptr8, off: int, n: int, limit: int, move, job) -> int:
+    """send() of connection.py: up to `n` bytes from buf[off] to the send ring. Returns how many;
+    0: it is full; -1: not mine, as a ring smaller than `limit` might grow."""
+    cb = ptr32(block)
+    ring = cb[57] | ((cb[58] << 16) << 16)
+    if not cb[53] or not ring or n <= 0:
+        return -1
+    r = ptr32(ring)
+    size = r[2]
+    left = size - r[1]
+    if n > left:
+        if size < limit:
+            return -1
+        n = left
+    j = ptr32(job)
+    p = int(buf) + off
+    at = r[0] + r[1]
+    if at >= size:
+        at -= size
+    r[1] = r[1] + n
+    left = n
+    while left:
+        k = size - at
+        if k > left:
+            k = left
+        if k > 0x8000:  # move() takes less than 64 k
+            k = 0x8000
+        x = (r[3] | ((r[4] << 16) << 16)) + at
+        j[0] = x
+        j[1] = (x >> 16) >> 16
+        j[2] = p
+        j[3] = (p >> 16) >> 16
+        j[4] = k
+        move(job)
+        p += k
+        left -= k
+        at += k
+        if at == size:
+            at = 0
+    return n
+
+
 class Fast:
     """The fast path of a TCP."""
 
@@ -505,108 +591,96 @@ class Fast:
         self.job = array("I", bytes(24))
         first = match.attach(tcp.st)
         address(tcp.st.w, _NUMBERS, tcp.seg.w)
+        self.send = self._sender()
         first.add(match.TCP, tcp.table, tcp.stat, self._receiver(tcp))
 
     def _receiver(self, tcp):
-        # A closure over more than four names would have its arguments put on the heap.
+        """What gets the segments: receive(buf), 0: not mine. Closures, because they have their
+        names at hand, and over no more than three, or their arguments would go to the heap."""
         words = self.st.w
         job = self.job
 
+        def more(done):
+            conn = tcp.table.objs[words[_ROW]]
+            if done & _WORK:
+                tcp.st.defer(conn)
+            if done & _MOVED:
+                moved = acked(words)
+                if not moved:
+                    advance(conn, tcp.seg, words[_ACKED])
+                elif moved > 1:
+                    conn.control.avoid(conn, words[_ACKED])
+
+        @micropython.viper
         def receive(buf):
             done = segment(buf, words, move, job)
-            if done > _HANDLED:
-                conn = tcp.table.objs[words[_ROW]]
-                if done & _WORK:
-                    tcp.st.defer(conn)
-                if done & _MOVED:
-                    more = acked(words)
-                    if not more:
-                        advance(conn, tcp.seg, words[_ACKED])
-                    elif more > 1:
-                        conn.control.avoid(conn, words[_ACKED])
+            if int(done) > 1:
+                more(done)
             return done
 
         return receive
 
-    def send(self, conn):
-        """Send full segments and a due ACK of a connection. True when nothing is left to be done
-        by output()."""
-        nif = conn.nif
-        if nif.queued or not nif.up or not self._prepared(conn):
-            return False
-        fr = self.st.pool.alloc()
-        if fr is None:
-            return False
-        cb = conn.cb
-        header = conn.header
-        words = self.st.w
+    def _sender(self):
+        """Send full segments and a due ACK of a connection: send(conn). True when nothing is left
+        to be done by output()."""
+        st = self.st
+        words = st.w
         job = self.job
-        buf = fr.buf
-        send = nif.send
-        at = _HEADROOM - _TCP - 34 - (_TS if cb[_FLAGS] & _F_TS else 0)
-        sent = size = 0
-        kind = 2 if conn.nodelay else 1
-        while True:
-            n = build(buf, cb, header, words, move, job, kind)
-            if n <= 0:
-                if kind and n and cb[_FLAGS] & _F_ACK_NOW:
-                    kind = 0
-                    continue
-                break
-            if send(buf, at, n) != n:  # busy: the interface keeps it
-                fr.l2 = at
-                fr.end = at + n
-                nif.transmit(fr)
-                fr = None
-                break
-            sent += 1
-            size += n
-            if not kind:
-                n = -1
-                break
-        if fr:
-            self.st.pool.release(fr)
-        if sent:
-            nif.stat[_NIF_OUT] += sent
-            add32(nif.stat, _NIF_OUT_BYTES, size)
-        return n == -1
 
-    def _prepared(self, conn):
-        """Is the connection's header up to date, or could it be written anew?"""
-        cb = conn.cb
-        header = conn.header
-        hops = self.st.w[_HOPS]
-        if header is None:
-            header = conn.header = bytearray(_HEADERS + _TCP + _TS)
-        elif (
-            cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == conn.tos & 0xFC
-        ):
-            return True
-        ip = conn.ip
-        cb[_PREPARED] = hops ^ 1
-        src = conn.laddr
-        nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, conn.ttl, conn.tos & 0xFC)
-        if nif is not conn.nif:
-            return False
-        put16(header, _HEADERS, conn.lport)
-        put16(header, _HEADERS + 2, conn.rport)
-        stamped = cb[_FLAGS] & _F_TS
-        header[_HEADERS + 12] = (_TCP + _TS if stamped else _TCP) << 2
-        header[_HEADERS + 20] = header[_HEADERS + 21] = 1
-        header[_HEADERS + 22] = 8
-        header[_HEADERS + 23] = 10
-        cb[_IP_SUM] = csum(header, 16, 20, 0)
-        acc = ip.pseudo(src, 0, conn.raddr, 0, _PROTO, 0)
-        cb[_TCP_SUM] = csum(header, _HEADERS, 4, acc)
-        cb[_PREPARED] = hops
-        return True
+        def send(conn):
+            nif = conn.nif
+            fr = st.match.spare
+            if fr is None:
+                fr = st.match.spare = st.pool.alloc()
+            if fr is None or nif.queued or not nif.up:
+                return False
+            cb = conn.cb
+            kind = 2 if conn.nodelay else 1
+            if conn.tx is None:
+                if not cb[_FLAGS] & _F_ACK_NOW:
+                    return True
+                kind = 0
+            buf = fr.buf
+            header = conn.header
+            at = 66 if header[_HEADERS + 12] == 80 else 54
+            text = False
+            sent = size = 0
+            while True:
+                n = build(buf, cb, header, words, move, job, kind)
+                if n <= 0:
+                    if kind and n and cb[_FLAGS] & _F_ACK_NOW:
+                        kind = 0
+                        continue
+                    break
+                if kind:
+                    text = True
+                if nif.send(buf, at, n) != n:  # busy: the interface keeps it
+                    fr.l2 = at
+                    fr.end = at + n
+                    nif.transmit(fr)
+                    st.match.spare = st.pool.alloc()
+                    break
+                sent += 1
+                size += n
+                if not kind:
+                    n = -1
+                    break
+            if sent:
+                nif.stat[_NIF_OUT] += sent
+                add32(nif.stat, _NIF_OUT_BYTES, size)
+            if text:
+                rack.sent(conn)
+            return n == -1
+
+        return send
 
 
 def predict(conn):
     """The end of a batch: may the fast path have what comes next?"""
     cb = conn.cb
-    if cb[_FAST] or conn.state != _ESTABLISHED:
+    if cb[_FAST] and cb[_PREPARED] == conn.st.w[_HOPS] or conn.state != _ESTABLISHED:
         return
+    cb[_FAST] = 0
     if (
         cb[_FLAGS] & (_UNUSUAL | _F_ECN | _F_MORE | _F_QUICK)
         or cb[_BACKOFF]
@@ -615,8 +689,39 @@ def predict(conn):
         or conn.soft_error
         or (conn.ranges and conn.ranges.n)
         or (conn.board and not conn.board.idle())
+        or not prepare(conn)
     ):
         return
     cb[_RX_SIZE] = conn.rx_size
     cb[_RCV_STEP] = conn.mss
     cb[_FAST] = 1
+
+
+def prepare(conn):
+    """See that the header of the connection's frames is up to date; False when the neighbour's
+    address is not known."""
+    cb = conn.cb
+    header = conn.header
+    hops = conn.st.w[_HOPS]
+    tos = conn.tos & 0xFC
+    if header is None:
+        header = conn.header = bytearray(_HEADERS + _TCP + _TS)
+    elif cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == tos:
+        return True
+    ip = conn.ip
+    src = conn.laddr
+    cb[_PREPARED] = hops ^ 1
+    nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, conn.ttl, tos)
+    if nif is not conn.nif:
+        return False
+    put16(header, _HEADERS, conn.lport)
+    put16(header, _HEADERS + 2, conn.rport)
+    header[_HEADERS + 12] = (_TCP + _TS if cb[_FLAGS] & _F_TS else _TCP) << 2
+    header[_HEADERS + 20] = header[_HEADERS + 21] = 1
+    header[_HEADERS + 22] = 8
+    header[_HEADERS + 23] = 10
+    cb[_IP_SUM] = csum(header, 16, 20, 0)
+    acc = ip.pseudo(src, 0, conn.raddr, 0, _PROTO, 0)
+    cb[_TCP_SUM] = csum(header, _HEADERS, 4, acc)
+    cb[_PREPARED] = hops
+    return True

@@ -52,6 +52,7 @@ def inherit(conn):
 def change(conn, name, value):
     """Set an attribute, with what follows from it at once."""
     setattr(conn, name, value)
+    conn.cb[_FAST] = 0
     if not conn.state:
         return
     adopt(conn)

@@ -70,12 +70,14 @@ def _earliest(cb: ptr32, now: int) -> int:
 
 
 def arm(conn):
-    """Set the connection's Timer for its earliest deadline."""
+    """See that the connection's Timer runs for its earliest deadline. What is put off, as by every
+    ACK, lets it run out for nothing."""
     wait = _earliest(conn.cb, conn.st.now)
+    timer = conn.timer
     if wait < 0:
-        conn.timer.stop()
-    elif not conn.timer.active or elapsed(conn.timer.due, conn.st.now) != wait:
-        conn.timer.start(conn.st.now, wait)
+        timer.active = False
+    elif not timer.active or elapsed(timer.due, conn.st.now) > wait:
+        timer.start(conn.st.now, wait)
 
 
 def _due(conn, timer):
