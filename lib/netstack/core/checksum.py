@@ -4,109 +4,128 @@
 # to 16 bits: a one's complement sum does not care, so long as it is stored the same way (RFC 1071
 # section 2(B)). A sum over data whose checksum field is right folds to 0xffff.
 # Plain twins of every kernel are in tests/unix/ref.py. Offsets and lengths are trusted: viper has
-# no bounds checks, so callers check lengths first. Lengths stay below 64 kB, so that 32-bit
-# accumulators cannot overflow. Pointers move on instead of being indexed by a variable, because
-# MicroPython 1.26 and 1.27 spoil a local that indexes a ptr16 or ptr32 (micropython issue 18800).
+# no bounds checks, so callers check lengths first. Pointers move on instead of being indexed by a
+# variable, because MicroPython 1.26 and 1.27 spoil a local that indexes a ptr16 or ptr32
+# (micropython issue 18800).
+#
+# Words are summed as they are, in `total`, and their upper halves beside them, in `high`: what
+# `total` has lost by wrapping comes back when `high` is taken from it, and only the lower halves
+# remain. Lengths stay below 64 kB, so that no other sum can wrap. The emitter keeps the first two
+# locals in registers: hence arguments that become addresses.
+#
+# Processors that can do better have kernels of their own, which take the place of these at the end
+# of the file.
+
+from netstack.core.processor import KERNELS
 
 
 @micropython.viper
 def csum(buf: ptr8, off: int, n: int, acc: int) -> int:
     """Add `n` bytes at `off` to the sum `acc`; returns the folded sum."""
-    p = int(buf) + off
-    if p & 3 == 2 and n >= 2:
-        acc += ptr16(p)[0]
-        p += 2
+    buf = ptr8(int(buf) + off)
+    if int(buf) & 3 == 2 and n >= 2:
+        acc += ptr16(buf)[0]
+        buf = ptr8(int(buf) + 2)
         n -= 2
-    if p & 3 == 0:
+    if int(buf) & 3 == 0:
+        total = 0
+        high = uint(0)
         while n >= 16:
-            w = ptr32(p)
-            a = w[0]
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = w[1]
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = w[2]
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = w[3]
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            p += 16
+            total += ptr32(buf)[0] + ptr32(buf)[1] + ptr32(buf)[2] + ptr32(buf)[3]
+            high += (uint(ptr32(buf)[0]) >> 16) + (uint(ptr32(buf)[1]) >> 16)
+            high += (uint(ptr32(buf)[2]) >> 16) + (uint(ptr32(buf)[3]) >> 16)
+            buf = ptr8(int(buf) + 16)
             n -= 16
-    b = ptr8(p)
+        low = uint(total) - (high << 16)
+        acc += int(low & 0xFFFF) + int(low >> 16) + int(high & 0xFFFF) + int(high >> 16)
     while n >= 2:
-        acc += b[0] | (b[1] << 8)
-        b = ptr8(int(b) + 2)
+        acc += buf[0] | (buf[1] << 8)
+        buf = ptr8(int(buf) + 2)
         n -= 2
     if n:
-        acc += b[0]
+        acc += buf[0]
     acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
     return (acc & 0xFFFF) + (acc >> 16)
 
 
 @micropython.viper
-def copy_csum(dst: ptr8, doff: int, src: ptr8, soff: int, n: int, acc: int) -> int:
-    """Copy `n` bytes and add them to the sum `acc` in one pass; returns the folded sum."""
-    d = int(dst) + doff
-    s = int(src) + soff
-    if (d | s) & 3 == 0:
-        while n >= 8:
-            a = ptr32(s)[0]
-            ptr32(d)[0] = a
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            a = ptr32(s)[1]
-            ptr32(d)[1] = a
-            acc += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
-            d += 8
-            s += 8
-            n -= 8
-    elif (d | s) & 1 == 0:
+def copy_csum(dst: ptr8, at: int, src: ptr8, soff: int, n: int, acc: int) -> int:
+    """Copy `n` bytes, to `dst` at `at` from `src` at `soff`, and add them to the sum `acc` in one
+    pass; returns the folded sum."""
+    dst = ptr8(int(dst) + at)
+    at = int(src) + soff
+    if (int(dst) | at) & 3 == 0:
+        total = 0
+        high = uint(0)
+        while n >= 16:
+            ptr32(dst)[0] = ptr32(at)[0]
+            ptr32(dst)[1] = ptr32(at)[1]
+            ptr32(dst)[2] = ptr32(at)[2]
+            ptr32(dst)[3] = ptr32(at)[3]
+            total += ptr32(at)[0] + ptr32(at)[1] + ptr32(at)[2] + ptr32(at)[3]
+            high += (uint(ptr32(at)[0]) >> 16) + (uint(ptr32(at)[1]) >> 16)
+            high += (uint(ptr32(at)[2]) >> 16) + (uint(ptr32(at)[3]) >> 16)
+            dst = ptr8(int(dst) + 16)
+            at += 16
+            n -= 16
+        low = uint(total) - (high << 16)
+        acc += int(low & 0xFFFF) + int(low >> 16) + int(high & 0xFFFF) + int(high >> 16)
+    if (int(dst) | at) & 1 == 0:
         while n >= 2:
-            a = ptr16(s)[0]
-            ptr16(d)[0] = a
-            acc += a
-            d += 2
-            s += 2
+            ptr16(dst)[0] = ptr16(at)[0]
+            acc += ptr16(at)[0]
+            dst = ptr8(int(dst) + 2)
+            at += 2
             n -= 2
     while n >= 2:
-        a = ptr8(s)[0]
-        b = ptr8(s)[1]
-        ptr8(d)[0] = a
-        ptr8(d)[1] = b
-        acc += a | (b << 8)
-        d += 2
-        s += 2
+        dst[0] = ptr8(at)[0]
+        dst[1] = ptr8(at)[1]
+        acc += ptr8(at)[0] | (ptr8(at)[1] << 8)
+        dst = ptr8(int(dst) + 2)
+        at += 2
         n -= 2
     if n:
-        a = ptr8(s)[0]
-        ptr8(d)[0] = a
-        acc += a
+        dst[0] = ptr8(at)[0]
+        acc += ptr8(at)[0]
     acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
     return (acc & 0xFFFF) + (acc >> 16)
 
 
 @micropython.viper
-def copy(dst: ptr8, doff: int, src: ptr8, soff: int, n: int):
-    """Copy `n` bytes between buffers that do not overlap."""
-    d = int(dst) + doff
-    s = int(src) + soff
-    if (d ^ s) & 3 == 0:
-        while d & 3 and n > 0:
-            ptr8(d)[0] = ptr8(s)[0]
-            d += 1
-            s += 1
+def copy(dst: ptr8, at: int, src: ptr8, soff: int, n: int):
+    """Copy `n` bytes, to `dst` at `at` from `src` at `soff`, which must not overlap."""
+    dst = ptr8(int(dst) + at)
+    at = int(src) + soff
+    if (int(dst) ^ at) & 3 == 0:
+        while at & 3 and n > 0:
+            dst[0] = ptr8(at)[0]
+            dst = ptr8(int(dst) + 1)
+            at += 1
             n -= 1
         while n >= 16:
-            to = ptr32(d)
-            frm = ptr32(s)
-            to[0] = frm[0]
-            to[1] = frm[1]
-            to[2] = frm[2]
-            to[3] = frm[3]
-            d += 16
-            s += 16
+            ptr32(dst)[0] = ptr32(at)[0]
+            ptr32(dst)[1] = ptr32(at)[1]
+            ptr32(dst)[2] = ptr32(at)[2]
+            ptr32(dst)[3] = ptr32(at)[3]
+            dst = ptr8(int(dst) + 16)
+            at += 16
             n -= 16
+    while n >= 8:
+        dst[0] = ptr8(at)[0]
+        dst[1] = ptr8(at)[1]
+        dst[2] = ptr8(at)[2]
+        dst[3] = ptr8(at)[3]
+        dst[4] = ptr8(at)[4]
+        dst[5] = ptr8(at)[5]
+        dst[6] = ptr8(at)[6]
+        dst[7] = ptr8(at)[7]
+        dst = ptr8(int(dst) + 8)
+        at += 8
+        n -= 8
     while n > 0:
-        ptr8(d)[0] = ptr8(s)[0]
-        d += 1
-        s += 1
+        dst[0] = ptr8(at)[0]
+        dst = ptr8(int(dst) + 1)
+        at += 1
         n -= 1
 
 
@@ -130,3 +149,9 @@ def pseudo(src: ptr8, soff: int, dst: ptr8, doff: int, alen: int, proto: int, n:
         i += 2
     acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
     return (acc & 0xFFFF) + (acc >> 16)
+
+
+if KERNELS == "thumb":
+    from netstack.core.checksum_thumb import csum
+elif KERNELS == "64":
+    from netstack.core.checksum_64 import copy, copy_csum, csum  # noqa: F401

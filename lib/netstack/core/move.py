@@ -11,19 +11,12 @@
 #
 # Halves are for 64-bit ports; elsewhere the high ones are 0. Any alignment will do, and the two
 # must not overlap. The plain twin is in tests/unix/ref.py.
-# A build freezes the kernels of its processors only: see lib/manifest.py.
 
-import sys
-from micropython import const
+from netstack.core.processor import KERNELS
 
-_ARMV6M = const(4)  # py/persistentcode.h: these and what is between them run Thumb code only
-_ARMV7EMDP = const(8)
-
-_arch = getattr(sys.implementation, "_mpy", 0) >> 10 & 0xF
-
-if _ARMV6M <= _arch <= _ARMV7EMDP and sys.platform != "linux":
+if KERNELS == "thumb":
     from netstack.core.move_thumb import move
-elif sys.maxsize >> 32:
+elif KERNELS == "64":
     from netstack.core.move_64 import move
 else:
     from netstack.core.move_32 import move  # noqa: F401
