@@ -4,7 +4,7 @@ Four words at a time are moved by one LDM and one STM (`data`: the assembler doe
 each FIFO port answers at eight addresses for that (5.1). It wants ARMv7-M, where an interrupted
 LDM goes on where it was; on ARMv6-M it would start again, and what the FIFO has given would be
 lost. `io` is an array of words, lan9118.py's: base address, bad frames, whether the interrupt is
-off until no frame waits, where to enable it again and the value for that.
+off until no frame waits, its NVIC_ISER and its bit there (ARMv7-M B3.4).
 """
 
 
@@ -79,7 +79,11 @@ def rx(r0, r1, r2):
     str(r3, [r7, 0x58])  # INT_STS
     ldr(r3, [r0, 12])
     ldr(r4, [r0, 16])
-    str(r4, [r3, 0])
+    mov(r5, 0xC0)
+    lsl(r5, r5, 1)
+    add(r5, r5, r3)
+    str(r4, [r5, 0])  # NVIC_ICPR: what was pending since; a line that is up stays so
+    str(r4, [r3, 0])  # NVIC_ISER
     b(NEXT)
     label(NONE)
     mov(r0, 0)
