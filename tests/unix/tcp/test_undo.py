@@ -89,7 +89,7 @@ def test_newreno_with_timestamps():
 
 def test_timeout_with_timestamps():
     """RFC 4015 3.2: after a timeout that came too early: new data instead of the old once more,
-    the windows there were, and a timeout that allows for such round trips."""
+    and the windows there were; the timeout stays as long as it has become."""
     f = _flow(tsval=1)
     f.advance(RTT + 250)
     assert f.host.stat("tcp")["timeouts"] == 1 and f.conn.cb[15] == f.mss
@@ -100,7 +100,7 @@ def test_timeout_with_timestamps():
     assert _undone(f) == 1 and f.conn.cb[21] == 0
     assert sent and min(sent) >= 8, sent
     assert f.conn.cb[15] == 8 * f.mss and f.conn.cb[16] >= 8 * f.mss
-    assert f.conn.cb[18] >> 3 >= RTT + 250 and f.conn.cb[20] > rto // 2
+    assert f.conn.cb[20] == rto > RTT + 250
     _ack(f, max(sent) + 1)
     assert f.host.stat("tcp")["timeouts"] == 1
 

@@ -370,7 +370,7 @@ def _progress(conn, seg, fr, acked):
         else:
             _maybe_duplicate(conn, seg)
         if late:
-            undo.take_back(conn, seg, acked)
+            undo.take_back(conn, acked)
         return
     board = conn.board
     holes = board and (board.ranges.n or cb[_FLAGS] & _F_RECOVERY)
@@ -385,7 +385,7 @@ def _progress(conn, seg, fr, acked):
     if twice and conn.rack:
         conn.rack.duplicate(conn)
     if late or twice and cb[_UNDO_CWND] and undo.duplicate(conn, seg):
-        undo.take_back(conn, seg, acked)
+        undo.take_back(conn, acked)
     if cb[_FLAGS] & _F_PROBED and tlp.lost(conn, seg, twice, acked):
         congestion.on_probe(conn)
     if seg.blocks:

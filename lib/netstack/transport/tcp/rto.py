@@ -51,16 +51,6 @@ def set_rto(conn):
     cb[_RTO] = rto if rto < _RTO_MAX else _RTO_MAX
 
 
-def slower(conn, rtt):
-    """A timeout came too early, the answer took `rtt` (RFC 4015 3.2 step (10))."""
-    cb = conn.cb
-    if 0 <= rtt <= _RTO_MAX and rtt << 3 > cb[_SRTT]:
-        cb[_SRTT] = rtt << 3
-        if cb[_RTTVAR] < rtt << 1:
-            cb[_RTTVAR] = rtt << 1
-    set_rto(conn)
-
-
 def heard(conn):
     """An ACK after timeouts. RFC 6298 section 5 keeps the RTO backed off until a round trip is
     measured: it may be that the path has become slow. DEVIATION: no more than _RTO_KEPT of it, or

@@ -15,7 +15,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import rto, timestamps
+from netstack.transport.tcp import timestamps
 
 _SND_UNA = const(1)
 _SND_NXT = const(2)
@@ -26,7 +26,6 @@ _CWND = const(15)
 _SSTHRESH = const(16)
 _DUPACKS = const(17)
 _RTO = const(20)
-_BACKOFF = const(21)
 _FLAGS = const(31)
 _W_MAX = const(47)
 _EPOCH = const(49)
@@ -95,10 +94,10 @@ def duplicate(conn, seg):
     return False
 
 
-def take_back(conn, seg, acked):
+def take_back(conn, acked):
     """RFC 4015 section 3.2: go on with what was not sent yet, with the windows there were; no more
-    at once than a new connection may send. After a timeout that came too early, expect round trips
-    that last as long."""
+    at once than a new connection may send. DEVIATION step (10): what this ACK says of round trips
+    is not believed: it may be that an earlier one was lost. rto.heard() has kept the timeout."""
     cb = conn.cb
     conn.tcp.stat[_UNDONE] += 1
     most = 10 * cb[_SND_MSS]
@@ -112,11 +111,7 @@ def take_back(conn, seg, acked):
     cb[_W_MAX] = cb[_UNDO_W_MAX]  # RFC 9438 4.9
     cb[_EPOCH] = 0
     cb[_UNDO_CWND] = 0
-    if cb[_FLAGS] & _F_TIMEOUT:
-        if cb[_FLAGS] & _F_TS:
-            rto.slower(conn, timestamps.round_trip(conn, seg))
-        cb[_BACKOFF] = 0
-    elif conn.rack:
+    if conn.rack and not cb[_FLAGS] & _F_TIMEOUT:
         conn.rack.reordering = True
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMEOUT)
     cb[_DUPACKS] = 0
