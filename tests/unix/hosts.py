@@ -271,6 +271,8 @@ class Wire:
         self.delay = delay
         self.jitter = jitter
         self.sent = self.lost = self.corrupted = self.duplicated = self.reordered = 0
+        self.mark = 0  # per cent of frames that meet congestion: marked (RFC 3168), or else dropped
+        self.marked = 0
         self.tap = None  # callable(ms, host index that sends, frame)
         self._flying = []  # (arrival, receiving NIC, frame), by arrival
         a.nic.tx = lambda frame: self._send(0, frame)
@@ -287,6 +289,12 @@ class Wire:
         if rnd.percent(self.loss):
             self.lost += 1
             return
+        if self.mark and rnd.percent(self.mark):
+            if frame[12] != 8 or frame[13] or frame[15] & 3 not in (1, 2):
+                self.lost += 1
+                return
+            self.marked += 1
+            frame = _congested(frame)
         if rnd.percent(self.duplicate):
             self.duplicated += 1
             self._fly(nic, frame)
@@ -333,6 +341,18 @@ class Wire:
             if left <= 0:
                 return False
             self.clock.ms += left if wait < 0 or wait > left else wait
+
+
+def _congested(frame):
+    """The IPv4 frame with CE in its header, and the header's checksum right."""
+    frame = bytearray(frame)
+    total = (frame[24] ^ 255) << 8 | frame[25] ^ 255
+    total += 3 - (frame[15] & 3)
+    total = ~(total + (total >> 16)) & 0xFFFF
+    frame[15] |= 3
+    frame[24] = total >> 8
+    frame[25] = total & 255
+    return frame
 
 
 def _sooner(a, b):

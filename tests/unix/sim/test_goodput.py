@@ -1,7 +1,8 @@
 # targets: unix (the table is about the protocol, not about the machine)
 #
-# Goodput of one stack sending to another, by loss and size of the rings, against goodput.exp: a
-# change that makes it worse is seen. After one that is meant: test_goodput.py test_goodput update
+# Goodput of one stack sending to another, by loss, reordering and size of the rings, against
+# goodput.exp: a change that makes it worse is seen. After one that is meant: test_goodput.py
+# test_goodput update
 
 import sys
 
@@ -9,37 +10,69 @@ import bench
 import simbench
 
 SIZE = 128 * 1024
-LOSS = (0, 0.1, 1, 3, 10)
+# per cent of frames that are lost, and that come late by up to 40 ms; ms by which each may be late
+PATHS = (
+    (0, 0, 0),
+    (0.1, 0, 0),
+    (1, 0, 0),
+    (2, 0, 0),
+    (3, 0, 0),
+    (5, 0, 0),
+    (10, 0, 0),
+    (0, 1, 0),
+    (0, 2, 0),
+    (0, 5, 0),
+    (1, 2, 0),
+    (0, 0, 3),
+    (3, 0, 3),
+)
 RINGS = (2920, 8192, 32768)
 SEEDS = 8
 EXPECTED = "tests/unix/sim/goodput.exp"
 
 
-def _goodput(loss, ring):
-    """kB/s of virtual time over a path of 20 ms there and back, one way only."""
+def _asking(**kw):
+    """Two hosts, of which the first asks for ECN."""
+    a, b, wire = bench.pair(**kw)
+    a.tcp.ecn = True
+    return a, b, wire
+
+
+def _transfer(seed, ring, loss=0, reorder=0, jitter=0, mark=0, ecn=False):
+    """SIZE bytes over a path of 20 ms there and back, one way only."""
+    s = simbench.Transfer(
+        seed, SIZE, loss, delay=10, jitter=jitter, rcvbuf=ring, sndbuf=ring, back=0,
+        budget=2 << 20, pair=_asking if ecn else bench.pair,
+    )  # fmt: skip
+    s.wire.reorder = reorder
+    s.wire.mark = mark
+    s.run(3600000)
+    return s
+
+
+def _goodput(ring, **kw):
+    """kB/s of virtual time."""
     total = 0
     for seed in range(1, SEEDS + 1):
         bench.forget()
-        s = simbench.Transfer(
-            seed, SIZE, loss, delay=10, jitter=0, rcvbuf=ring, sndbuf=ring, back=0, budget=2 << 20
-        )
-        s.run(3600000)
+        total += _transfer(seed, ring, **kw).ms
         bench.tidy()
-        total += s.ms
     return SEEDS * SIZE / total
 
 
 def _table():
-    lines = ["kB/s at RTT 20 ms; loss % down, ring sizes across"]
-    lines.append("      " + "".join("%8d" % ring for ring in RINGS))
-    for loss in LOSS:
-        cells = "".join("%8.1f" % _goodput(loss, ring) for ring in RINGS)
-        lines.append("%6.1f%s" % (loss, cells))
+    lines = ["kB/s at RTT 20 ms; loss %, late %, jitter ms down, ring sizes across"]
+    lines.append("                  " + "".join("%8d" % ring for ring in RINGS))
+    for loss, reorder, jitter in PATHS:
+        cells = ""
+        for ring in RINGS:
+            cells += "%8.1f" % _goodput(ring, loss=loss, reorder=reorder, jitter=jitter)
+        lines.append("%6.1f%6.1f%6d%s" % (loss, reorder, jitter, cells))
     return lines
 
 
 def test_goodput():
-    """RFC 5681, RFC 6582: no cell is more than a fifth worse than it was."""
+    """RFC 5681, RFC 6582, RFC 8985: no cell is more than a fifth worse than it was."""
     table = _table()
     print("\n".join(table))
     if "update" in sys.argv:
@@ -47,9 +80,25 @@ def test_goodput():
             f.write("\n".join(table) + "\n")
     with open(EXPECTED) as f:
         expected = f.read().split("\n")
+    assert len(expected) == len(table) + 1
     for now, then in zip(table[2:], expected[2:]):
         for a, b in zip(now.split(), then.split()):
             assert float(a) >= 0.8 * float(b), (now, then)
+
+
+def test_marks_are_better_than_losses():
+    """RFC 3168 section 1: a router that meets congestion marks what it would have dropped: nothing
+    is sent again but what cannot be marked, and goodput is higher."""
+    for mark in (1, 3):
+        marked = _goodput(32768, mark=mark, ecn=True)
+        dropped = _goodput(32768, mark=mark)
+        print("%d %%: %.1f kB/s marked, %.1f dropped" % (mark, marked, dropped))
+        assert marked > dropped, (marked, dropped)
+    bench.forget()
+    s = _transfer(1, 32768, mark=3, ecn=True)
+    stat = s.a.stat("tcp")
+    assert stat["marks"] > 0 and s.wire.marked >= stat["marks"]
+    assert stat["fast_rexmt"] == stat["timeouts"] == 0
 
 
 bench.run_tests(globals())
