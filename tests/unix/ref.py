@@ -253,3 +253,12 @@ def put_stamps(buf, at, ticks, cb):
 def since_echo(ticks, cb, w):
     d = ticks[1] + cb[41] - w[3] & 0xFFFFFFFF
     return d if d < 1 << 30 else -1
+
+
+def soonest(words, width, column, rows, now):
+    rows = [i for i in range(rows) if words[i * width + column]]
+    return min(rows, key=lambda i: elapsed(words[i * width + column], now)) if rows else -1
+
+
+def low_bits(a, i, b, j):
+    return a[i] + b[j] & 63

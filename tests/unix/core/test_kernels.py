@@ -6,7 +6,7 @@ from array import array
 from netstack.core import checksum, clock, random, wire
 from netstack.inet import ipv4
 from netstack.transport import demux
-from netstack.transport.tcp import rack, timers, timestamps
+from netstack.transport.tcp import rack, rows, syncookie, timers, timestamps
 
 LENGTHS = tuple(range(0, 24)) + (31, 32, 33, 63, 64, 65, 127, 576, 1460, 1472, 1473, 1500)
 EDGES = (
@@ -335,6 +335,29 @@ def test_tcp_rack_slide():
                 rack._slide(got, src, dst, n)
                 ref.slide(want, src, dst, n)
                 assert got == want, (src, dst, n, got)
+
+
+def test_rows_soonest_deadline():
+    rnd = bench.Random(15)
+    for _ in range(bench.scale(500)):
+        now = rnd.choice((0, 1, 0x1FFFFFFF, 0x20000000, 0x3FFFFFFF, rnd.bits32() & 0x3FFFFFFF))
+        width = 1 + rnd.below(5)
+        column = rnd.below(width)
+        words = array("I", [rnd.bits16() for _ in range(9 * width)])
+        for i in range(9):
+            near = (now + rnd.below(2000) - 500) & 0x3FFFFFFF
+            words[i * width + column] = rnd.choice((0, near, (now + 0x1FFFFFFF) & 0x3FFFFFFF))
+        for n in (0, 1, 9):
+            got = rows._soonest(words, width, column, n, now)
+            assert got == ref.soonest(words, width, column, n, now), (now, list(words), got)
+
+
+def test_low_bits():
+    for a in EDGES:
+        for b in EDGES:
+            words = array("I", [b, 7, b])
+            got = syncookie._low_bits(array("I", [9, a]), 1, words, 2)
+            assert got == ref.low_bits([9, a], 1, words, 2), (a, b, got)
 
 
 def test_tcp_timestamps():

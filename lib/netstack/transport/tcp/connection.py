@@ -215,24 +215,14 @@ class Connection(Controlled):
             self.full = self.doubt = 0
 
     def start(self, state):
-        """Enter the table with all numbers set, in SYN-SENT or SYN-RECEIVED."""
-        tcp = self.tcp
+        """Enter the table with all numbers set, in SYN-SENT or, with Fast Open, SYN-RECEIVED."""
         self._unbind()
-        timer = self.st.timers.new(self._expire)
-        try:
-            buffers.reserve(self)
-            if not tcp.file(self):
-                raise OSError(_EADDRINUSE)
-        except Exception as e:
-            buffers.free(self)
-            self.st.timers.discard(timer)
-            raise e
-        self.timer = timer
+        self.enter()
         self.mss = self.ip.mss_room(self.raddr) - _HDR
         if 0 < self.maxseg < self.mss:
             self.mss = self.maxseg
         cb = self.cb
-        tcp.choose_iss(self)
+        self.tcp.choose_iss(self)
         move32(cb, _SND_UNA, cb, _ISS)
         move32(cb, _SND_NXT, cb, _ISS)
         move32(cb, _SND_MAX, cb, _ISS)
@@ -243,6 +233,19 @@ class Connection(Controlled):
         if state == _SYN_SENT:
             ecn.offer(self)
         self.set_state(state)
+
+    def enter(self):
+        """Take memory, a timer and a place in the table. Raises OSError: EADDRINUSE, ENOMEM."""
+        timer = self.st.timers.new(self._expire)
+        try:
+            buffers.reserve(self)
+            if not self.tcp.file(self):
+                raise OSError(_EADDRINUSE)
+        except Exception as e:
+            buffers.free(self)
+            self.st.timers.discard(timer)
+            raise e
+        self.timer = timer
 
     # -- SEND and RECEIVE -------------------------------------------------------------------
 

@@ -128,6 +128,23 @@ def arrives(conn, seg, fr):
         _check_fin(conn, seg)
 
 
+def completes(conn, seg, fr):
+    """A segment for a record in SYN-RECEIVED (synqueue.py), of which `conn` is only the shape:
+    does it complete the handshake? If not, what is owed to it is noted as for any other."""
+    cb = conn.cb
+    seg.echo = False
+    if cb[_FLAGS] & _F_TS and not timestamps.acceptable(conn, seg):
+        return False
+    if not (_check_sequence(conn, seg) and _check_rst(conn, seg) and _check_syn(conn, seg)):
+        return False
+    if not seg.flags & _ACK:
+        return False
+    if sub32(seg.w, _SEG_ACK, cb, _SND_UNA) <= 0 or sub32(seg.w, _SEG_ACK, cb, _SND_MAX) > 0:
+        reset(conn.tcp, fr)
+        return False
+    return True
+
+
 def _syn_sent(conn, seg, fr):
     """3.10.7.3. True when text and FIN of the segment are to be looked at."""
     cb = conn.cb

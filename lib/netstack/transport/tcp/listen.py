@@ -1,5 +1,5 @@
-# Listening (RFC 9293 3.10.7.2): SYNs become connections in SYN-RECEIVED, those that are
-# established wait to be accepted; both count against the backlog.
+# Listening (RFC 9293 3.10.7.2): SYNs become records in SYN-RECEIVED (synqueue.py); connections
+# that are established wait to be accepted, as many as the backlog says.
 #
 # TCP_DEFER_ACCEPT: a connection is handed out when its first data, or its end, has come, or some
 # seconds have passed. DEVIATION: Linux leaves it in SYN-RECEIVED for so long and sends SYN,ACK
@@ -38,7 +38,7 @@ class Listener(Controlled):
         self.laddr = bytearray(addr) if addr is not None else None
         self.lport = port
         self.backlog = backlog if backlog > 0 else 1
-        self.pending = 0  # connections in SYN-RECEIVED
+        self.pending = 0  # in SYN-RECEIVED: records, and connections of TCP Fast Open
         self.ready = []  # established, not yet accepted
         self.mute = []  # established, without the data that accept() is to wait for; oldest first
         self._timer = None  # for the first of them
@@ -79,6 +79,7 @@ class Listener(Controlled):
         self.set_key()
         self.tcp.table.remove()
         self.notify = None
+        self.tcp.synqueue.forget(self)
         for conn in list(self.tcp.connections()):
             if conn.listener is self:
                 conn.listener = None
@@ -93,22 +94,36 @@ class Listener(Controlled):
     def input(self, fr, seg):
         """A segment for no connection but for our port. Borrows `fr`."""
         flags = seg.flags
-        if flags & _RST:
+        queue = self.tcp.synqueue
+        row = queue.find(fr)
+        if row is not None:
+            queue.input(row, fr, seg)
+        elif flags & _RST:
             return
-        if flags & _ACK:
-            reset(self.tcp, fr)
-            return
-        if not flags & _SYN:
-            return
-        if self.pending + len(self.mute) + len(self.ready) >= self.backlog:
-            self.tcp.stat[_BACKLOG_FULL] += 1
-            return
+        elif flags & _ACK:
+            if not queue.by_cookie(self, fr, seg):
+                reset(self.tcp, fr)
+        elif flags & _SYN:
+            if self.full():
+                self.tcp.stat[_BACKLOG_FULL] += 1
+            elif not (self.fastopen and self._at_once(fr, seg)):
+                queue.open(self, fr, seg)
+
+    def full(self):
+        """No more connections are wanted until the program accepts one. As on Linux a SYN gets no
+        answer then, and a handshake that was begun is not completed: the peer tries again."""
+        return len(self.mute) + len(self.ready) >= self.backlog
+
+    def _at_once(self, fr, seg):
+        """RFC 7413: may this SYN make a connection of its own? Not in a flood of them."""
+        fast = self.tcp.fastopen
+        if fast is None or self.pending + len(self.mute) + len(self.ready) >= self.backlog:
+            return False
         try:
-            fast = self.tcp.fastopen if self.fastopen else None
-            if fast is None or not fast.take(self, fr, seg):
-                self.open(fr, seg)
+            return fast.take(self, fr, seg)
         except (MemoryError, OSError):  # no room for one more: the peer will try again
             self.tcp.stat[_NOMEM] += 1
+            return True
 
     def open(self, fr, seg):
         """Make a connection in SYN-RECEIVED of a SYN; returns it."""

@@ -13,6 +13,7 @@ from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.fast import Fast
 from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
+from netstack.transport.tcp.synqueue import SynQueue
 
 _PROTO = const(6)
 _LISTEN_LIMIT = const(4096)
@@ -62,6 +63,8 @@ NAMES = (
     "probes",
     "undone",
     "marks",
+    "cookies_sent",
+    "cookies",
 )
 _IN = const(0)
 _NOPORT = const(5)
@@ -92,6 +95,7 @@ class TCP:
         self.congestion = "cubic"  # of new connections
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet
+        self.synqueue = SynQueue(self, _clip(budget // 8192, 8, 1024))
         self._waiting = []  # connections in TIME-WAIT, oldest first
         self._secret = bytearray(16)
         st.random.fill(self._secret, 0, 16)

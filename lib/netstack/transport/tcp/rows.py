@@ -1,0 +1,111 @@
+# Connections of which only a record is left, or not more than a record has been made so far: rows
+# of words, found by ports and addresses like connections, at a tenth of what those take.
+
+from array import array
+from micropython import const
+from netstack.core.checksum import copy
+from netstack.core.clock import later
+from netstack.transport.demux import Table, set_key
+
+_KEY = const(9)  # words of a key, see demux.py
+_NONE = const(0xFFFF)
+
+
+@micropython.viper
+def _soonest(words: ptr32, width: int, column: int, rows: int, now: int) -> int:
+    """The row whose deadline in words[row][column] comes first, 0 being none; -1: no row."""
+    found = -1
+    best = 0
+    p = int(words) + (column << 2)
+    i = 0
+    while i < rows:
+        due = ptr32(p)[0]
+        if due:
+            d = (due - now) & 0x3FFFFFFF
+            if d >= 0x20000000:  # it has passed
+                d -= 0x20000000
+                d -= 0x20000000
+            if found < 0 or d < best:
+                best = d
+                found = i
+        p += width << 2
+        i += 1
+    return found
+
+
+class Rows(Table):
+    """Rows of `width` words; column 0 is a deadline, 0 while the row is not in use. `due(row)` is
+    called when it has passed."""
+
+    def __init__(self, st, width, limit, due):
+        super().__init__(8, limit)
+        self.st = st
+        self.width = width
+        self.words = array("I", bytes(4 * width * 8))
+        self._due = due
+        self._timer = st.timers.new(self._expire)
+
+    def key_of(self, fr):
+        """Make self.key that of the packet in `fr`, whose receiver we are."""
+        buf = fr.buf
+        at = fr.l4
+        ip = fr.ip
+        sport = buf[at] << 8 | buf[at + 1]
+        dport = buf[at + 2] << 8 | buf[at + 3]
+        set_key(self.key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
+
+    def key_for(self, conn):
+        set_key(self.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen)
+
+    def new(self):
+        """A row filed under self.key; -1 when there is no place for it."""
+        row = self._unused if self._unused != _NONE else len(self.objs)
+        if not self.add(row):
+            return -1
+        if row * self.width >= len(self.words):
+            self.words.extend(array("I", bytes(4 * len(self.words))))
+        return row
+
+    def drop(self, row):
+        """Take a row out."""
+        copy(self.key, 0, self._keys, 4 * _KEY * row, 4 * _KEY)
+        self.words[row * self.width] = 0
+        self.remove()
+        if self.count == 0:
+            self._timer.stop()
+
+    def name(self, row, conn):
+        """Give `conn` the ports and addresses of a row. Its address buffers are there already."""
+        keys = self._keys
+        at = 4 * _KEY * row
+        copy(self.key, 0, keys, at, 4)
+        ports = self.key
+        conn.lport = ports[0] >> 16
+        conn.rport = ports[0] & 0xFFFF
+        n = conn.ip.alen
+        copy(conn.laddr, 0, keys, at + 20 - n, n)
+        copy(conn.raddr, 0, keys, at + 36 - n, n)
+
+    def set_due(self, row, ms):
+        """Have due(row) called in `ms` milliseconds."""
+        now = self.st.now
+        self.words[row * self.width] = due = later(now, ms) or 1
+        timer = self._timer
+        if not timer.active or (timer.due - due & 0x3FFFFFFF) < 0x20000000:
+            timer.start(now, ms)
+
+    def first(self):
+        """The row whose deadline comes first; -1: none."""
+        return _soonest(self.words, self.width, 0, len(self.objs), self.st.now)
+
+    def _expire(self):
+        now = self.st.now
+        while True:
+            row = self.first()
+            if row < 0:
+                return
+            wait = self.words[row * self.width] - now & 0x3FFFFFFF
+            if 0 < wait < 0x20000000:
+                self._timer.start(now, wait)
+                return
+            self._due(row)

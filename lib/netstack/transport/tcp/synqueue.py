@@ -1,0 +1,312 @@
+# Connections in SYN-RECEIVED that a listener has been asked for (RFC 9293 3.10.7.2): a record of
+# 60 bytes each. The Connection is made when the handshake is complete, so that a flood of SYNs
+# (RFC 4987) takes neither rings nor objects. When the queue is full, SYN cookies answer.
+#
+# A record is words of a control block: input.py and output.py see it through one Connection that
+# all of them share, the Embryo, into which it is loaded.
+
+from micropython import const
+from netstack.core.wire import add32, move32, sub32
+from netstack.transport.tcp import buffers, options, rto
+from netstack.transport.tcp.connection import Connection
+from netstack.transport.tcp.input import completes, peer_syn
+from netstack.transport.tcp.output import output
+from netstack.transport.tcp.rows import Rows
+from netstack.transport.tcp.segment import emit
+from netstack.transport.tcp.syncookie import Cookies
+
+_SYN_RCVD = const(3)
+_RST = const(4)
+_ACK = const(16)
+
+_ISS = const(0)
+_SND_UNA = const(1)
+_SND_NXT = const(2)
+_SND_MAX = const(3)
+_IRS = const(6)
+_RCV_NXT = const(7)
+_RTT_SEQ = const(10)
+_SND_MSS = const(14)
+_CWND = const(15)
+_RTO = const(20)
+_BACKOFF = const(21)
+_T_REXMT = const(24)
+_FLAGS = const(31)
+_RCV_MSS = const(33)
+_STATE = const(37)
+_ACK_SENT = const(42)
+_MSS_MAX = const(99)
+_F_TIMING = const(4)
+
+# words of the control block that a record keeps, from its second word on; the first is the
+# deadline, the last the size of the window
+_KEPT = (_ISS, _IRS, 8, 13, _SND_MSS, _RTO, _BACKOFF, 22, _FLAGS, 32, 39, 40, 41, 43, 44)
+_SIZE = const(16)
+_WIDTH = const(17)
+
+_SYNACK_TRIES = const(5)
+_AGAIN_MS = const(100)  # no frame for a SYN,ACK
+
+# counters of protocol.py
+_NOMEM = const(8)
+_BACKLOG_FULL = const(11)
+_REXMT = const(14)
+_TIMEOUTS = const(16)
+_COOKIES_SENT = const(24)
+_COOKIES = const(25)
+
+
+class Embryo(Connection):
+    """What a record looks like while a segment for it is dealt with."""
+
+    def __init__(self, tcp):
+        super().__init__(tcp)
+        self.laddr = bytearray(16)
+        self.raddr = bytearray(16)
+        self.dead = False
+
+    def fail(self, errno):
+        self.dead = True
+
+
+class SynQueue:
+    def __init__(self, tcp, limit):
+        self.tcp = tcp
+        self.rows = Rows(tcp.st, _WIDTH, limit, self._due)
+        self.embryo = Embryo(tcp)
+        self.cookies = Cookies(tcp)
+        self._listeners = []  # by row
+        self._ips = []
+
+    # -- records ----------------------------------------------------------------------------
+
+    def find(self, fr):
+        """The row of the packet in `fr`, or None."""
+        rows = self.rows
+        if rows.count == 0:
+            return None
+        rows.key_of(fr)
+        return rows.find()
+
+    def _load(self, row, conn):
+        """Make `conn` what the record says, in SYN-RECEIVED with a SYN,ACK sent."""
+        words = self.rows.words
+        at = row * _WIDTH
+        cb = conn.cb
+        _clear(cb)
+        for i, word in enumerate(_KEPT):
+            move32(cb, word, words, at + 1 + i)
+        conn.rx_size = words[at + _SIZE]
+        conn.ip = self._ips[row]
+        _derive(conn)
+
+    def _save(self, row, conn):
+        words = self.rows.words
+        at = row * _WIDTH
+        for i, word in enumerate(_KEPT):
+            move32(words, at + 1 + i, conn.cb, word)
+        words[at + _SIZE] = conn.rx_size
+
+    def _shared(self, row):
+        """The Embryo with this record in it."""
+        conn = self.embryo
+        self._load(row, conn)
+        self.rows.name(row, conn)
+        conn.mss = _room(conn, self._listeners[row])
+        conn.dead = False
+        return conn
+
+    def drop(self, row):
+        self._listeners[row].pending -= 1
+        self._listeners[row] = None
+        self.rows.drop(row)
+
+    def forget(self, listener):
+        """The listener is closed: reset what it was asked for."""
+        for row in range(len(self._listeners)):
+            if self._listeners[row] is listener:
+                emit(self._shared(row), _RST | _ACK, _SND_MAX, 0, 0)
+                self.drop(row)
+
+    # -- SYNs -------------------------------------------------------------------------------
+
+    def open(self, listener, fr, seg):
+        """A SYN for `listener`: note it and answer, or answer with a cookie."""
+        conn = self.embryo
+        _clear(conn.cb)
+        conn.ip = fr.ip
+        rows = self.rows
+        rows.key_of(fr)
+        row = rows.new()
+        self._meet(conn, listener, fr, seg)
+        if row < 0:
+            self.tcp.stat[_COOKIES_SENT] += 1
+            self.cookies.make(conn, seg)
+            output(conn)
+            return
+        while row >= len(self._listeners):
+            self._listeners.append(None)
+            self._ips.append(None)
+        self._listeners[row] = listener
+        self._ips[row] = fr.ip
+        listener.pending += 1
+        self._send(row, conn)
+
+    def _meet(self, conn, listener, fr, seg):
+        """A control block in SYN-RECEIVED, from a SYN."""
+        _address(conn, fr)
+        conn.rcvbuf = listener.rcvbuf
+        conn.rx_size = buffers.first_window(self.tcp.st, conn.rcvbuf)
+        conn.mss = _room(conn, listener)
+        conn.listener = listener
+        self.tcp.choose_iss(conn)
+        options.offer(conn)
+        peer_syn(conn, seg)
+        _derive(conn)
+        move32(conn.cb, _SND_NXT, conn.cb, _ISS)
+        move32(conn.cb, _SND_MAX, conn.cb, _ISS)
+        conn.cb[_RTO] = 1000
+
+    def _send(self, row, conn):
+        """Send what the Embryo owes, and keep what has changed by that."""
+        cb = conn.cb
+        output(conn)
+        if cb[_T_REXMT]:  # a SYN,ACK has been sent
+            self.rows.set_due(row, cb[_RTO])
+        elif sub32(cb, _SND_NXT, cb, _ISS) == 0:
+            self.rows.set_due(row, _AGAIN_MS)
+        self._save(row, conn)
+
+    def _due(self, row):
+        """No answer to a SYN,ACK (RFC 6298 (5.5))."""
+        conn = self._shared(row)
+        cb = conn.cb
+        self.tcp.stat[_TIMEOUTS] += 1
+        if cb[_BACKOFF] >= _SYNACK_TRIES:
+            self.drop(row)
+            return
+        rto.back_off(conn)
+        move32(cb, _SND_NXT, cb, _ISS)
+        self._send(row, conn)
+
+    # -- what follows -----------------------------------------------------------------------
+
+    def input(self, row, fr, seg):
+        """A segment for a record (RFC 9293 3.10.7.4). Borrows `fr`."""
+        conn = self._shared(row)
+        if not completes(conn, seg, fr):
+            if conn.dead:
+                self.drop(row)
+            else:
+                self._send(row, conn)
+            return
+        listener = self._listeners[row]
+        new = self._born(listener, fr)
+        if new is None:
+            return
+        self._load(row, new)
+        if self._enter(new):
+            self.drop(row)
+            listener.pending += 1  # until it is established: opened()
+            new.input(fr, seg)
+
+    def by_cookie(self, listener, fr, seg):
+        """An ACK that nobody knows of; False when it bears no cookie of ours either."""
+        cookies = self.cookies
+        if not cookies.recent():
+            return False
+        conn = self.embryo
+        _clear(conn.cb)
+        conn.ip = fr.ip
+        _address(conn, fr)
+        conn.rcvbuf = listener.rcvbuf
+        conn.mss = _room(conn, listener)
+        self.tcp.choose_iss(conn)  # its timestamp offset counts
+        if not cookies.check(conn, seg):
+            return False
+        new = self._born(listener, fr)
+        if new is not None:
+            for i in range(len(new.cb)):
+                move32(new.cb, i, conn.cb, i)
+            _derive(new)
+            if self._enter(new):
+                self.tcp.stat[_COOKIES] += 1
+                listener.pending += 1
+                new.input(fr, seg)
+        return True
+
+    def _born(self, listener, fr):
+        """A new Connection; None when there is no place for it: the peer's next segment, or our
+        next SYN,ACK, gives it another chance."""
+        stat = self.tcp.stat
+        if listener.full():
+            stat[_BACKLOG_FULL] += 1
+            return None
+        try:
+            conn = Connection(self.tcp)
+            conn.laddr = bytearray(fr.ip.alen)
+            conn.raddr = bytearray(fr.ip.alen)
+        except MemoryError:
+            stat[_NOMEM] += 1
+            return None
+        conn.ip = fr.ip
+        _address(conn, fr)
+        conn.nif = fr.nif
+        conn.rcvbuf = listener.rcvbuf
+        conn.sndbuf = listener.sndbuf
+        conn.control = listener.control
+        conn.listener = listener
+        conn.mss = self.embryo.mss
+        if listener.maxseg:
+            conn.maxseg = listener.maxseg
+        return conn
+
+    def _enter(self, conn):
+        try:
+            conn.enter()
+        except (MemoryError, OSError):
+            self.tcp.stat[_NOMEM] += 1
+            return False
+        conn.set_state(_SYN_RCVD)
+        return True
+
+
+def _clear(cb):
+    for i in range(len(cb)):
+        cb[i] = 0
+
+
+def _room(conn, listener):
+    """Our MSS."""
+    mss = conn.ip.mss_room(conn.raddr) - 20
+    return listener.maxseg if 0 < listener.maxseg < mss else mss
+
+
+def _address(conn, fr):
+    """The ports and addresses of the packet in `fr`, whose receiver we are."""
+    buf = fr.buf
+    at = fr.l4
+    conn.rport = buf[at] << 8 | buf[at + 1]
+    conn.lport = buf[at + 2] << 8 | buf[at + 3]
+    ip = fr.ip
+    for i in range(ip.alen):
+        conn.raddr[i] = buf[fr.l3 + ip.src_off + i]
+        conn.laddr[i] = buf[fr.l3 + ip.dst_off + i]
+
+
+def _derive(conn):
+    """What follows from the words that are kept."""
+    cb = conn.cb
+    conn.state = _SYN_RCVD
+    cb[_STATE] = _SYN_RCVD
+    move32(cb, _SND_UNA, cb, _ISS)
+    move32(cb, _SND_NXT, cb, _ISS)
+    add32(cb, _SND_NXT, 1)
+    move32(cb, _SND_MAX, cb, _SND_NXT)
+    move32(cb, _RTT_SEQ, cb, _ISS)
+    move32(cb, _RCV_NXT, cb, _IRS)
+    add32(cb, _RCV_NXT, 1)
+    move32(cb, _ACK_SENT, cb, _RCV_NXT)
+    mss = cb[_SND_MSS]
+    cb[_CWND] = cb[_MSS_MAX] = mss
+    cb[_RCV_MSS] = 536 if mss > 536 else mss
