@@ -219,6 +219,7 @@ def tidy():
                 for conn in list(h.st.tcp.connections()):
                     conn.abort()
                     conn.close()
+                h.st.tcp.timewait.flush()
             for endpoint in list(h.udp.table):
                 endpoint.close()
         h.nic.tx = None

@@ -647,7 +647,10 @@ def decode(found, flow, what):
 
 def tcp_info(conn):
     """Linux's names, as a script has them."""
-    return {"tcpi_" + name: value for name, value in info.values(conn).items()}
+    found = {"tcpi_" + name: value for name, value in info.values(conn).items()}
+    if conn.state == 10 and not conn.tcp.timewait.holds(conn):
+        found["tcpi_state"] = 7  # its record is gone, the object is not
+    return found
 
 
 def run(name, options, steps):

@@ -197,10 +197,15 @@ class Transfer:
             with inside(end.host.st):
                 end.conn.close()
         self._close()
-        left = self.wire.run(200000, lambda: self.a.tcp.table.count + self.b.tcp.table.count == 0)
-        assert left, self.report("not closed")
+        assert self.wire.run(200000, self._closed), self.report("not closed")
         self.digest = self.sha.digest()
         return self
+
+    def _closed(self):
+        n = 0
+        for h in (self.a, self.b):
+            n += h.tcp.table.count + h.tcp.timewait.rows.count + h.tcp.synqueue.rows.count
+        return n == 0
 
     def report(self, what):
         text = "%s after %d ms: %d frames, %d lost\n" % (

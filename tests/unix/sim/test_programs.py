@@ -114,7 +114,10 @@ class Crowd:
             self.listener.close()
 
     def left(self):
-        return len(_conns(self.a)) + len(_conns(self.b))
+        n = len(_conns(self.a)) + len(_conns(self.b))
+        for h in (self.a, self.b):
+            n += h.tcp.timewait.rows.count + h.tcp.synqueue.rows.count
+        return n
 
 
 def _conns(h):

@@ -120,7 +120,7 @@ def test_ends_with_the_connection():
     f.peer.take()
     f.advance(1000000)
     f.expect_nothing()
-    assert f.conn.state == 0
+    assert list(f.st.tcp.connections()) == [] and f.st.tcp.timewait.rows.count == 0
 
 
 bench.run_tests(globals())

@@ -132,7 +132,6 @@ def test_rst_in_each_state():
     _reset_in(bench.close_wait, _ECONNRESET)
     _reset_in(bench.closing, 0)
     _reset_in(bench.last_ack, 0)
-    _reset_in(bench.time_wait, 0)
 
 
 def test_data_before_rst():

@@ -152,7 +152,6 @@ class Connection(Controlled):
         self.eof_seen = False
         self.deaf = False  # the user takes no more data
         self.orphan = False  # the user has closed it
-        self.reopen = False  # TIME-WAIT has met a SYN of a new connection
         self.fin_wanted = False  # closed before it was established
         self.deferred = False
         self.notify = None
@@ -189,7 +188,10 @@ class Connection(Controlled):
         self.laddr = bytearray(src)
         self.raddr = bytearray(addr)
         self.rport = port
-        self.lport = self.lport or self.tcp.free_port()
+        if not self.lport:
+            self.lport = self.tcp.free_port()
+            while self.tcp.timewait.holds(self):
+                self.lport = self.tcp.free_port()
         self._forget()
         self.start(_SYN_SENT)
         self.st.defer(self)
@@ -398,6 +400,7 @@ class Connection(Controlled):
             self.linger()
         if self.state == _CLOSED or self.state == _TIME_WAIT:
             buffers.free(self)
+            self.tcp.timewait.let_go(self)
 
     def abort(self):
         """Reset the connection (RFC 9293 3.10.5)."""
@@ -441,29 +444,42 @@ class Connection(Controlled):
             self.st.defer(self)
 
     def time_wait(self):
+        """A record takes our place in the table. This object stays for what a program has not read
+        yet, and to send the ACK that is due."""
         self.set_state(_TIME_WAIT)
         self.board = self.rack = None
-        cb = self.cb
-        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_KEEP] = cb[_T_OUTPUT] = cb[_T_REO] = 0
-        set_timer(self, _T_2MSL, self.tcp.msl_ms << 1)
-        if self.orphan:
+        self._leave()
+        try:
+            self.tcp.timewait.add(self)
+        except MemoryError:
+            self.st.nomem += 1
+        if self.orphan or not self.available():
             buffers.free(self)
-        self.tcp.time_waiting(self)
+        else:
+            buffers.free_send(self)
+
+    def _leave(self):
+        """Leave the table, and all timers."""
+        cb = self.cb
+        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_DELACK] = 0
+        cb[_T_KEEP] = cb[_T_2MSL] = cb[_T_OUTPUT] = cb[_T_REO] = 0
+        if self.timer:
+            self.tcp.unfile(self)
+            self.st.timers.discard(self.timer)
+            self.timer = None
+        else:
+            self.tcp.timewait.drop(self)
 
     def fail(self, errno):
         """The connection is over: reset, timed out, or (0) done."""
         if self.state == _CLOSED:
             return
-        listener = self.listener
-        cb = self.cb
-        cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_DELACK] = 0
-        cb[_T_KEEP] = cb[_T_2MSL] = cb[_T_OUTPUT] = cb[_T_REO] = cb[_FLAGS] = 0
+        self.cb[_FLAGS] = 0
         self.set_state(_CLOSED)
         self.error = errno
-        self.tcp.unfile(self)
-        self.st.timers.discard(self.timer)
-        if listener:
-            listener.lost(self)
+        self._leave()
+        if self.listener:
+            self.listener.lost(self)
         self.st.defer(self)
         self.board = self.rack = None
         if self.orphan or not self.available():
@@ -510,7 +526,8 @@ class Connection(Controlled):
             if not (cb[_FAST] and netstack.fastpath and self.tcp.fast.send(self)):
                 output(self)
                 fast.predict(self)
-            arm(self)
+            if self.timer:
+                arm(self)
 
     def _tell(self):
         """What the user does now goes out together with the rest."""

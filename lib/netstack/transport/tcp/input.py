@@ -4,7 +4,7 @@
 #   arrives: check_sequence -> check_rst -> check_syn -> check_ack -> text -> check_fin   3.10.7.4
 #
 # Nothing is sent from here: what is due is noted in the control block, and output() runs once
-# at the end of the batch. LISTEN is listen.py, CLOSED is segment.reset().
+# at the end of the batch. LISTEN is listen.py, TIME-WAIT timewait.py, CLOSED segment.reset().
 
 from micropython import const
 from netstack.core.clock import elapsed
@@ -23,7 +23,6 @@ _FIN_WAIT_2 = const(6)
 _CLOSE_WAIT = const(7)
 _CLOSING = const(8)
 _LAST_ACK = const(9)
-_TIME_WAIT = const(10)
 
 _FIN = const(1)
 _SYN = const(2)
@@ -53,7 +52,6 @@ _UNACKED = const(23)
 _T_REXMT = const(24)
 _T_PERSIST = const(25)
 _T_DELACK = const(26)
-_T_2MSL = const(28)
 _FLAGS = const(31)
 _SENT_AT = const(32)
 _RCV_MSS = const(33)
@@ -262,8 +260,6 @@ def _check_sequence(conn, seg):
         seg.trim_front(1)  # simultaneous open, figure 8 line 5
         off += 1
         n -= 1
-    if conn.state == _TIME_WAIT and seg.flags & (_SYN | _RST | _ACK) == _SYN and off >= 0:
-        return True  # check_syn lets it open a new connection
     if n == 0:
         ok = off == 0 or 0 <= off < wnd
     elif wnd == 0:
@@ -279,8 +275,6 @@ def _check_sequence(conn, seg):
         conn.tcp.stat[_OUT_OF_WINDOW] += 1
         if not seg.flags & _RST:
             cb[_FLAGS] |= _F_ACK_NOW
-            if conn.state == _TIME_WAIT:
-                set_timer(conn, _T_2MSL, conn.tcp.msl_ms << 1)
         return _just_ack(conn, seg, off)
     seg.echo = cb[_FLAGS] & _F_TS and sub32(seg.w, _SEG_SEQ, cb, _ACK_SENT) <= 0
     if n and off + n > wnd > 0:
@@ -335,11 +329,6 @@ def _check_syn(conn, seg):
     """Fourth (RFC 5961 section 4: a SYN in the window is challenged)."""
     if not seg.flags & _SYN:
         return True
-    ahead = sub32(seg.w, _SEG_SEQ, conn.cb, _RCV_NXT)
-    if conn.state == _TIME_WAIT and ahead >= 0 and not seg.flags & _ACK:
-        # RFC 9293 3.10.7.4, MAY-2: a new connection may start beyond the old one's numbers
-        conn.reopen = True
-        return False
     _challenge(conn)
     return False
 
@@ -506,8 +495,6 @@ def _closing_ack(conn):
     cb = conn.cb
     state = conn.state
     if state == _ESTABLISHED or state == _CLOSE_WAIT or state == _FIN_WAIT_2:
-        return True
-    if state == _TIME_WAIT:
         return True
     sent = cb[_FLAGS] & _F_FIN_SENT
     if not sent or sub32(cb, _SND_MAX, cb, _SND_UNA) != 0:

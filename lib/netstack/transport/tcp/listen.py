@@ -13,6 +13,7 @@ from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.input import peer_syn
 from netstack.transport.tcp.segment import reset
 
+_LISTEN = const(1)
 _SYN_RCVD = const(3)
 _SYN = const(2)
 _RST = const(4)
@@ -30,6 +31,7 @@ class Listener(Controlled):
     maxseg = 0  # TCP_MAXSEG: of the connections it will give
     fastopen = 0  # TCP_FASTOPEN: connections that may be accepted before they are established
     defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
+    state = _LISTEN
 
     def __init__(self, tcp, ip, addr, port, backlog):
         self.tcp = tcp
@@ -48,7 +50,6 @@ class Listener(Controlled):
         self.notify = None  # callable (listener): a connection can be accepted
         self.closed = False
         self.deferred = False
-        self.reopen = False
 
     def set_key(self):
         key = self.tcp.table.key

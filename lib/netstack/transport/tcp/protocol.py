@@ -14,14 +14,15 @@ from netstack.transport.tcp.fast import Fast
 from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
 from netstack.transport.tcp.synqueue import SynQueue
+from netstack.transport.tcp.timewait import TimeWait
 
 _PROTO = const(6)
 _LISTEN_LIMIT = const(4096)
 _EPHEMERAL = const(49152)
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 
+_LISTEN = const(1)
 _SYN_SENT = const(2)
-_TIME_WAIT = const(10)
 
 _ISS = const(0)
 _SND_UNA = const(1)
@@ -69,7 +70,6 @@ NAMES = (
 _IN = const(0)
 _NOPORT = const(5)
 _IN_GROUP = const(17)
-_RECYCLED = const(18)
 _OPENED = const(19)
 
 
@@ -96,12 +96,12 @@ class TCP:
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet
         self.synqueue = SynQueue(self, _clip(budget // 8192, 8, 1024))
-        self._waiting = []  # connections in TIME-WAIT, oldest first
+        self.timewait = TimeWait(self, _clip(budget // 2048, 8, 4096), self.synqueue.embryo)
         self._secret = bytearray(16)
         st.random.fill(self._secret, 0, 16)
         self._iss_at = st.now
         self._carry = 0
-        self._old = None  # the control block of the connection that a new one takes over from
+        self.old = None  # words of the connection that a new one takes over from
         self._challenged = 0
         self._challenge_at = st.now
         self.fast = Fast(self)
@@ -161,33 +161,23 @@ class TCP:
         """Enter a connection; False when the four numbers are taken."""
         self.make_room()
         self._set_key(conn)
-        other = self.table.find()
-        if other is not None:
-            if other.state != _TIME_WAIT or conn.listener is None:
+        if self.table.find() is not None:
+            return False
+        if self.timewait.holds(conn):
+            if conn.listener is None:
                 return False
-            other.fail(0)
-            self._set_key(conn)
+            self.timewait.drop(conn)
         self.stat[_OPENED] += 1
         return self.table.add(conn)
 
     def unfile(self, conn):
-        if conn in self._waiting:
-            self._waiting.remove(conn)
         self._set_key(conn)
         self.table.remove()
 
-    def time_waiting(self, conn):
-        self._waiting.append(conn)
-
     def make_room(self):
-        """At the limit the oldest connection in TIME-WAIT gives way (RFC 9293 3.4.1 wants it kept,
-        lwIP and this stack would rather serve). Raises OSError(ENOMEM)."""
-        if self.table.count < self.limit:
-            return
-        if not self._waiting:
+        """Raises OSError(ENOMEM) when there are as many connections as there may be."""
+        if self.table.count >= self.limit:
             raise OSError(_ENOMEM)
-        self.stat[_RECYCLED] += 1
-        self._waiting[0].fail(0)
 
     def reclaim(self):
         """Memory is short: give back what empty rings hold, once a millisecond at most."""
@@ -227,7 +217,7 @@ class TCP:
         add32(conn.cb, _ISS, (now & 0x7FFF) * 250)
         for _ in range(4):
             add32(conn.cb, _ISS, ((now >> 15) * 250 + self._carry & 0x1FFFF) << 13)
-        old = self._old
+        old = self.old
         if old and sub32(conn.cb, _ISS, old, _SND_MAX) <= 0:  # RFC 9293 3.10.7.4: beyond them
             move32(conn.cb, _ISS, old, _SND_MAX)
             add32(conn.cb, _ISS, 64000)
@@ -254,26 +244,14 @@ class TCP:
             self.stat[bad] += 1
             return
         found = self.table.lookup(fr)
+        if self.timewait.rows.count and (found is None or found.state == _LISTEN):
+            if self.timewait.input(fr, seg, found):
+                return
         if found is None:
             self.stat[_NOPORT] += 1
             reset(self, fr)
             return
         found.input(fr, seg)
-        if found.reopen:
-            self._reopen(found, fr)
-
-    def _reopen(self, conn, fr):
-        """A SYN has come for a connection in TIME-WAIT, beyond its numbers."""
-        conn.reopen = False
-        found = self.listening(conn.ip, conn.laddr, conn.lport)
-        found = found or self.listening(conn.ip, None, conn.lport)
-        if found is None:
-            conn.acknowledge()
-            return
-        conn.fail(0)
-        self._old = conn.cb
-        found.input(fr, self.seg)
-        self._old = None
 
     def _meant(self, ip, buf, at, l4):
         """The connection that an ICMP error is about: only if the segment it quotes can be in
