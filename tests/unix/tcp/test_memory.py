@@ -60,6 +60,9 @@ def test_text_beyond_the_budget():
     p = f.expect_tcp("A", ack=2921)
     assert p.wnd > 1000  # the edge is not taken back
     assert f.host.stat("tcp")["nomem"] == 1
+    f.tcp("A", seq=12001, data=b"z" * 1000)  # further ahead: invited as well
+    f.expect_tcp("A", ack=2921)
+    assert f.host.stat("tcp")["nomem"] == 2 and f.conn.rx.size == 2920 == f.conn.rx_held
     assert len(f.read()) == 2920
     f.peer.take()
     f.tcp("A", seq=2921, data=b"z" * 1000)

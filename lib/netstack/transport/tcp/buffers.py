@@ -8,7 +8,8 @@
 # The window offered follows `rx_size`, which may be more than `rx_held`: budget and heap are asked
 # when the text comes, not when it is invited, or idle connections would hold all of it. Text there
 # is no place for is dropped, counted and answered at once with a duplicate ACK, and comes again.
-# rx_size never shrinks (RFC 9293 3.8.6.2.2: the right edge must not move back); it doubles when
+# Then rx_size falls to rx_held; the right edge stays where it is all the same (RFC 9293
+# 3.8.6.2.2), until that much has come. rx_size doubles when
 # a program reads more than half of it within a round trip (dynamic right-sizing, as Linux's
 # tcp_rcv_space_adjust), up to the socket's `rcvbuf` and what half of the free budget could back.
 #
@@ -41,8 +42,9 @@ def reserve(conn):
     """Take the guarantee of both rings. Raises OSError(ENOMEM)."""
     rx = _within(_RX_MIN, conn.rcvbuf)
     tx = _within(_TX_MIN, conn.sndbuf)
-    if not conn.st.charge(rx + tx):
-        raise OSError(_ENOMEM)
+    while not conn.st.charge(rx + tx):
+        if not conn.tcp.limits.make_way():
+            raise OSError(_ENOMEM)
     conn.rx_held = rx
     conn.tx_held = tx
     conn.cb[_READ_AT] = conn.st.now
@@ -72,25 +74,32 @@ def receive_ring(conn, n):
     ring = conn.rx
     if ring is not None and ring.size >= n:
         return ring
+    if n > conn.rx_size:  # invited before memory got short
+        return None
     size = 2 * ring.size if ring else conn.rx_held
     if size < n:
         size = n
     if size > conn.rx_size:
         size = conn.rx_size
     extra = size - conn.rx_held
-    if extra > 0 and not conn.st.charge(extra):
+    if extra > 0 and not _charge(conn, extra):
         size = n  # not in advance, then
         extra = size - conn.rx_held
-        if extra > 0 and not conn.st.charge(extra):
-            return None
+        if extra > 0 and not _charge(conn, extra):
+            return _short(conn)
     if extra < 0:
         extra = 0
     conn.rx = _sized(conn.st, ring, size, extra)
-    if conn.rx is None or conn.rx.size < n:
-        return None
+    if conn.rx is None or conn.rx.size != size:
+        return _short(conn)
     conn.rx_held += extra
     address(conn.cb, _RX, conn.rx.w)
     return conn.rx
+
+
+def _short(conn):
+    """There is no memory for what was invited: invite no more of it."""
+    conn.rx_size = conn.cb[_RX_SIZE] = conn.rx_held
 
 
 def send_ring(conn, n):
@@ -120,7 +129,7 @@ def send_ring(conn, n):
     if ring and size <= ring.size:
         return ring
     extra = size - conn.tx_held
-    if extra > 0 and not st.charge(extra):
+    if extra > 0 and not _charge(conn, extra):
         size = conn.tx_held
         extra = 0
     conn.tx = _sized(st, ring, size, extra)
@@ -128,6 +137,15 @@ def send_ring(conn, n):
         conn.tx_held += extra
         address(conn.cb, _TX, conn.tx.w)
     return conn.tx
+
+
+def _charge(conn, n):
+    """Take `n` bytes of the budget for a ring of `conn`, which is not to be slimmed for that."""
+    tcp = conn.tcp
+    tcp.spared = conn
+    good = conn.st.charge(n)
+    tcp.spared = None
+    return good
 
 
 def _sized(st, ring, size, charged):

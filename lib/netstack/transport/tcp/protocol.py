@@ -11,6 +11,7 @@ from netstack.transport.tcp import pmtu
 from netstack.transport.tcp.buffers import slim
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.fast import Fast
+from netstack.transport.tcp.limits import Limits
 from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
 from netstack.transport.tcp.synqueue import SynQueue
@@ -66,6 +67,7 @@ NAMES = (
     "marks",
     "cookies_sent",
     "cookies",
+    "ended",
 )
 _IN = const(0)
 _NOPORT = const(5)
@@ -101,11 +103,13 @@ class TCP:
         st.random.fill(self._secret, 0, 16)
         self._iss_at = st.now
         self._carry = 0
+        self.limits = Limits(self)
         self.old = None  # words of the connection that a new one takes over from
         self._challenged = 0
         self._challenge_at = st.now
         self.fast = Fast(self)
         self._reclaimed_at = -1
+        self.spared = None  # the connection that memory is wanted for
         st.tcp = self
         st.reclaim = self.reclaim
         st.ip4.protocols[_PROTO] = self
@@ -176,7 +180,7 @@ class TCP:
 
     def make_room(self):
         """Raises OSError(ENOMEM) when there are as many connections as there may be."""
-        if self.table.count >= self.limit:
+        if self.table.count >= self.limit and not self.limits.make_way():
             raise OSError(_ENOMEM)
 
     def reclaim(self):
@@ -185,7 +189,8 @@ class TCP:
             return
         self._reclaimed_at = self.st.now
         for conn in self.connections():
-            slim(conn)
+            if conn is not self.spared:
+                slim(conn)
 
     def free_port(self):
         """A random port that nobody uses (RFC 6056 3.3.1)."""

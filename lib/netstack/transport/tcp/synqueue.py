@@ -41,8 +41,8 @@ _F_TIMING = const(4)
 # words of the control block that a record keeps, from its second word on; the first is the
 # deadline, the last the size of the window
 _KEPT = (_ISS, _IRS, 8, 13, _SND_MSS, _RTO, _BACKOFF, 22, _FLAGS, 32, 39, 40, 41, 43, 44)
-_SIZE = const(16)
-_WIDTH = const(17)
+_RX_COLUMN = const(16)
+_SYN_WIDTH = const(17)
 
 _SYNACK_TRIES = const(5)
 _AGAIN_MS = const(100)  # no frame for a SYN,ACK
@@ -72,7 +72,7 @@ class Embryo(Connection):
 class SynQueue:
     def __init__(self, tcp, limit):
         self.tcp = tcp
-        self.rows = Rows(tcp.st, _WIDTH, limit, self._due)
+        self.rows = Rows(tcp.st, _SYN_WIDTH, limit, self._due)
         self.embryo = Embryo(tcp)
         self.cookies = Cookies(tcp)
         self._listeners = []  # by row
@@ -91,21 +91,21 @@ class SynQueue:
     def _load(self, row, conn):
         """Make `conn` what the record says, in SYN-RECEIVED with a SYN,ACK sent."""
         words = self.rows.words
-        at = row * _WIDTH
+        at = row * _SYN_WIDTH
         cb = conn.cb
         _clear(cb)
         for i, word in enumerate(_KEPT):
             move32(cb, word, words, at + 1 + i)
-        conn.rx_size = words[at + _SIZE]
+        conn.rx_size = words[at + _RX_COLUMN]
         conn.ip = self._ips[row]
         _derive(conn)
 
     def _save(self, row, conn):
         words = self.rows.words
-        at = row * _WIDTH
+        at = row * _SYN_WIDTH
         for i, word in enumerate(_KEPT):
             move32(words, at + 1 + i, conn.cb, word)
-        words[at + _SIZE] = conn.rx_size
+        words[at + _RX_COLUMN] = conn.rx_size
 
     def _shared(self, row):
         """The Embryo with this record in it."""

@@ -1,11 +1,11 @@
 # TCP's timers: retransmission (RFC 6298), persist (RFC 9293 3.8.6.1), delayed ACK, keepalive
-# (RFC 9293 3.8.4), reordering (RFC 8985 6.3), TIME-WAIT and FIN-WAIT-2. Deadlines are words of the
-# control block, 0 for none; one Timer per connection runs for the earliest.
+# (RFC 9293 3.8.4), reordering (RFC 8985 6.3) and FIN-WAIT-2. Deadlines are words of the control
+# block, 0 for none; one Timer per connection runs for the earliest.
 
 from micropython import const
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import add32, move32, sub32
-from netstack.transport.tcp import congestion, pmtu, rto, tlp
+from netstack.transport.tcp import congestion, limits, pmtu, rto, tlp
 from netstack.transport.tcp.output import probe, set_timer
 from netstack.transport.tcp.segment import emit
 
@@ -141,6 +141,8 @@ def _persist(conn):
         wait = tlp.patience(conn, _CLOSED_AT)
     if wait <= 0:
         conn.fail(conn.soft_error or _ETIMEDOUT)
+        return
+    if not limits.probing(conn):
         return
     probe(conn)
     rto.back_off(conn)

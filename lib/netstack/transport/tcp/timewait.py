@@ -37,7 +37,7 @@ _SEG_TSVAL = const(2)
 
 # words of the control block that a record keeps, behind the deadline
 _KEPT = (_SND_MAX, _RCV_NXT, _RCV_ADV, _FLAGS, _TS_RECENT, 40, 41, 44)
-_WIDTH = const(9)
+_TW_WIDTH = const(9)
 
 _RECYCLED = const(18)  # a counter of protocol.py
 
@@ -46,7 +46,7 @@ class TimeWait:
     def __init__(self, tcp, limit, shape):
         """`shape`: a Connection that records are loaded into."""
         self.tcp = tcp
-        self.rows = Rows(tcp.st, _WIDTH, limit, self._due)
+        self.rows = Rows(tcp.st, _TW_WIDTH, limit, self._due)
         self.shape = shape
         self.last = array("I", bytes(16))  # SND.MAX, in its place, of one that is reopened
         self._ips = []  # by row
@@ -71,7 +71,7 @@ class TimeWait:
 
     def _save(self, row, conn):
         words = self.rows.words
-        at = row * _WIDTH + 1
+        at = row * _TW_WIDTH + 1
         for word in _KEPT:
             move32(words, at, conn.cb, word)
             at += 1
@@ -81,7 +81,7 @@ class TimeWait:
         cb = conn.cb
         for i in range(len(cb)):
             cb[i] = 0
-        at = row * _WIDTH + 1
+        at = row * _TW_WIDTH + 1
         for word in _KEPT:
             move32(cb, word, self.rows.words, at)
             at += 1
@@ -111,7 +111,7 @@ class TimeWait:
 
     def drop(self, conn):
         row = self._find(conn)
-        if row is not None and sub32(self.rows.words, row * _WIDTH + 1, conn.cb, _SND_MAX) == 0:
+        if row is not None and sub32(self.rows.words, row * _TW_WIDTH + 1, conn.cb, _SND_MAX) == 0:
             self._end(row)
 
     def flush(self):
