@@ -2,9 +2,8 @@
 # connection, a listener, a UDP endpoint. One that has no such attribute does not know the option.
 #
 #   SOL_SOCKET   SO_REUSEADDR, SO_TYPE, SO_ERROR (reading clears it), SO_BROADCAST, SO_SNDBUF and
-#                SO_RCVBUF (for the next connect() or listen(), within the stack's budget; what is
-#                read from an open connection is what it has got), SO_KEEPALIVE, SO_LINGER,
-#                SO_ACCEPTCONN, SO_BINDTODEVICE
+#                SO_RCVBUF (how far the rings may grow, as the stack's budget allows),
+#                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
 #   IPPROTO_IP   IP_TOS, IP_TTL
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 #                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
@@ -171,7 +170,7 @@ def get(sock, io, level, option, size):
     if level == _TCP and option == _TCP_CONGESTION:
         value = getattr(io, _find(io, level, option)[2]).encode()
         return value[:size] if size else value
-    if level == _TCP and option == _TCP_INFO and hasattr(io, "info"):
+    if level == _TCP and option == _TCP_INFO and not sock._dgram:
         value = _info(sock, io)
         return value[:size] if size else value
     if level == _SOCKET and option == _SO_LINGER and not sock._dgram:
@@ -183,11 +182,11 @@ def get(sock, io, level, option, size):
 
 
 def _info(sock, io):
-    from netstack.transport.tcp.info import pack
+    from netstack.transport.tcp import info
 
     host.enter(sock._st)
     try:
-        return pack(io)
+        return info.pack_listener(io) if sock._listening else info.pack(io)
     finally:
         host.leave(sock._st)
 
@@ -206,9 +205,9 @@ def _value(sock, io, level, option):
         if option == _SO_REUSEADDR:
             return int(sock._reuse)
     name = _find(io, level, option)[2]
-    if name == "maxseg" and hasattr(io, "cb") and io.state != _CLOSED:
-        return io.send_mss()
     if name == "maxseg":
+        if hasattr(io, "cb") and io.state != _CLOSED:
+            return io.send_mss()
         return io.maxseg or 536  # RFC 9293 3.7.1
     return int(getattr(io, name))
 

@@ -649,7 +649,8 @@ class socket(_iomod.IOBase):
 
     def close(self):
         """What is queued is sent in the background, unless SO_LINGER says to wait for it, or to
-        reset. OSError(EAGAIN): it is to wait, and must not; the rest goes on in the background."""
+        reset. OSError(EAGAIN): it is to wait, and must not; the rest goes on in the background.
+        (Linux waits in close() even then; that would stop asyncio.)"""
         io = self._io
         if io is None:
             return

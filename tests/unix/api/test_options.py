@@ -75,7 +75,9 @@ def test_tcp_info_of_nothing():
     with socket.socket() as s:
         assert tcp(s, socket.TCP_INFO)[0] == 7  # CLOSE
         s.bind(("127.0.0.1", 0))
-        s.listen()
+        s.listen(3)
+        info = struct.unpack(SIZES, tcp(s, socket.TCP_INFO))
+        assert info[0] == 10 and info[12:14] == (0, 3)  # LISTEN, and its queue
         refused(92, s, socket.IPPROTO_TCP, socket.TCP_INFO, 1)
 
 
@@ -109,15 +111,22 @@ def test_ranges():
 
 
 def test_buffers():
-    """What was asked for; not less than TCP needs."""
+    """How far the rings may grow, from the listener on; and not less than TCP needs."""
 
     def small(server):
         server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4000)
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 3000)
 
     a, b = joined(small)
-    assert b.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 4000 == b._io.rx_size
-    assert b.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) == 3000
+    for option, value in ((socket.SO_RCVBUF, 4000), (socket.SO_SNDBUF, 3000)):
+        assert b.getsockopt(socket.SOL_SOCKET, option) == value
+    b.setblocking(False)
+    a.setblocking(False)
+    assert b.send(bytes(9000)) <= 3000
+    for _ in range(20):
+        a.write(bytes(1000))
+        host.pump()
+    assert b._io.available() <= 4000
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
         assert s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) == 2048

@@ -66,6 +66,30 @@ def test_options_that_lie():
     assert f.host.stat("tcp")["in_option"] == 1
 
 
+def test_any_options():
+    """RFC 7413 4.1.1: whatever a SYN bears, nothing breaks and nothing stays behind."""
+    f, cookie = _server(backlog=3)
+    rnd = bench.Random(7)
+    for i in range(400):
+        g = f.peer.flow(sport=30000 + i)
+        opts = bytearray()
+        while len(opts) < 38 and not rnd.percent(15):
+            if rnd.percent(40):
+                opts += _opt(cookie if rnd.percent(70) else rnd.bytes(rnd.below(12)))
+            else:
+                n = 2 + rnd.below(10)
+                opts += bytes((rnd.choice((0, 1, 2, 3, 4, 5, 8, 34, 99)), n)) + rnd.bytes(n - 2)
+        opts = bytes(opts + b"\1\1\1")[: len(opts) + 3 & ~3][:40]
+        g.tcp("S" if rnd.percent(80) else "SF", data=rnd.bytes(rnd.below(1400)), opts=opts)
+        with inside(f.st):
+            conn = f.listener.accept()
+            if conn:
+                conn.abort()
+        for packet in f.peer.take():
+            g.tcp("R", seq=(packet.ack - g.iss) & 0xFFFFFFFF)
+    assert f.host.stat("tcp")["opened"] > 100
+
+
 def test_limit():
     """RFC 7413 5.1: so many connections may be young; the next one shakes hands as usual."""
     f, cookie = _server(2)

@@ -96,48 +96,105 @@ def test_syn_is_not_meant():
     assert f.conn.send_mss() == 1460
 
 
+class _Transfer:
+    """`total` bytes from one host to another."""
+
+    def __init__(self, total, meanwhile=None, **wire):
+        bench.forget()
+        self.a, self.b, self.wire = bench.pair(tcp=True, **wire)
+        with inside(self.b.st):
+            self.listener = self.b.st.tcp.listen(None, None, 80)
+        with inside(self.a.st):
+            self.conn = self.a.st.tcp.open()
+            self.conn.connect(self.a.st.ip4, self.b.addr, 80)
+        self.total = total
+        self.meanwhile = meanwhile
+        self.sent = self.got = 0
+        self.end = None
+        self.buf = bytearray(4096)
+
+    def step(self):
+        conn = self.conn
+        if conn.state < 4:
+            return False
+        with inside(self.a.st):
+            if self.meanwhile:
+                self.meanwhile(conn)
+            at = self.sent % 4096
+            n = min(4096 - at, self.total - self.sent)
+            if n:
+                self.sent += max(conn.send(_data, at, n), 0)
+        with inside(self.b.st):
+            self.end = self.end or self.listener.accept()
+            n = 0
+            if self.end:
+                n = self.end.recv(self.buf, 0, 4096 - self.got % 4096)
+        if n > 0:
+            at = self.got % 4096
+            assert self.buf[:n] == _data[at : at + n], self.got
+            self.got += n
+        return self.got == self.total
+
+    def run(self, limit):
+        """Returns how many milliseconds it took."""
+        start = self.wire.clock.ms
+        assert self.wire.run(limit, self.step), (self.sent, self.got)
+        return self.wire.clock.ms - start
+
+    def finish(self):
+        for st, thing in (
+            (self.a.st, self.conn),
+            (self.b.st, self.end),
+            (self.b.st, self.listener),
+        ):
+            with inside(st):
+                thing.close()
+        self.wire.run(200000)
+        bench.tidy()
+        bench.clean()
+
+
 def test_at_random():
     """RFC 4821 5.1: changed all the time on a bad wire, the stream stays what it is."""
     for seed in range(1, bench.scale(10) + 1):
-        bench.forget()
         rnd = bench.Random(seed)
-        a, b, wire = bench.pair(tcp=True, seed=seed, loss=4, reorder=4, duplicate=2)
-        with inside(b.st):
-            listener = b.st.tcp.listen(None, None, 80)
-        with inside(a.st):
-            conn = a.st.tcp.open()
-            conn.connect(a.st.ip4, b.addr, 80)
-        total = 60000
-        state = [0, 0, None, bytearray(4096)]
 
-        def program():
-            if conn.state < 4:
-                return False
-            with inside(a.st):
-                if rnd.percent(10):
-                    conn.set_mss(100 + rnd.below(1500))
-                at = state[0] % 4096
-                n = min(4096 - at, total - state[0])
-                if n:
-                    sent = conn.send(_data, at, n)
-                    state[0] += max(sent, 0)
-            with inside(b.st):
-                state[2] = state[2] or listener.accept()
-                if state[2]:
-                    n = state[2].recv(state[3], 0, 4096 - state[1] % 4096)
-                    if n > 0:
-                        at = state[1] % 4096
-                        assert state[3][:n] == _data[at : at + n], (seed, state[1])
-                        state[1] += n
-            return state[1] == total
+        def change(conn):
+            if rnd.percent(10):
+                conn.set_mss(100 + rnd.below(1500))
 
-        assert wire.run(300000, program), (seed, state[:2])
-        for st, thing in ((a.st, conn), (b.st, state[2]), (b.st, listener)):
-            with inside(st):
-                thing.close()
-        wire.run(200000)
-        bench.tidy()
-        bench.clean()
+        t = _Transfer(60000, change, seed=seed, loss=4, reorder=4, duplicate=2)
+        t.run(300000)
+        t.finish()
+
+
+def test_black_hole():
+    """RFC 4821 7.7: a path that takes 1200 bytes, and never says so: found once, then no more."""
+    t = _Transfer(200000, delay=10)
+    pass_on = t.wire._send
+    large = []
+
+    def hole(index, frame):
+        if len(frame) > 1214:
+            large.append(t.wire.clock.ms)
+        else:
+            pass_on(index, frame)
+
+    t.a.nic.tx = lambda frame: hole(0, frame)
+    ms = t.run(60000)
+    assert t.conn.send_mss() == 1024
+    assert ms < 10000 and large[-1] < 6000, (ms, large)
+    t.finish()
+
+
+def test_cable_pulled():
+    """RFC 4821 7.7: nothing came through for ten seconds; then segments are as full as before."""
+    t = _Transfer(400000, delay=10)
+    pass_on = t.wire._send
+    t.a.nic.tx = lambda frame: None if 60 < t.wire.clock.ms < 10000 else pass_on(0, frame)
+    t.run(60000)
+    assert t.conn.send_mss() == 1448 and not t.conn.lowered
+    t.finish()
 
 
 bench.run_tests(globals())

@@ -218,7 +218,7 @@ class FastOpen:
         elif server.cookie is not None:
             conn.cookie = server.cookie
             conn.early = _CLIENT
-            return conn.send(buf, off, n)
+            return conn.send(buf, off, n) if n else 0
         return -_EINPROGRESS
 
     def text(self, conn):

@@ -40,6 +40,7 @@ _F_RECOVERY = const(8)
 _F_TS = const(256)
 _F_WSCALE = const(512)
 _F_SACK = const(1024)
+_F_ECN = const(0x10000)
 
 _TCP_HDR = const(20)
 _TS_LEN = const(12)
@@ -71,11 +72,12 @@ def values(conn):
     mss = cb[_SND_MSS] or 1
     flight = _distance(cb, _SND_MAX, _SND_UNA)
     queued = conn.tx.w[_LEN] if conn.tx else 0
+    probing = queued > 0 and cb[_SND_WND] == 0  # BACKOFF counts probes of the closed window
     v = {
         "state": _LINUX_STATE[conn.state],
         "ca_state": _ca_state(cb),
-        "retransmits": cb[_BACKOFF],
-        "probes": cb[_PROBES],
+        "retransmits": 0 if probing else cb[_BACKOFF],
+        "probes": cb[_BACKOFF] if probing else cb[_PROBES],
         "backoff": cb[_BACKOFF],
         "options": _options(cb[_FLAGS]),
         "wscale": cb[_SND_SHIFT] | cb[_RCV_SHIFT] << 4,
@@ -123,7 +125,8 @@ def _ca_state(cb):
 
 
 def _options(flags):
-    return (1 if flags & _F_TS else 0) | (2 if flags & _F_SACK else 0) | (flags & _F_WSCALE) >> 7
+    using = (1 if flags & _F_TS else 0) | (2 if flags & _F_SACK else 0) | (flags & _F_WSCALE) >> 7
+    return using | (8 if flags & _F_ECN else 0)
 
 
 def _path_mtu(conn, cb):
@@ -156,7 +159,16 @@ def _losses(conn, cb, mss, flight, v):
 
 def pack(conn):
     """struct tcp_info, little endian."""
-    known = values(conn)
+    return _pack(values(conn))
+
+
+def pack_listener(listener):
+    """The same of a listener: as in Linux, `unacked` are those that wait to be accepted, `sacked`
+    is how many may."""
+    return _pack({"state": 10, "unacked": listener.waiting, "sacked": listener.backlog})
+
+
+def _pack(known):
     parts = _FIELDS.split()
     numbers = [known.get(name, 0) for name in parts[1::2]]
     for i in range(8):  # bytes: what is more does not fit
@@ -171,8 +183,8 @@ def describe(conn):
     v = values(conn)
     v["state"] = STATES[conn.state]
     v["ca_state"] = _CA_STATES[v["ca_state"]]
-    names = ("timestamps", "sack", "wscale")
-    v["options"] = [names[i] for i in range(3) if v["options"] >> i & 1]
+    names = ("timestamps", "sack", "wscale", "ecn")
+    v["options"] = [names[i] for i in range(4) if v["options"] >> i & 1]
     v["snd_wscale"] = v["wscale"] & 15
     v["rcv_wscale"] = v.pop("wscale") >> 4
     v["congestion"] = conn.congestion

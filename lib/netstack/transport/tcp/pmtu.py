@@ -12,7 +12,7 @@
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import move32, sub32
-from netstack.transport.tcp import tlp
+from netstack.transport.tcp import tlp, undo
 
 _LEN = const(1)  # a word of Ring.w
 
@@ -79,6 +79,7 @@ def _again(conn, cb):
     move32(cb, _RECOVER, cb, _SND_MAX)
     move32(cb, _SND_NXT, cb, _SND_UNA)
     tlp.forget(conn)
+    undo.forget(conn)
     cb[_T_REO] = 0
     if conn.rack:
         conn.rack.timed_out()
