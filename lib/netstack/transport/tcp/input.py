@@ -417,7 +417,7 @@ def advance(conn, seg, acked):
         cb[_FLAGS] |= _F_CHANGED
     if sub32(cb, _SND_NXT, cb, _SND_UNA) < 0:
         move32(cb, _SND_NXT, cb, _SND_UNA)
-    if cb[_BACKOFF] > 3:
+    if conn.full:
         pmtu.heard(conn)
     if measured:
         cb[_BACKOFF] = 0

@@ -50,7 +50,7 @@ def set_mss(conn, n):
     """Full segments have `n` bytes of text from now on, as far as MSS_MAX allows; what is out and
     larger goes out again, if that is less than before. Returns what it has become."""
     cb = conn.cb
-    most = cb[_MSS_MAX]
+    most = cb[_MSS_MAX] or cb[_SND_MSS]
     if n < _FLOOR:
         n = _FLOOR
     if n > most:
@@ -91,7 +91,7 @@ def too_big(conn, ip_hdr, mtu):
     """A segment of ours did not fit into `mtu` bytes. RFC 5927 7.2: whoever sends such messages
     must know a sequence number that is out; the caller has checked that."""
     cb = conn.cb
-    if conn.state < _ESTABLISHED or not cb[_MSS_MAX]:
+    if conn.state < _ESTABLISHED:
         return
     n = mtu - ip_hdr - _TCP_HDR
     if cb[_FLAGS] & _F_TS:
