@@ -5,6 +5,10 @@ prints a line for each test and a closing line, without which the item has faile
 cannot run everywhere says so, and why, in a comment among its first lines:
 
     # targets: unix (needs a file descriptor)
+
+and one that reads a file of its own directory names it, so that it is copied to the boards:
+
+    # data: linux.rec
 """
 
 import os
@@ -128,6 +132,7 @@ class Board:
         self.emulator = None
         self.transport = None
         self.kept = None
+        self.copied = set()
 
     def run(self, path, kept=None):
         """Run a file, after a soft reset unless the file before has `kept` the same; returns what
@@ -140,6 +145,7 @@ class Board:
         seen = []
         try:
             self.transport.enter_raw_repl(soft_reset=fresh)
+            self._copy(path)
             _, errors = self.transport.exec_raw(path.read_bytes(), TIMEOUT, seen.append)
         except TransportError as error:
             log = self.emulator.output()
@@ -149,6 +155,14 @@ class Board:
                 % (path.name, self.name, error, self._text(seen, path), log)
             ) from None
         return self._text(seen + [errors], path)
+
+    def _copy(self, path):
+        """Bring the file that `path` wants to read onto the board, once."""
+        head = "".join(path.read_text().splitlines(True)[:5])
+        for name in re.findall(r"^# data: ([\w.]+)$", head, re.MULTILINE):
+            if name not in self.copied:
+                self.transport.fs_writefile(name, path.with_name(name).read_bytes(), 1024)
+                self.copied.add(name)
 
     def _text(self, pieces, path):
         text = b"".join(pieces).replace(b"\x04", b"").decode(errors="replace")
@@ -177,6 +191,7 @@ class Board:
     def close(self):
         """Stop the emulator, if one runs."""
         self.kept = None
+        self.copied.clear()
         transport, self.transport = self.transport, None
         emulator, self.emulator = self.emulator, None
         if transport:

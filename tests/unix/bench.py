@@ -38,6 +38,7 @@ from packets import (  # noqa: F401
     ip,
     ip4,
     mac,
+    mend,
     ones_sum,
     SACK_OK,
     opt_mss,

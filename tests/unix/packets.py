@@ -137,6 +137,31 @@ def tcp(
     return _put_sum(segment, 16, csum, ones_sum(segment, _pseudo(src, dst, 6, len(segment))))
 
 
+def mend(frame):
+    """A bytearray that holds a frame of IP: its checksums are put right again, so that what lies
+    in it gets past them."""
+    if len(frame) < 34 or frame[12] != 8 or frame[13] != 0:
+        return frame
+    hlen = (frame[14] & 15) * 4
+    total = frame[16] << 8 | frame[17]
+    if hlen < 20 or total < hlen or 14 + total > len(frame):
+        return frame
+    frame[24:26] = b"\0\0"
+    frame[24:26] = struct.pack("!H", ones_sum(frame[14 : 14 + hlen]) ^ 0xFFFF)
+    body = frame[14 + hlen : 14 + total]
+    proto = frame[23]
+    at = {1: 2, 6: 16, 17: 6}.get(proto)
+    if at is None or len(body) < at + 2:
+        return frame
+    body[at : at + 2] = b"\0\0"
+    acc = 0
+    if proto != 1:
+        acc = ones_sum(frame[26:34] + struct.pack("!HH", proto, len(body)))
+    at += 14 + hlen
+    frame[at : at + 2] = struct.pack("!H", ones_sum(body, acc) ^ 0xFFFF)
+    return frame
+
+
 def opt_wscale(shift):
     return b"\1\3\3" + bytes((shift,))
 
