@@ -1,0 +1,29 @@
+# Sequences of segments, lies among them, and user calls, from seeds (property.py): nothing may
+# leave poll(), and the model has its say. A failure is shrunk and printed as a case for CASES.
+# SEEDS=1-1000 in the environment for more.
+
+import bench
+import property
+import simbench
+
+CASES = ()  # what once went wrong
+
+
+def test_seeds():
+    for seed in simbench.seeds(500):
+        case = property.generate(seed)
+        report = property.attempt(case)
+        if report:
+            print("seed", seed)
+            small = property.shrink(case, property.attempt)
+            print(property.attempt(small), property.show(small))
+            raise AssertionError("seed %d: %s" % (seed, report.strip().split("\n")[-1]))
+
+
+def test_cases():
+    for case in CASES:
+        report = property.attempt(case)
+        assert not report, report + property.show(case)
+
+
+bench.run_tests(globals())
