@@ -6,7 +6,15 @@ import bench
 import property
 import simbench
 
-CASES = ()  # what once went wrong
+CASES = (  # what once went wrong
+    (  # text beyond a FIN stayed, off by one, and SACK told of it
+        (True, "s", 0xFFFFFFFF, 0x80000000, 2048),
+        (
+            ("segment", "A", "nxt", 1460, 610, 0, "max", 0, 0, None, 0, True),
+            ("segment", "FA", "nxt", 0, 0, 0, "max", 0, 0, None, 0, True),
+        ),
+    ),
+)
 
 
 def test_seeds():

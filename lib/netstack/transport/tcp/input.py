@@ -557,6 +557,7 @@ def _check_fin(conn, seg):
             cb[_FLAGS] |= _F_ACK_NOW
         return
     conn.eof_seen = True
+    conn.ranges = None  # text beyond a FIN is a lie; a SACK shall not tell of it
     add32(cb, _RCV_NXT, 1)
     if sub32(cb, _RCV_ADV, cb, _RCV_NXT) < 0:
         move32(cb, _RCV_ADV, cb, _RCV_NXT)
