@@ -18,27 +18,31 @@ RING = 32768  # a little more than there was then
 WAIT = 200  # ms that a segment waits for us to have sent what it acknowledges
 
 
-def sessions():
-    """{name: (place in the file, frames)}"""
-    found = {}
+def record():
     with open("tests/unix/diff/linux.rec" if bench.UNIX else "linux.rec", "rb") as f:
-        assert f.read(7) == b"NSREC1\n", "not a record"
-        while head := f.read(1):
-            name = f.read(head[0]).decode()
-            count = struct.unpack("!H", f.read(2))[0]
-            found[name] = (f.tell(), count)
-            for _ in range(count):
-                f.seek(struct.unpack("!HHB", f.read(5))[2], 1)
-    return found
+        data = f.read()
+    assert data[:7] == b"NSREC1\n", "not a record"
+    return data
 
 
-def frames(place, count):
+def frames(name):
     """(50 us since the last one, length, headers) of each frame of a session."""
-    with open("tests/unix/diff/linux.rec" if bench.UNIX else "linux.rec", "rb") as f:
-        f.seek(place)
+    data = record()
+    at = 7
+    while at < len(data):
+        n = data[at]
+        found = data[at + 1 : at + 1 + n].decode() == name
+        at += 1 + n
+        count = struct.unpack("!H", data[at : at + 2])[0]
+        at += 2
         for _ in range(count):
-            gap, length, n = struct.unpack("!HHB", f.read(5))
-            yield gap, length, f.read(n)
+            gap, length, n = struct.unpack("!HHB", data[at : at + 5])
+            at += 5 + n
+            if found:
+                yield gap, length, data[at - n : at]
+        if found:
+            return
+    raise AssertionError("no session %s in the record of %d bytes" % (name, len(data)))
 
 
 class Replay:
@@ -46,7 +50,7 @@ class Replay:
 
     def __init__(self, name):
         self.name = name
-        self.frames = list(frames(*sessions()[name]))
+        self.frames = list(frames(name))
         every = 1 if bench.UNIX else 4
         self.p = twin.peer(LINUX, OURS, tcp=True, mac=MAC, every=every, budget=1 << 20)
         self.p.host.tcp.rcvbuf = self.p.host.tcp.sndbuf = RING
@@ -297,9 +301,8 @@ def test_echo():
 
 def sum_of_echo():
     """Bytes that Linux sent: where its FIN stood."""
-    place, count = sessions()["echo"]
     isn = end = 0
-    for _, length, head in frames(place, count):
+    for _, length, head in frames("echo"):
         seq = struct.unpack("!I", head[38:42])[0]
         if head[47] & 2:
             isn = seq + 1
@@ -310,7 +313,7 @@ def sum_of_echo():
 
 
 def test_datagrams():
-    place, count = sessions()["datagrams"]
+    count = len(list(frames("datagrams")))
     r = _session("datagrams", None, 0, 60, 50, 50)
     full = r.p.host.stat("udp")["in_full"]  # we take more at a time than the host did then
     assert r.got + full == count and full < count // 5, (r.got, full)
