@@ -19,6 +19,7 @@
 import netstack
 from array import array
 from micropython import const
+from netstack.core.clock import elapsed
 from netstack.core.move import move
 from netstack.core.wire import move32, sub32
 from netstack.transport.tcp import buffers, ecn, fast, options, pmtu, settings
@@ -81,6 +82,8 @@ _EISCONN = const(106)
 _ENOTCONN = const(107)
 
 _HDR = const(20)
+_CHALLENGES = const(10)  # at most so many in
+_CHALLENGE_MS = const(1000)
 _ORPHAN_MS = const(60000)  # FIN-WAIT-2 of a connection that nobody holds any more
 
 STATES = (
@@ -154,6 +157,8 @@ class Connection(Controlled):
         self.orphan = False  # the user has closed it
         self.fin_wanted = False  # closed before it was established
         self.deferred = False
+        self.challenged = 0  # since
+        self.challenge_at = self.st.now
         self.notify = None
         self.timer = None
         self.header = None  # of frames, written in advance: fast.py
@@ -428,6 +433,17 @@ class Connection(Controlled):
         """Send an ACK at the end of the batch."""
         self.cb[_FLAGS] |= _F_ACK_NOW
         self.st.defer(self)
+
+    def may_challenge(self):
+        """RFC 5961 section 7: ACKs that answer what may be forged are limited. DEVIATION: for each
+        connection, not for all together: else a stranger learns from a connection of his own what
+        his forgeries have set off on another one (CVE-2016-5696)."""
+        now = self.st.now
+        if not 0 <= elapsed(now, self.challenge_at) < _CHALLENGE_MS:
+            self.challenge_at = now
+            self.challenged = 0
+        self.challenged += 1
+        return self.challenged <= _CHALLENGES
 
     def opened(self):
         """ESTABLISHED has been reached."""

@@ -273,7 +273,9 @@ def _check_sequence(conn, seg):
         ok = off < wnd and off + n > 0
     if not ok:
         conn.tcp.stat[_OUT_OF_WINDOW] += 1
-        if not seg.flags & _RST:
+        # A bare ACK is answered, but not for ever: two ends that do not agree would go on and on.
+        # Nor is a SYN (RFC 5961 section 4: it is challenged whatever its number).
+        if not seg.flags & _RST and (n and not seg.flags & _SYN or conn.may_challenge()):
             cb[_FLAGS] |= _F_ACK_NOW
         return _just_ack(conn, seg, off)
     seg.echo = cb[_FLAGS] & _F_TS and sub32(seg.w, _SEG_SEQ, cb, _ACK_SENT) <= 0
@@ -321,7 +323,7 @@ def _check_rst(conn, seg):
 def _challenge(conn):
     """RFC 5961 section 7: challenge ACKs are limited."""
     conn.tcp.stat[_CHALLENGE] += 1
-    if conn.tcp.may_challenge():
+    if conn.may_challenge():
         conn.cb[_FLAGS] |= _F_ACK_NOW
 
 

@@ -4,7 +4,6 @@
 # input: IPv4.input -> TCP.input -> Segment.parse -> Connection.input / Listener.input / reset
 
 from micropython import const
-from netstack.core.clock import elapsed
 from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
 from netstack.transport.tcp import pmtu
@@ -36,9 +35,6 @@ _SEG_ACK = const(1)
 _EADDRINUSE = const(98)
 _EADDRNOTAVAIL = const(99)
 _ENOMEM = const(12)
-
-_CHALLENGES = const(10)  # RFC 5961 section 7: at most so many in
-_CHALLENGE_MS = const(1000)
 
 NAMES = (
     "in",
@@ -105,8 +101,6 @@ class TCP:
         self._carry = 0
         self.limits = Limits(self)
         self.old = None  # words of the connection that a new one takes over from
-        self._challenged = 0
-        self._challenge_at = st.now
         self.fast = Fast(self)
         self._reclaimed_at = -1
         self.spared = None  # the connection that memory is wanted for
@@ -226,14 +220,6 @@ class TCP:
         if old and sub32(conn.cb, _ISS, old, _SND_MAX) <= 0:  # RFC 9293 3.10.7.4: beyond them
             move32(conn.cb, _ISS, old, _SND_MAX)
             add32(conn.cb, _ISS, 64000)
-
-    def may_challenge(self):
-        now = self.st.now
-        if elapsed(now, self._challenge_at) >= _CHALLENGE_MS:
-            self._challenge_at = now
-            self._challenged = 0
-        self._challenged += 1
-        return self._challenged <= _CHALLENGES
 
     # -- input ------------------------------------------------------------------------------
 

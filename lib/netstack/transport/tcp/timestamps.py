@@ -84,7 +84,8 @@ def acceptable(conn, seg):
     if not 0 <= age < _MASK:
         return True
     conn.tcp.stat[_PAWS] += 1
-    cb[_FLAGS] |= _F_ACK_NOW
+    if seg.seqlen() or conn.may_challenge():  # as in input.py: no ACK for every ACK
+        cb[_FLAGS] |= _F_ACK_NOW
     return False
 
 
