@@ -487,7 +487,7 @@ def _update_window(conn, seg):
             cb[_BACKOFF] = 0
             cb[_CLOSED_AT] = 0
             rto.set_rto(conn)
-        elif seg.wnd == 0:
+        elif seg.wnd == 0 and not conn.orphan:  # RFC 6429 section 3
             cb[_BACKOFF] = 0  # the peer is alive, however long its window stays closed
         _set_window(conn, seg)
 
