@@ -28,7 +28,7 @@ def seeds(count):
 class End:
     """A program on one end: sends `size` bytes of the pattern, reads all there is: `wanted`."""
 
-    def __init__(self, host, conn, size, wanted, chunk=4096, slow=0):
+    def __init__(self, host, conn, size, wanted, chunk=4096, slow=0, hold=False):
         self.host = host
         self.conn = conn
         self.size = size
@@ -39,6 +39,7 @@ class End:
         self.done = False  # has said that there is no more
         self.buf = bytearray(chunk)
         self.slow = slow  # ms between two reads
+        self.hold = hold  # close only when everything has come
         self.next = host.clock.ms
 
     def step(self):
@@ -62,7 +63,7 @@ class End:
                 return
             assert n > 0, "send: %d in state %d" % (n, conn.state)
             self.sent += n
-        if not self.done and conn.state >= 4:
+        if not self.done and conn.state >= 4 and (not self.hold or self.got == self.wanted):
             self.done = True
             conn.shutdown_send()
 
@@ -111,6 +112,7 @@ class Transfer:
         trace=False,
         pair=bench.pair,
         options=None,
+        hold=False,
     ):
         """noise: per cent of frames that are duplicated, damaged, and put in another order.
         back: bytes the other way, if not `size` as well. bare: the second host knows no options,
@@ -131,6 +133,7 @@ class Transfer:
         self.size = size
         self.back = size if back is None else back
         self.slow = slow
+        self.hold = hold
         self.chunk = chunk
         self.conns = conns
         self.ends = []
@@ -155,7 +158,7 @@ class Transfer:
             with inside(self.a.st):
                 conn = self.a.tcp.open()
                 conn.connect(self.a.ip4, ip("10.0.0.2"), 80)
-            self.ends.append(End(self.a, conn, size, self.back, chunk, slow))
+            self.ends.append(End(self.a, conn, size, self.back, chunk, slow, hold))
 
     def _close(self):
         with inside(self.b.st):
@@ -171,7 +174,8 @@ class Transfer:
         while self.listener.waiting:
             with inside(self.b.st):
                 conn = self.listener.accept()
-            self.ends.append(End(self.b, conn, self.back, self.size, self.chunk, self.slow))
+            end = End(self.b, conn, self.back, self.size, self.chunk, self.slow, self.hold)
+            self.ends.append(end)
         for end in self.ends:
             end.step()
         return self.finished()

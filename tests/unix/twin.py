@@ -20,6 +20,7 @@ from packets import Packet
 
 _OWN = (53, 80)  # words of the control block that are the fast path's own
 _SCRATCH = 36
+_IP_ID = 3  # in Stack.w
 _WORDS = (
     "ISS SND_UNA SND_NXT SND_MAX SND_WL1 SND_WL2 IRS RCV_NXT RCV_ADV RECOVER RTT_SEQ FIN_SEQ "
     "SND_WND MAX_WND SND_MSS CWND SSTHRESH DUPACKS SRTT RTTVAR RTO BACKOFF RTT_AT UNACKED "
@@ -31,7 +32,7 @@ _WORDS = (
 # Not descended into: what is compared by itself, or is the same for both.
 _APART = ("Stack", "TCP", "UDP", "IPv4", "ICMPv4", "Interface", "Pool", "Timers", "NIC", "Host")
 # Attributes that say nothing once a call has returned.
-_PASSING = ("seg", "table", "addr_to", "addr_from", "ticks", "ticked_at", "callback", "notify")
+_PASSING = "seg table addr_to addr_from ticks ticked_at callback notify header _send".split()
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 
 
@@ -69,9 +70,8 @@ def _block(x, y, path):
 
 
 def _numbers(ring):
-    """(head, len) of a ring, wherever it keeps them."""
-    w = getattr(ring, "w", None)
-    return tuple(w)[:2] if w is not None else (ring.head, ring.len)
+    """(head, len) of a ring."""
+    return ring.w[0], ring.w[1]
 
 
 def _text(ring, at, n):
@@ -89,10 +89,11 @@ def _ring(x, y, path, ranges=None):
     if x.size != y.size or _numbers(x) != _numbers(y):
         where = (path, x.size, _numbers(x), y.size, _numbers(y))
         return "%s: slow size %d, numbers %r; fast size %d, numbers %r" % where
-    parts = [(x.head, x.len)]
+    head, n = _numbers(x)
+    parts = [(head, n)]
     if ranges:
         for i in range(ranges.n):
-            parts.append((x.head + x.len + ranges.start[i], ranges.end[i] - ranges.start[i]))
+            parts.append((head + n + ranges.start[i], ranges.end[i] - ranges.start[i]))
     for at, n in parts:
         at %= x.size
         for mine, its in zip(_text(x, at, n), _text(y, at, n)):
@@ -116,7 +117,7 @@ def difference(x, y, path="", depth=0):
     if kind in _APART or kind in _SILENT or depth > 6:
         return None
     if isinstance(x, array):
-        if path.endswith(".cb"):
+        if path == "cb" or path.endswith(".cb"):
             return _block(x, y, path)
         same = len(x) == len(y) and memoryview(x) == memoryview(y)
         return None if same else "%s: slow %r, fast %r" % (path, list(x), list(y))
@@ -140,6 +141,8 @@ def difference(x, y, path="", depth=0):
 def _dicts(x, y, path, depth):
     for name in set(x) | set(y):
         if isinstance(name, str) and name.startswith("fast"):
+            continue
+        if name == "low":  # of the pool: how many frames are in use at a time is what differs
             continue
         if name not in x or name not in y:
             return "%s: %r in one alone" % (path, name)
@@ -220,6 +223,8 @@ def compare_stacks(a, b, more=()):
         text = compare(x, y, name, 2)
         if text:
             return text
+    if a.w[_IP_ID] != b.w[_IP_ID]:
+        return "IP identification: slow %d, fast %d" % (a.w[_IP_ID], b.w[_IP_ID])
     for x, y in zip(a.nifs, b.nifs):
         for name in ("up", "link", "queued"):
             if getattr(x, name) != getattr(y, name):

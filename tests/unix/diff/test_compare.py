@@ -76,26 +76,24 @@ def test_rings():
     p, f = _busy()
     fast = f.conn._both[2]
     rx = fast.rx
-    end = rx.head + rx.len
-    for at in (rx.head, end - 1, end + 599, end + 698):
+    head, n = rx.w[0], rx.w[1]
+    end = head + n
+    for at in (head, end - 1, end + 599, end + 698):
         at %= rx.size
         _noticed(p, "rx", *_swap(rx.buf, at, rx.buf[at] ^ 1))
     at = (end + 50) % rx.size  # in the hole: nobody has told what is there
     rx.buf[at] ^= 1
     p.host.compare()
     tx = fast.tx
-    _noticed(p, "tx", *_swap(tx.buf, (tx.head + tx.len - 1) % tx.size, 7))
+    _noticed(p, "tx", *_swap(tx.buf, (tx.w[0] + tx.w[1] - 1) % tx.size, 7))
 
 
 def test_numbers_of_a_ring():
     p, f = _busy()
-    rx = f.conn._both[2].rx
-    if hasattr(rx, "w"):
+    for ring in ("rx", "tx"):
+        w = getattr(f.conn._both[2], ring).w
         for i in (0, 1):
-            _noticed(p, "rx", *_swap(rx.w, i, rx.w[i] + 1))
-    else:
-        for name in ("head", "len"):
-            _noticed(p, "rx", *_attribute(rx, name, getattr(rx, name) + 1))
+            _noticed(p, ring, *_swap(w, i, w[i] + 1))
 
 
 def test_objects():
@@ -104,7 +102,7 @@ def test_objects():
     fast = f.conn._both[2]
     _noticed(p, "ranges", *_swap(fast.ranges.start, 0, 601))
     _noticed(p, "ranges.n", *_attribute(fast.ranges, "n", 0))
-    _noticed(p, "board", *_attribute(fast.board, "high", 3))
+    _noticed(p, "board", *_attribute(fast.board, "sacked", 3))
     _noticed(p, "board.ranges", *_swap(fast.board.ranges.end, 0, 2047))
     _noticed(p, "eof_seen", *_attribute(fast, "eof_seen", True))
     _noticed(p, "error", *_attribute(fast, "error", 104))
@@ -112,7 +110,7 @@ def test_objects():
     _noticed(p, "active", *_attribute(fast.timer, "active", not fast.timer.active))
     st = p.host.hosts[1].st
     _noticed(p, "random", *_swap(st.random._state, 0, 5))
-    _noticed(p, "ip4", *_attribute(st.ip4, "_id", 70000))
+    _noticed(p, "IP identification", *_swap(st.w, 3, 70000))
     _noticed(p, "spent", *_attribute(st, "spent", 1))
 
 
@@ -168,7 +166,7 @@ def test_calls():
     p, f = _busy()
     fast = f.conn._both[2]
     buf = bytearray(10)
-    undo = _swap(fast.rx.buf, fast.rx.head, 99)
+    undo = _swap(fast.rx.buf, fast.rx.w[0], 99)
     undo[0]()
     try:
         f.conn.peek(buf, 0, 10)

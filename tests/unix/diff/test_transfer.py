@@ -17,7 +17,7 @@ def _transfer(tally, which, seed, size=SIZE, **kw):
     def pair(**wire):
         return twin.pair(which, every=EVERY, **wire)
 
-    s = simbench.Transfer(seed, size, pair=pair, **kw)
+    s = simbench.Transfer(seed, size, pair=pair, hold=True, **kw)
     pinned = (s.a, s.b)[which]
     pinned.label = "end %d %r" % (which, kw)
     s.run(3600000)
