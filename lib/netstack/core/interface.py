@@ -147,6 +147,19 @@ class Interface:
             return
         if self.queued == 0 and self._send(fr):
             return
+        self._wait(fr)
+
+    def refused(self, fr, n):
+        """The NIC has not taken a frame that was given to it straight while none was waiting; `n`
+        is its answer: 0, the frame waits; below 0, it is lost. Takes `fr`."""
+        if n == 0:
+            self.stat[_OUT_BUSY] += 1
+            self._wait(fr)
+        else:
+            self.stat[_OUT_ERROR] += 1
+            self.st.pool.release(fr)
+
+    def _wait(self, fr):
         if self.queued == _TXQ:
             self.stat[_OUT_FULL] += 1
             self.st.pool.release(fr)

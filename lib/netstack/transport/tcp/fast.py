@@ -654,10 +654,11 @@ class Fast:
                     break
                 if kind:
                     text = True
-                if nif.send(buf, at, n) != n:  # busy: the interface keeps it
+                got = nif.send(buf, at, n)
+                if got <= 0:  # busy: the interface keeps it, and does not offer it at once again
                     fr.l2 = at
                     fr.end = at + n
-                    nif.transmit(fr)
+                    nif.refused(fr, got)
                     st.match.spare = st.pool.alloc()
                     break
                 sent += 1

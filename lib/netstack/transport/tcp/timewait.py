@@ -154,7 +154,7 @@ class TimeWait:
                 self.tcp.old = None
                 return True
         elif flags & _SYN:
-            if not self.tcp.may_challenge():  # RFC 5961 section 4
+            if not conn.may_challenge():  # RFC 5961 section 4
                 return True
         elif not self._owes(conn, seg):
             return True
@@ -184,7 +184,7 @@ class TimeWait:
         off = sub32(seg.w, _SEG_SEQ, cb, _RCV_NXT)
         if off >= 0 and (off == 0 or off < conn.rx_size) and not seg.flags & _FIN:
             return False
-        if n == 0 and not self.tcp.may_challenge():
+        if n == 0 and not conn.may_challenge():
             return False  # RFC 5961 section 7: or two ends could go on for ever
         if stamps and off + n <= 0:
             timestamps.note(conn, seg)
