@@ -61,6 +61,7 @@ class World:
         self.have = bytearray(LIMIT)  # of our text, what the peer got
         self.shift = self.ours = 0  # window scale: the peer's, ours
         self.before = None
+        self.least = 1460
         self.stamp = 1000
         self.last_echo = 1000
         self.replies = [0, 0, 0]  # RST, bare ACKs, anything, since the last segment
@@ -282,7 +283,8 @@ class World:
                 assert new >= old, "%s went back from %d to %d" % (name, old, new)
         self.before = now
         assert cb[15] >= cb[14], "CWND %d, MSS %d" % (cb[15], cb[14])
-        assert cb[16] >= 2 * cb[14], "SSTHRESH %d" % cb[16]
+        self.least = min(self.least, cb[14])  # path MTU discovery may find less, and more again
+        assert cb[16] >= 2 * self.least, "SSTHRESH %d" % cb[16]
         self._rings(conn, cb, top - una, adv - rcv)
         self._ranges(conn.ranges, adv - rcv, 4)
         if conn.board:
@@ -295,8 +297,8 @@ class World:
         fin = 1 if cb[31] & 32 else 0
         assert flight <= queued + fin, "%d in flight, %d queued" % (flight, queued)
         if conn.rx:
-            assert 0 <= conn.rx.len <= conn.rx.size
-            assert conn.deaf or wnd <= conn.rx.size - conn.rx.len + fin + 1, "window beyond ring"
+            assert 0 <= conn.rx.len <= conn.rx.size <= max(conn.rx_size, conn.rx_held)
+            assert conn.deaf or wnd <= conn.rx_size - conn.rx.len + fin + 1, "window beyond ring"
 
     def _ranges(self, ranges, top, limit):
         if not ranges:
