@@ -44,9 +44,9 @@ class World:
     """A host with one connection, its program, a peer that lies, and the model. `setup`:
     (active, options of "tsw", the peer's ISS, ours, receive ring)."""
 
-    def __init__(self, setup):
+    def __init__(self, setup, peer):
         active, self.options, iss, ours, rcvbuf = setup
-        self.p = p = bench.peer(tcp=True)
+        self.p = p = peer(tcp=True)
         p.greet()
         p.host.tcp.choose_iss = lambda conn: self._choose(conn, ours)
         self.mask = bytearray(LIMIT + 4)  # versions of each byte that the peer has sent
@@ -355,9 +355,9 @@ class World:
 class Listening:
     """A listener, and SYNs, ACKs and lies for it from many ports. `setup`: ("listen", backlog)."""
 
-    def __init__(self, setup):
+    def __init__(self, setup, peer):
         self.backlog = setup[1]
-        self.p = p = bench.peer(tcp=True)
+        self.p = p = peer(tcp=True)
         p.greet()
         self.listener = bench.listening(p=p, backlog=self.backlog).listener
         self.isns = {}
@@ -543,10 +543,10 @@ def _listening(rnd):
 # -- running and shrinking -----------------------------------------------------------------------
 
 
-def run(case):
+def run(case, peer):
     """Raises what goes wrong."""
     setup, actions = case
-    world = Listening(setup) if setup[0] == "listen" else World(setup)
+    world = Listening(setup, peer) if setup[0] == "listen" else World(setup, peer)
     for action in actions:
         world.act(action)
     world.p.nic.busy = 0
@@ -554,11 +554,11 @@ def run(case):
     return world
 
 
-def attempt(case):
-    """None, or what went wrong, as text."""
+def attempt(case, peer=bench.peer):
+    """None, or what went wrong, as text. `peer` makes the host and its neighbour."""
     bench.forget()
     try:
-        run(case)
+        run(case, peer)
         bench.tidy()
         bench.clean()
     except Exception as error:
