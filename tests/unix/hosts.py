@@ -272,7 +272,9 @@ class Wire:
         self.delay = delay
         self.jitter = jitter
         self.sent = self.lost = self.corrupted = self.duplicated = self.reordered = 0
-        self.mark = 0  # per cent of frames that meet congestion: marked (RFC 3168), or else dropped
+        self.mark = (
+            0  # per cent of frames that meet congestion: marked (RFC 3168), or else dropped
+        )
         self.marked = 0
         self.tap = None  # callable(ms, host index that sends, frame)
         self._flying = []  # (arrival, receiving NIC, frame), by arrival

@@ -168,7 +168,7 @@ class Ring:
         self.w[_HEAD] = 0
 
     def read(self, dst, off, n, rewind=False):
-        """Move up to `n` bytes out; returns how many. `rewind`: as rewind(), if it is empty then."""
+        """Move up to `n` bytes out; returns how many. `rewind`: as rewind() when it is empty."""
         w = self.w
         if n > w[_LEN]:
             n = w[_LEN]
