@@ -171,8 +171,7 @@ class Script:
     def code(self, step):
         conn = self.conn
         if conn is None:  # not accepted yet
-            for conn in self.st.tcp.connections():
-                break
+            conn = self.half_open()
         if conn:
             self.names.update(tcp_info(conn))
         try:
@@ -186,6 +185,16 @@ class Script:
             raise Failure(step, "does not hold: %s  %s" % (error, known))
         except NameError as error:
             raise Failure(step, "%s: there is no connection" % error)
+
+    def half_open(self):
+        """The only connection there is, or what is recorded of it in SYN-RECEIVED."""
+        for conn in self.st.tcp.connections():
+            return conn
+        queue = self.st.tcp.synqueue
+        for row, listener in enumerate(queue._listeners):
+            if listener:
+                return queue._shared(row)
+        return None
 
     # -- packets to the stack
 
