@@ -73,7 +73,7 @@ def address(words: ptr32, i: int, buf):
     p = ptr32(int(words) + (i << 2))
     at = int(ptr8(buf))
     p[0] = at
-    p[1] = (at >> 16) >> 16
+    p[1] = (uint(at) >> 16) >> 16  # a sign would fill it on a 32-bit port
 
 
 @micropython.viper
