@@ -3,12 +3,16 @@
 # On the wire:  | source port 2 | destination port 2 | length 2 | checksum 2 | data ... |
 #
 # input: IPv4.input -> UDP.input -> the endpoint's ring -> notify(endpoint)
-# An endpoint's ring holds records: | length 2 | address length 1 | address | port 2 | data |
+# An endpoint's ring holds records: see udp_fast.py.
 
+import netstack
+from array import array
 from micropython import const
 from netstack.core.checksum import copy, copy_csum, csum, put_csum
+from netstack.core.move import move
 from netstack.core.ring import Ring
-from netstack.core.wire import get16, put16
+from netstack.core.wire import address, get16, put16
+from netstack.transport import udp_fast
 from netstack.transport.demux import Table, clear_local, clear_remote, set_key
 
 _EADDRINUSE = const(98)
@@ -25,6 +29,12 @@ _SUM = const(6)
 _RCVBUF = const(6144)
 _EPHEMERAL = const(49152)  # RFC 6335 section 6
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+_OPEN = const(0)  # words of Endpoint.cb: udp_fast.py
+_RING = const(1)
+_WAITING = const(3)
+_FROM_PORT = const(11)
+_FROM_LEN = const(12)
+_WORDS = const(13)
 _EACCES = const(13)
 _EDESTADDRREQ = const(89)
 
@@ -52,19 +62,55 @@ class Endpoint:
         self.rport = 0
         self.rcvbuf = _RCVBUF
         self.ring = None
-        self.waiting = 0  # datagrams in the ring
+        self.cb = array("I", bytes(4 * _WORDS))  # of udp_fast.py
+        self.header = None  # of frames, written in advance for where the last one went,
+        self.out = None  # by this interface
         self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
         self.notify = None  # callable (endpoint): something has come
         self.broadcast = False
-        self.ttl = 64
-        self.tos = 0
-        self.nif = None  # send and receive by this interface alone
+        self._ttl = 64
+        self._tos = 0
+        self._nif = None
         self.control = False  # may use the frames kept back for control traffic
         self.from_addr = bytearray(16)  # filled by recv()
         self.from_len = 0
         self.from_port = 0
         self._head = bytearray(24)
         self._filed = False
+
+    @property
+    def waiting(self):
+        """Datagrams that can be taken."""
+        return self.cb[_WAITING]
+
+    @property
+    def ttl(self):
+        return self._ttl
+
+    @ttl.setter
+    def ttl(self, value):
+        self._ttl = value
+        self.header = None
+
+    @property
+    def tos(self):
+        return self._tos
+
+    @tos.setter
+    def tos(self, value):
+        self._tos = value
+        self.header = None
+
+    @property
+    def nif(self):
+        """The interface by which alone it sends and receives; None: any."""
+        return self._nif
+
+    @nif.setter
+    def nif(self, nif):
+        self._nif = nif
+        self.header = None
+        self.cb[_OPEN] = self._filed and nif is None
 
     # -- naming -----------------------------------------------------------------------------
 
@@ -97,7 +143,8 @@ class Endpoint:
         if self.ring is None:
             if not self.st.charge(self.rcvbuf):
                 raise OSError(_ENOMEM)
-            self.ring = Ring(self.rcvbuf)
+            self.ring = Ring(self.rcvbuf + 3 & ~3)  # whole words
+            address(self.cb, _RING, self.ring.w)
 
     def _set_key(self):
         alen = self.ip.alen if self.ip else 0
@@ -117,8 +164,11 @@ class Endpoint:
         if not table.add(self):
             raise OSError(_ENOMEM)
         self._filed = True
+        self.header = None
+        self.cb[_OPEN] = self._nif is None
 
     def _unfile(self):
+        self.cb[_OPEN] = 0
         if self._filed:
             self._set_key()
             self.udp.table.remove()
@@ -127,9 +177,9 @@ class Endpoint:
     def close(self):
         self._unfile()
         if self.ring is not None:
-            self.st.credit(self.ring.size)
+            self.st.credit(self.rcvbuf)
             self.ring = None
-        self.waiting = 0
+        self.cb[_WAITING] = 0
         self.notify = None
 
     # -- data -------------------------------------------------------------------------------
@@ -137,9 +187,12 @@ class Endpoint:
     def send(self, buf, off, n, ip=None, addr=None, port=0):
         """Send one datagram, to the connected peer or to `addr`. Returns n, or -errno; -_ENOBUFS
         passes: try again after a poll."""
-        ip = ip or self.ip
         dst = addr or self.raddr
         port = port or self.rport
+        if self.header and off == 0 and netstack.fastpath:
+            if self.udp.fast.send(self, buf, n, dst, port):
+                return n
+        ip = ip or self.ip
         if dst is None:
             return -_EDESTADDRREQ
         if not self._filed:
@@ -153,7 +206,10 @@ class Endpoint:
         src = self._source(ip, dst)
         if src is None:
             return -_ENETUNREACH
-        return self.udp.output(self, buf, off, n, ip, src, dst, port)
+        n = self.udp.output(self, buf, off, n, ip, src, dst, port)
+        if n >= 0 and self._nif is None and not self.control:
+            udp_fast.prepare(self, ip, src, dst, port)
+        return n
 
     def _source(self, ip, dst):
         if self.nif is not None and self.laddr is None:
@@ -163,42 +219,30 @@ class Endpoint:
     def recv(self, buf, off, n, peek=False):
         """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.
         Returns its length; -1 when there is none. Fills from_addr, from_len, from_port."""
-        if self.waiting == 0:
-            return -1
-        ring = self.ring
-        head = self._head
-        ring.peek(head, 0, 3)
-        size = get16(head, 0)
-        alen = head[2]
-        ring.peek(head, 0, alen + 2, 3)
-        copy(self.from_addr, 0, head, 0, alen)
-        self.from_len = alen
-        self.from_port = get16(head, alen)
-        n = size if n > size else n
-        if n:
-            ring.peek(buf, off, n, 5 + alen)
-        if not peek:
-            ring.skip(5 + alen + size)
-            self.waiting -= 1
-            if self.waiting == 0:
-                ring.rewind()
+        cb = self.cb
+        n = udp_fast.unpack(cb, self.from_addr, buf, off, n, peek, move, self.udp.fast.job)
+        if n >= 0:
+            self.from_port = cb[_FROM_PORT]
+            self.from_len = cb[_FROM_LEN]
         return n
 
     def take(self, fr, data, n):
         """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""
         ring = self.ring
         alen = fr.ip.alen
-        if ring.free() < 5 + alen + n:
+        gap = -n & 3
+        if ring.free() < 8 + alen + n + gap:
             self.udp.stat[_FULL] += 1
             return
         head = self._head
         put16(head, 0, n)
         head[2] = alen
-        copy(head, 3, fr.buf, fr.l3 + fr.ip.src_off, alen)
-        copy(head, 3 + alen, fr.buf, fr.l4, 2)
-        ring.write(head, 0, 5 + alen)
+        copy(head, 4, fr.buf, fr.l4, 2)
+        copy(head, 8, fr.buf, fr.l3 + fr.ip.src_off, alen)
+        ring.write(head, 0, 8 + alen)
         ring.write(fr.buf, data, n)
-        self.waiting += 1
+        ring.commit(gap)
+        self.cb[_WAITING] += 1
         if self.notify:
             self.notify(self)
 
@@ -208,6 +252,7 @@ class UDP:
         self.st = st
         self.stat = st.counters("udp", NAMES)
         self.table = Table()
+        self.fast = udp_fast.Fast(self)
         st.udp = self
         st.ip4.protocols[_PROTO] = self
 
@@ -242,7 +287,7 @@ class UDP:
             self.stat[_CHECKSUM] += 1
             return
         endpoint = self.table.lookup(fr)
-        if endpoint is None or (endpoint.nif and endpoint.nif is not fr.nif):
+        if endpoint is None or (endpoint._nif and endpoint._nif is not fr.nif):
             self.stat[_NOPORT] += 1
             if self.st.icmp4 and fr.ip is self.st.ip4:
                 self.st.icmp4.unreachable(fr, 3)

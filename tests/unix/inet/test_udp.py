@@ -210,10 +210,10 @@ def test_peek():
 def test_full_ring_drops_and_counts():
     p = _peer()
     e = p.host.udp.open()
-    e.rcvbuf = 100
+    e.rcvbuf = 120
     e.bind(None, None, 7)
     for i in range(10):
-        p.udp(1000, 7, bytes((i,)) * 16)  # 25 bytes each in the ring
+        p.udp(1000, 7, bytes((i,)) * 16)  # 28 bytes each in the ring
     assert e.waiting == 4 and p.host.stat("udp")["in_full"] == 6
     p.expect_nothing()
     assert [_recv(e)[0] for _ in range(4)] == [0, 1, 2, 3]
@@ -231,7 +231,7 @@ def test_records_wrap_in_the_ring():
     for i in range(bench.scale(500)):
         if rnd.below(2):
             data = rnd.bytes(rnd.below(60))
-            fits = e.ring.free() >= 9 + len(data)
+            fits = e.ring.free() >= 12 + len(data) + (-len(data) & 3)
             p.udp(2000 + i % 100, 7, data)
             if fits:
                 model.append((data, 2000 + i % 100))
