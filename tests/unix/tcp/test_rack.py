@@ -94,6 +94,21 @@ def test_order_of_blocks_is_not_reordering():
     assert not f.conn.rack.reordering
 
 
+def test_numbers_that_have_come_round():
+    """RFC 8985 6.2: what was known two gigabytes ago lies ahead of nothing now."""
+    f = _flow(12)
+    _ack(f, 0, _seg(1))
+    _ack(f, 2)
+    rack = f.conn.rack
+    rack.reordering = False
+    for i in (73, 74, 75):  # RACK.end_seq, RACK.fack
+        rack.w[i] = (f.conn.cb[1] + 0x3FFFFFFF) & 0xFFFFFFFF
+    rack.at = (f.st.now + 0x10000000) & 0x3FFFFFFF
+    _ack(f, 2, _seg(4))
+    assert not rack.reordering and rack.at == (f.st.now - RTT) & 0x3FFFFFFF
+    assert f.conn.cb[80]
+
+
 def test_duplicate_widens():
     """RFC 8985 6.2 step 4: each round with a D-SACK widens the window by a quarter of a round
     trip, up to a whole one; sixteen recoveries later it is forgotten."""

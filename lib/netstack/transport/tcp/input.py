@@ -383,10 +383,9 @@ def _progress(conn, seg, fr, acked):
     board = conn.board
     holes = board and (board.ranges.n or cb[_FLAGS] & _F_RECOVERY)
     delivered = 0
-    if holes or seg.blocks:
+    if holes and acked:
         echo = timestamps.round_trip(conn, seg) if cb[_FLAGS] & _F_TS else -1
-        if holes and acked:
-            delivered = board.news(conn, 0, acked, echo)
+        delivered = board.news(conn, 0, acked, echo)
     if acked:
         advance(conn, seg, acked)
     twice = seg.blocks and sack.duplicate(seg, fr.buf)
@@ -397,7 +396,9 @@ def _progress(conn, seg, fr, acked):
     if cb[_FLAGS] & _F_PROBED and tlp.lost(conn, seg, twice, acked):
         congestion.on_probe(conn)
     if seg.blocks:
-        delivered += _blocks(conn, seg, fr, echo)
+        if conn.rack and not holes:
+            conn.rack.begin(conn)
+        delivered += _blocks(conn, seg, fr)
     if conn.board and (holes or delivered):
         congestion.on_sack(conn, delivered, acked)
 
@@ -466,7 +467,7 @@ def _maybe_duplicate(conn, seg):
         congestion.on_dupack(conn)
 
 
-def _blocks(conn, seg, fr, echo):
+def _blocks(conn, seg, fr):
     """What the peer has beyond SND.UNA; returns how many bytes of it are news."""
     if conn.board is None:
         try:
@@ -474,7 +475,7 @@ def _blocks(conn, seg, fr, echo):
         except MemoryError:
             conn.st.nomem += 1
             return 0
-    return conn.board.update(conn, fr.buf, seg, echo)
+    return conn.board.update(conn, fr.buf, seg)
 
 
 def _update_window(conn, seg):

@@ -90,15 +90,17 @@ def output(conn):
     if cb[_FLAGS] & _F_REXMT:
         _again(conn, cb)
     recovering = cb[_FLAGS] & _F_RECOVERY and conn.board
+    flight = 0
     if recovering:
         _holes(conn, cb)
+        flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
     if cb[_FLAGS] & _F_PROBE:
         _tail(conn, cb)
     fast = cb[_FAST] and netstack.fastpath and conn.tcp.fast
     while not (fast and fast.send(conn)) and _more(conn, cb):
         pass
     rack.sent(conn)
-    if recovering:
+    if flight and sub32(cb, _SND_MAX, cb, _SND_UNA) == flight:
         _rescue(conn, cb)
     if cb[_FLAGS] & _F_ACK_NOW and not _ack(conn, cb):
         _retry(conn, cb)

@@ -40,6 +40,7 @@ _AGAIN = const(2)  # it was sent more than once
 
 _PERSIST = const(16)  # recoveries that a wider window lasts (RFC 8985 6.2 step 4)
 _MULT_MAX = const(64)
+_LONG_MS = const(60000)  # longer than any round trip
 
 
 @micropython.viper
@@ -95,6 +96,7 @@ def sent(conn):
         except MemoryError:  # without it, what is lost is found by the timeout
             conn.st.nomem += 1
             return
+        rack.begin(conn)
     if not _note(rack.w, conn.cb, conn.st.now):
         rack.shrink(conn)
         _note(rack.w, conn.cb, conn.st.now)
@@ -208,9 +210,19 @@ class Rack:
 
     # -- an ACK -------------------------------------------------------------------------------
 
+    def begin(self, conn):
+        """All is there up to SND.UNA, and nothing beyond it is known to be: what earlier ACKs told
+        may be so long ago that its numbers have come round."""
+        move32(self.w, _FACK, conn.cb, _SND_UNA)
+        move32(self.w, _FACK_NEW, conn.cb, _SND_UNA)
+        if not 0 <= elapsed(conn.st.now, self.at) < _LONG_MS:
+            self.rtt = -1
+
     def arrived(self, conn, start, end, echo):
         """The peer has what lies from `start` to `end` behind SND.UNA; not known before. `echo`:
-        how long ago what it answers was sent, by its timestamp; -1: it does not say."""
+        how long ago what lies at `start` was sent, by the ACK's timestamp; -1: it does not say.
+        (An ACK with holes bears the timestamp of what came last in order, RFC 7323 4.3: that of
+        RFC 8985 6.2 step 2 is no help for what is selectively acknowledged.)"""
         w = self.w
         cb = conn.cb
         i = 0
@@ -220,6 +232,7 @@ class Rack:
             if top > start:
                 self._newest(conn, i, top if top < end else end, echo)
                 start = top
+                echo = -1
             i += 3
 
     def _newest(self, conn, i, top, echo):
@@ -230,11 +243,11 @@ class Rack:
         rtt = elapsed(conn.st.now, at)
         below = sub32(w, _FACK, cb, _SND_UNA) - top
         again = w[i + 2] & _AGAIN
-        if below > 0 and self.rtt >= 0 and (not again or echo > rtt):
+        if below > 0 and (not again or echo > rtt):
             self.reordering = True  # as it was first sent it has come behind what was sent later
         if again and (echo > rtt or echo < 0 and rtt < cb[_MIN_RTT]):
             return  # it answers an earlier transmission
-        if self.rtt < 0 or sub32(w, _FACK_NEW, cb, _SND_UNA) < top:
+        if sub32(w, _FACK_NEW, cb, _SND_UNA) < top:
             move32(w, _FACK_NEW, cb, _SND_UNA)
             add32(w, _FACK_NEW, top)
         ahead = elapsed(at, self.at)

@@ -38,7 +38,7 @@ class Scoreboard:
             ranges.n = 0
         self._measure()
 
-    def update(self, conn, buf, seg, echo):
+    def update(self, conn, buf, seg):
         """Take the blocks of a segment. Returns how many bytes it tells of that were not known to
         be there. Blocks below SND.UNA are duplicates (RFC 2883), those beyond SND.MAX lies."""
         cb = conn.cb
@@ -53,20 +53,21 @@ class Scoreboard:
             left = sub32(w, _SEG_LEFT, cb, _SND_UNA)
             right = sub32(w, _SEG_RIGHT, cb, _SND_UNA)
             if 0 < left < right <= top:
-                n = self.news(conn, left, right, echo)
+                n = self.news(conn, left, right, -1)
                 if self.ranges.add(left, right):
                     total += n
         self._measure()
         return total
 
     def news(self, conn, start, end, echo):
-        """Tell rack.py of what has arrived between `start` and `end`; returns how much it is."""
+        """Tell rack.py of what has arrived between `start` and `end`; returns how much it is.
+        `echo`: how long ago what the ACK answers was sent, that is what lay at SND.UNA."""
         total = 0
         start = self.missing(start)
         while start < end:
             n = self.gap(start, end - start)
             if conn.rack:
-                conn.rack.arrived(conn, start, start + n, echo)
+                conn.rack.arrived(conn, start, start + n, -1 if start else echo)
             total += n
             start = self.missing(start + n)
         return total
