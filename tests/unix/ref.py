@@ -262,3 +262,15 @@ def soonest(words, width, column, rows, now):
 
 def low_bits(a, i, b, j):
     return a[i] + b[j] & 63
+
+
+def gather(row, at, cb, kept, n):
+    for i in range(n):
+        row[at + i] = cb[kept[i]]
+
+
+def scatter(cb, words, row, at, kept, n):
+    for i in range(words):
+        cb[i] = 0
+    for i in range(n):
+        cb[kept[i]] = row[at + i]

@@ -11,6 +11,7 @@
 
 from array import array
 from micropython import const
+from netstack.core.checksum import copy
 from netstack.core.wire import address, get16
 
 _WORDS = const(9)
@@ -150,10 +151,8 @@ class Table:
         return True
 
     def _file(self, i, obj, key, at):
-        keys = self._keys
         self.w[9] += 1
-        for k in range(_WORDS):
-            keys[i * _WORDS + k] = key[at + k]
+        copy(self._keys, 4 * _WORDS * i, key, 4 * at, 4 * _WORDS)
         self.objs[i] = obj
         block = getattr(obj, "cb", None)
         if block is not None:

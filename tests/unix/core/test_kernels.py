@@ -352,6 +352,23 @@ def test_rows_soonest_deadline():
             assert got == ref.soonest(words, width, column, n, now), (now, list(words), got)
 
 
+def test_rows_gather_and_scatter():
+    rnd = bench.Random(16)
+    for n in range(8):
+        kept = bytes(rnd.below(20) for _ in range(n))
+        cb = array("I", [rnd.choice(EDGES) for _ in range(20)])
+        got = array("I", [7] * 12)
+        want = array("I", got)
+        rows.gather(got, 3, cb, kept, n)
+        ref.gather(want, 3, cb, kept, n)
+        assert got == want, (n, got, want)
+        mine = array("I", cb)
+        its = array("I", cb)
+        rows.scatter(mine, 19, got, 3, kept, n)
+        ref.scatter(its, 19, got, 3, kept, n)
+        assert mine == its, (n, mine, its)
+
+
 def test_low_bits():
     for a in EDGES:
         for b in EDGES:

@@ -257,7 +257,7 @@ def test_many_zero_windows():
         f.tcp("A")
         with bench.inside(p.st):
             f.conn = first.listener.accept()
-            if f.conn is None:  # the handshake was not completed: there is no memory
+            if f.conn is None:  # the handshake is not completed: there is no memory
                 continue
             f.conn.send(bytes(500), 0, 500)
             f.conn.close()

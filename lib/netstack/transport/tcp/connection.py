@@ -105,7 +105,7 @@ class Connection(Controlled):
     """Made by TCP.open() or Listener.accept(). Calls return at once; `notify(connection)` tells
     when something has changed. Numbers below 0 are -errno."""
 
-    # What few connections change stands here, and costs nothing until they do.
+    # What a connection may never change stands here, and costs nothing until it does.
     lowered = False  # the path takes less than MSS_MAX: pmtu.py, as the next three
     full = 0
     doubt = 0
@@ -120,48 +120,49 @@ class Connection(Controlled):
     fastopen_connect = False  # TCP_FASTOPEN_CONNECT
     defer_accept = 0  # TCP_DEFER_ACCEPT, of the listener it may become
 
+    ip = None
+    nif = None
+    laddr = None
+    lport = 0
+    raddr = None
+    rport = 0
+    tx = None
+    rx = None
+    ranges = None
+    board = None  # what the peer has out of order
+    rack = None  # when it was sent
+    rx_size = 0  # the window we can offer when nothing waits to be read
+    rx_held = 0  # bytes of the budget taken for each ring
+    tx_held = 0
+    mss = 536  # the largest segment we take, and send
+    ttl = 64
+    tos = 0
+    nodelay = False
+    keepidle = 7200
+    keepintvl = 75
+    keepcnt = 9
+    keepalive = False
+    listener = None
+    error = 0
+    soft_error = 0  # told by ICMP; the reason if the connection times out
+    eof_seen = False
+    deaf = False  # the user takes no more data
+    orphan = False  # the user has closed it
+    fin_wanted = False  # closed before it was established
+    challenged = 0  # since
+    notify = None
+    timer = None
+    header = None  # of frames, written in advance: fast.py
+
     def __init__(self, tcp):
         self.tcp = tcp
         self.st = tcp.st
         self.cb = array("I", bytes(4 * _WORDS))
         self.state = _CLOSED
-        self.ip = None
-        self.nif = None
-        self.laddr = None
-        self.lport = 0
-        self.raddr = None
-        self.rport = 0
-        self.tx = None
-        self.rx = None
-        self.ranges = None
-        self.board = None  # what the peer has out of order
-        self.rack = None  # when it was sent
-        self.rx_size = 0  # the window we can offer when nothing waits to be read
-        self.rx_held = 0  # bytes of the budget taken for each ring
-        self.tx_held = 0
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
-        self.mss = 536  # the largest segment we take, and send
-        self.ttl = 64
-        self.tos = 0
-        self.nodelay = False
-        self.keepidle = 7200
-        self.keepintvl = 75
-        self.keepcnt = 9
-        self.keepalive = False
-        self.listener = None
-        self.error = 0
-        self.soft_error = 0  # told by ICMP; the reason if the connection times out
-        self.eof_seen = False
-        self.deaf = False  # the user takes no more data
-        self.orphan = False  # the user has closed it
-        self.fin_wanted = False  # closed before it was established
         self.deferred = False
-        self.challenged = 0  # since
         self.challenge_at = self.st.now
-        self.notify = None
-        self.timer = None
-        self.header = None  # of frames, written in advance: fast.py
         self.congestion = tcp.congestion
 
     # -- OPEN -------------------------------------------------------------------------------

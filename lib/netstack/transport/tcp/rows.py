@@ -33,6 +33,34 @@ def _soonest(words: ptr32, width: int, column: int, rows: int, now: int) -> int:
     return found
 
 
+@micropython.viper
+def gather(row: ptr32, at: int, cb: ptr32, kept: ptr8, n: int):
+    """row[at + i] = cb[kept[i]] for i < n"""
+    p = int(row) + (at << 2)
+    i = 0
+    while i < n:
+        ptr32(p)[0] = ptr32(int(cb) + (kept[i] << 2))[0]
+        p += 4
+        i += 1
+
+
+@micropython.viper
+def scatter(cb: ptr32, words: int, row: ptr32, at: int, kept: ptr8, n: int):
+    """Clear a control block of so many words; then cb[kept[i]] = row[at + i] for i < n."""
+    p = int(cb)
+    end = p + (words << 2)
+    while p < end:
+        ptr32(p)[0] = 0
+        p += 4
+    p = int(row) + (at << 2)
+    i = 0
+    while i < n:
+        to = ptr32(int(cb) + (kept[i] << 2))
+        to[0] = ptr32(p)[0]
+        p += 4
+        i += 1
+
+
 class Rows(Table):
     """Rows of `width` words; column 0 is a deadline, 0 while the row is not in use. `due(row)` is
     called when it has passed."""

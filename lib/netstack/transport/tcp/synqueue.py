@@ -6,12 +6,13 @@
 # all of them share, the Embryo, into which it is loaded.
 
 from micropython import const
+from netstack.core.checksum import copy
 from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import buffers, options, rto
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.input import completes, peer_syn
 from netstack.transport.tcp.output import output
-from netstack.transport.tcp.rows import Rows
+from netstack.transport.tcp.rows import Rows, gather, scatter
 from netstack.transport.tcp.segment import emit
 from netstack.transport.tcp.syncookie import Cookies
 
@@ -36,11 +37,13 @@ _RCV_MSS = const(33)
 _STATE = const(37)
 _ACK_SENT = const(42)
 _MSS_MAX = const(99)
+_WORDS = const(100)
 _F_TIMING = const(4)
 
 # words of the control block that a record keeps, from its second word on; the first is the
-# deadline, the last the size of the window
-_KEPT = (_ISS, _IRS, 8, 13, _SND_MSS, _RTO, _BACKOFF, 22, _FLAGS, 32, 39, 40, 41, 43, 44)
+# deadline, the last the size of the window: ISS, IRS, RCV_ADV, MAX_WND, SND_MSS, RTO, BACKOFF,
+# RTT_AT, FLAGS, SENT_AT, TS_RECENT, TS_RECENT_AT, TS_OFFSET, SND_SHIFT, RCV_SHIFT
+_KEPT = b"\x00\x06\x08\x0d\x0e\x14\x15\x16\x1f\x20\x27\x28\x29\x2b\x2c"
 _RX_COLUMN = const(16)
 _SYN_WIDTH = const(17)
 
@@ -92,10 +95,7 @@ class SynQueue:
         """Make `conn` what the record says, in SYN-RECEIVED with a SYN,ACK sent."""
         words = self.rows.words
         at = row * _SYN_WIDTH
-        cb = conn.cb
-        _clear(cb)
-        for i, word in enumerate(_KEPT):
-            move32(cb, word, words, at + 1 + i)
+        scatter(conn.cb, _WORDS, words, at + 1, _KEPT, _RX_COLUMN - 1)
         conn.rx_size = words[at + _RX_COLUMN]
         conn.ip = self._ips[row]
         _derive(conn)
@@ -103,8 +103,7 @@ class SynQueue:
     def _save(self, row, conn):
         words = self.rows.words
         at = row * _SYN_WIDTH
-        for i, word in enumerate(_KEPT):
-            move32(words, at + 1 + i, conn.cb, word)
+        gather(words, at + 1, conn.cb, _KEPT, _RX_COLUMN - 1)
         words[at + _RX_COLUMN] = conn.rx_size
 
     def _shared(self, row):
@@ -133,7 +132,7 @@ class SynQueue:
     def open(self, listener, fr, seg):
         """A SYN for `listener`: note it and answer, or answer with a cookie."""
         conn = self.embryo
-        _clear(conn.cb)
+        scatter(conn.cb, _WORDS, conn.cb, 0, _KEPT, 0)
         conn.ip = fr.ip
         rows = self.rows
         rows.key_of(fr)
@@ -216,7 +215,7 @@ class SynQueue:
         if not cookies.recent():
             return False
         conn = self.embryo
-        _clear(conn.cb)
+        scatter(conn.cb, _WORDS, conn.cb, 0, _KEPT, 0)
         conn.ip = fr.ip
         _address(conn, fr)
         conn.rcvbuf = listener.rcvbuf
@@ -226,8 +225,7 @@ class SynQueue:
             return False
         new = self._born(listener, fr)
         if new is not None:
-            for i in range(len(new.cb)):
-                move32(new.cb, i, conn.cb, i)
+            copy(new.cb, 0, conn.cb, 0, 4 * _WORDS)
             _derive(new)
             if self._enter(new):
                 self.tcp.stat[_COOKIES] += 1
@@ -271,11 +269,6 @@ class SynQueue:
         return True
 
 
-def _clear(cb):
-    for i in range(len(cb)):
-        cb[i] = 0
-
-
 def _room(conn, listener):
     """Our MSS."""
     mss = conn.ip.mss_room(conn.raddr) - 20
@@ -289,9 +282,8 @@ def _address(conn, fr):
     conn.rport = buf[at] << 8 | buf[at + 1]
     conn.lport = buf[at + 2] << 8 | buf[at + 3]
     ip = fr.ip
-    for i in range(ip.alen):
-        conn.raddr[i] = buf[fr.l3 + ip.src_off + i]
-        conn.laddr[i] = buf[fr.l3 + ip.dst_off + i]
+    copy(conn.raddr, 0, buf, fr.l3 + ip.src_off, ip.alen)
+    copy(conn.laddr, 0, buf, fr.l3 + ip.dst_off, ip.alen)
 
 
 def _derive(conn):

@@ -13,7 +13,7 @@ from array import array
 from micropython import const
 from netstack.core.wire import move32, sub32
 from netstack.transport.tcp import timestamps
-from netstack.transport.tcp.rows import Rows
+from netstack.transport.tcp.rows import Rows, gather, scatter
 from netstack.transport.tcp.segment import emit
 
 _TIME_WAIT = const(10)
@@ -35,9 +35,11 @@ _F_TS = const(256)
 _SEG_SEQ = const(0)
 _SEG_TSVAL = const(2)
 
-# words of the control block that a record keeps, behind the deadline
-_KEPT = (_SND_MAX, _RCV_NXT, _RCV_ADV, _FLAGS, _TS_RECENT, 40, 41, 44)
+# words of the control block that a record keeps, behind the deadline: SND_MAX, RCV_NXT, RCV_ADV,
+# FLAGS, TS_RECENT, TS_RECENT_AT, TS_OFFSET, RCV_SHIFT
+_KEPT = b"\x03\x07\x08\x1f\x27\x28\x29\x2c"
 _TW_WIDTH = const(9)
+_WORDS = const(100)
 
 _RECYCLED = const(18)  # a counter of protocol.py
 
@@ -70,21 +72,12 @@ class TimeWait:
         rows.set_due(row, self.tcp.msl_ms << 1)
 
     def _save(self, row, conn):
-        words = self.rows.words
-        at = row * _TW_WIDTH + 1
-        for word in _KEPT:
-            move32(words, at, conn.cb, word)
-            at += 1
+        gather(self.rows.words, row * _TW_WIDTH + 1, conn.cb, _KEPT, _TW_WIDTH - 1)
 
     def _load(self, row):
         conn = self.shape
         cb = conn.cb
-        for i in range(len(cb)):
-            cb[i] = 0
-        at = row * _TW_WIDTH + 1
-        for word in _KEPT:
-            move32(cb, word, self.rows.words, at)
-            at += 1
+        scatter(cb, _WORDS, self.rows.words, row * _TW_WIDTH + 1, _KEPT, _TW_WIDTH - 1)
         move32(cb, _SND_NXT, cb, _SND_MAX)
         move32(cb, _ACK_SENT, cb, _RCV_NXT)
         conn.state = _TIME_WAIT
