@@ -16,7 +16,7 @@ import sys
 LIMIT = 1 << 17  # text that a run can get to
 MASK = 0xFFFFFFFF
 EDGES = (0, 1, 0xFFFFFE00, 0x7FFFFE00, 0x3FFFFF00, 0xBFFFFF00, 0x80000000, 0xFFFFFFFF, 0x12345678)
-_TRIES = 40  # rounds that an honest peer is given to bring everything to its end
+_TRIES = 100  # rounds that an honest peer is given to bring everything to its end
 
 _ESTABLISHED = 4
 _TIME_WAIT = 10
@@ -327,7 +327,8 @@ class World:
         """An honest peer with a large window gets all that was written, or the connection ends."""
         conn = self.conn
         cb = conn.cb
-        for i in range(_TRIES):
+        pause = 30
+        for _ in range(_TRIES):
             if not conn.state or conn.state == _TIME_WAIT:
                 return
             at = max(self.una - 1, 0)
@@ -341,7 +342,10 @@ class World:
             if not n and signed(cb[4] - cb[7]) > 0:
                 return  # and the peer has lied about it, behind its own FIN
             self.segment("A", "nxt", 0, n, 0, "una", ack - self.una, 65535)
-            self.wait(30 << min(i, 11))
+            answered = self.replies[2]
+            if not answered:  # nothing has come: a peer waits; our timeouts are up to a minute
+                pause = min(2 * pause, 61000)
+            self.wait(10 if answered else pause)
             if conn.state and conn.tx and conn.tx.len == 0 and cb[1] == cb[3]:
                 return
             if conn.tx is None and cb[1] == cb[3]:
