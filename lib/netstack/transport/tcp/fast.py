@@ -100,6 +100,14 @@ def segment(buf: ptr8, words, move, job) -> int:
         stamp = (b[24] << 24) | (b[25] << 16) | (b[26] << 8) | b[27]
         if ((stamp - cb[39]) >> 31) & 1:
             return 0
+    if acked and cb[85]:  # does it tell that a loss was none? late() of undo.py
+        if flags & 256:
+            d = w[1] + cb[41] - ((b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31])
+            x = (w[0] - cb[89]) & 0x3FFFFFFF
+            if x >= 0x20000000 or (not (d >> 30) & 3 and (d & 0x3FFFFFFF) > x):
+                return 0
+        elif flags & 525312 == 525312:
+            return 0
     h = ptr32(at)
     x = h[0]
     acc = w[15] + (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
