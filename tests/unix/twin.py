@@ -173,7 +173,10 @@ def _attributes(x, y, path, depth):
     its = y.__dict__
     if depth > 1 and type(x).__name__ in ("Connection", "Listener", "Endpoint"):
         return None  # each is compared by itself
+    rows = type(x).__name__ == "Rows"  # of rows.py: `w` are addresses, `key` was looked up last
     for name in mine:
+        if rows and name in ("w", "key"):
+            continue
         if name in _PASSING or name.lstrip("_").startswith("fast"):
             continue
         if name not in its:

@@ -158,11 +158,11 @@ def share(n):
     return n if bench.UNIX else n // 2
 
 
-def runs(count, per, body, frames, rx, tx, **kw):
+def runs(count, per, body, frames, rx, tx, seeds=None, **kw):
     """body(traffic, i) makes the i-th batch, `per` of them for each seed and set of options."""
     tally = twin.Tally()
     sets = ("", "t", "s", "w", "tsw")
-    for seed in simbench.seeds(count):
+    for seed in seeds or simbench.seeds(count):
         for options in sets if bench.UNIX else (sets[seed % 4], "tsw"):
             bench.forget()
             t = Traffic(seed, options, **kw)
@@ -344,20 +344,26 @@ def _anything(t):
     return t.rnd.choice((_numbers, _options, _shape, Traffic.good))(t)
 
 
+def _busy(t, i):
+    t.p.nic.busy = t.rnd.choice((0, 0, 1, 5, 20))
+    t.p.nic.fail = t.rnd.choice((0, 0, 0, 1, 3))
+    return t.batch(_anything)
+
+
 def test_busy_nic():
     """A NIC that is busy, or refuses, in the middle of it all."""
-
-    def body(t, i):
-        t.p.nic.busy = t.rnd.choice((0, 0, 1, 5, 20))
-        t.p.nic.fail = t.rnd.choice((0, 0, 0, 1, 3))
-        return t.batch(_anything)
-
     # Enough frames for what waits: when they run short, the slow path takes smaller batches.
-    runs(2, share(80), body, 500, 100, 20, budget=512 * 1024)
+    runs(2, share(80), _busy, 500, 100, 20, budget=512 * 1024)
 
 
 def test_anything():
     runs(1, share(300), lambda t, i: t.batch(_anything), 1500, 500, 50)
+
+
+def test_once_wrong():
+    """An ACK that tells of a false loss; a window that widens as the program reads."""
+    runs(1, share(300), lambda t, i: t.batch(_anything), 1500, 300, 50, seeds=(5,))
+    runs(1, share(80), _busy, 300, 50, 20, seeds=(13,), budget=512 * 1024)
 
 
 bench.run_tests(globals())

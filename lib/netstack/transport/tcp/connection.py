@@ -316,8 +316,11 @@ class Connection(Controlled):
         if cb[_FAST] and netstack.fastpath:
             got = fast.take(cb, buf, off, n, move, self.tcp.fast.job)
             if got > 0:
-                if self.rx_size < self.rcvbuf:
+                size = self.rx_size
+                if size < self.rcvbuf:
                     buffers.tune(self, got)
+                    if self.rx_size > size:  # take() knew the smaller window
+                        self._update_window()
                 if cb[_FLAGS] & _F_ACK_NOW:
                     self.st.defer(self)
                 return got
