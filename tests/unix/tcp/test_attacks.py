@@ -349,4 +349,100 @@ def test_contradicting_text():
     assert f.read() == b"F"
 
 
+def _lies():
+    """Options, each field of each at its extremes and next to the truth; well formed or not."""
+    for kind, n in ((2, 4), (3, 3), (4, 2), (5, 10), (5, 34), (8, 10), (34, 10), (254, 6)):
+        for length in (0, 1, 2, n - 1, n, n + 1, 40, 255):
+            for value in (0, 1, 0x7F, 0x80, 0xFF):
+                yield bytes((kind, length)) + bytes((value,)) * (min(n, 38) - 2)
+    for kind in range(2, 9):
+        yield b"\1" * 39 + bytes((kind,))  # its length is behind the header
+        yield bytes((kind, 0)) * 20
+    yield b"\0" + b"\xff" * 39
+    yield b"\1" * 40
+
+
+def test_options_lie_in_a_syn():
+    """RFC 9293 3.1, RFC 7323 2.3: a SYN is dropped and counted, or answered; what it may set stays
+    within bounds."""
+    p = bench.peer(tcp=True)
+    first = bench.listening(p=p, backlog=500)
+    for i, opts in enumerate(_lies()):
+        f = p.flow(1000 + i, 80)
+        bad = p.host.stat("tcp")["in_option"]
+        f.tcp("S", opts=opts)
+        answers = [x for x in p.take() if x.kind == "tcp"]
+        if p.host.stat("tcp")["in_option"] > bad:
+            assert not answers, (opts, answers)
+            continue
+        assert len(answers) == 1 and "S" in answers[0].flags, (opts, answers)
+        f.irs = answers[0].seq
+        f.rcv_nxt = 1
+        if answers[0].ts:
+            f.tsval = 0xFFFFFFFF
+            f.tsecr = answers[0].ts[0]
+        f.tcp("A")
+        with bench.inside(p.st):
+            conn = first.listener.accept()
+            if conn:
+                assert 52 <= conn.cb[14] <= 1460 and conn.cb[43] <= 14, (opts, list(conn.cb))
+                conn.abort()
+                conn.close()
+        p.take()
+
+
+def test_options_lie_later():
+    """RFC 9293 3.1: whatever the options of a segment say, the next good one is taken."""
+    for opts in (bench.opt_mss(1460), bench.opt_mss(1460) + bench.SACK_OK + bench.opt_ts(1000)):
+        bench.forget()
+        stamped = len(opts) > 8
+        f = bench.established(opts=opts, tsval=1000 if stamped else None)
+        f.write(bytes(3000))
+        f.peer.take()
+        for lie in _lies():
+            f.tsval = None
+            f.tcp("A", seq=f.snd_nxt, ack=1, opts=lie)
+            f.tcp("A", seq=f.snd_nxt + 5, ack=1, opts=lie, data=b"late")
+            f.peer.take()
+            assert f.conn.state == 4, lie
+        got = f.read() or b""
+        f.snd_nxt += len(got)
+        # A timestamp that lied, 2^31 ahead at most, is what the next one has to reach.
+        f.tsval = f.conn.cb[39] if stamped else None
+        f.tcp("A", ack=1, data=b"good")
+        assert (f.read() or b"")[:4] == b"good"
+        bench.tidy()
+        bench.clean()
+
+
+def _set(cb, number):
+    cb[0] = number
+
+
+def test_sequence_wraps():
+    """RFC 9293 3.4: 20 kB each way across every boundary of the numbers, of both ends."""
+    edges = (0, 1 << 30, 1 << 31, 3 << 30)
+    for edge in edges:
+        for before in (0, 1, 2, 1460, 5000):
+            bench.forget()
+            p = bench.peer(tcp=True)
+            number = edge - before & 0xFFFFFFFF
+            p.host.tcp.choose_iss = lambda conn: _set(conn.cb, number)  # noqa: B023
+            f = bench.established(p=p, iss=number)
+            sent = 0
+            for i in range(14):
+                f.tcp(data=bytes((i,)) * 1460)
+                assert f.read() == bytes((i,)) * 1460, (edge, before, i)
+                sent += f.write(bytes((i,)) * 1460)
+                for packet in p.take():
+                    if packet.data:
+                        at = packet.seq - f.irs - 1 & 0xFFFFFFFF
+                        assert packet.data == bytes((at // 1460,)) * len(packet.data)
+                        f.rcv_nxt = max(f.rcv_nxt, at + 1 + len(packet.data))
+                f.tcp("A", seq=f.snd_nxt)
+            assert sent == 14 * 1460 and f.conn.cb[1] == f.conn.cb[3], (edge, before)
+            bench.tidy()
+            bench.clean()
+
+
 bench.run_tests(globals())
