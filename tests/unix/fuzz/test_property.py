@@ -14,6 +14,16 @@ CASES = (  # what once went wrong
             ("segment", "FA", "nxt", 0, 0, 0, "max", 0, 0, None, 0, True),
         ),
     ),
+    (  # ACKs of single bytes took cwnd below one segment
+        (False, "s", 0xFFFFFFFF, 0, 8192),
+        (
+            ("busy", 3),
+            ("write", 1000),
+            ("segment", "A", "nxt", 0, 0, 0, "max", 0, 0, "sack", 62691, True),
+            ("wait", 2),
+            ("segment", "A", "nxt", 0, 0, 0, "una", 1, 0, None, 0, True),
+        ),
+    ),
 )
 
 

@@ -49,4 +49,6 @@ def on_ack(conn, delivered, safe):
         count = 0
     if not cb[_PRR_OUT] and count < mss:
         count = mss  # the first retransmission goes out at once
-    cb[_CWND] = pipe + count
+    # DEVIATION RFC 9937 section 6.2: a peer that tells of a few bytes at a time does not bring us
+    # below one segment, with which a connection can do nothing but wait for its timeout.
+    cb[_CWND] = pipe + count if pipe + count > mss else mss
