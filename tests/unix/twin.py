@@ -45,7 +45,8 @@ _APART = (
     "Embryo",  # holds a record while it is dealt with
 )
 # Attributes that say nothing once a call has returned.
-_PASSING = "seg table addr_to addr_from ticks ticked_at callback notify header _send".split()
+_PASSING = "seg table addr_to addr_from ticks ticked_at callback notify header _send out _head".split()
+_WAITING = 3  # the word of an endpoint's block that is no note of the fast path's own
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 
 
@@ -174,17 +175,20 @@ def _attributes(x, y, path, depth):
     if depth > 1 and type(x).__name__ in ("Connection", "Listener", "Endpoint"):
         return None  # each is compared by itself
     rows = type(x).__name__ == "Rows"  # of rows.py: `w` are addresses, `key` was looked up last
-    for name in mine:
+    for name in set(mine) | set(its):
         if rows and name in ("w", "key"):
             continue
         if name in _PASSING or name.lstrip("_").startswith("fast"):
             continue
-        if name not in its:
-            return "%s.%s: slow alone has it" % (path, name)
-        if name == "rx" and mine[name] and its[name]:
-            text = _ring(mine[name], its[name], path + ".rx", mine["ranges"])
+        # what only the class has is as it was at the start
+        one = getattr(x, name)
+        other = getattr(y, name)
+        if name == "rx" and one and other:
+            text = _ring(one, other, path + ".rx", x.ranges)
+        elif type(x).__name__ == "Endpoint" and name == "cb":
+            text = difference(one[_WAITING], other[_WAITING], path + ".cb", depth + 1)
         else:
-            text = difference(mine[name], its[name], "%s.%s" % (path, name), depth + 1)
+            text = difference(one, other, "%s.%s" % (path, name), depth + 1)
         if text:
             return text
     return None

@@ -32,6 +32,7 @@ _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 _OPEN = const(0)  # words of Endpoint.cb: udp_fast.py
 _RING = const(1)
 _WAITING = const(3)
+_PORT = const(5)
 _FROM_PORT = const(11)
 _FROM_LEN = const(12)
 _WORDS = const(13)
@@ -78,6 +79,11 @@ class Endpoint:
         self._head = bytearray(24)
         self._filed = False
 
+    def _forget(self):
+        """The header written in advance is not right any more."""
+        self.out = None
+        self.cb[_PORT] = 0
+
     @property
     def waiting(self):
         """Datagrams that can be taken."""
@@ -90,7 +96,7 @@ class Endpoint:
     @ttl.setter
     def ttl(self, value):
         self._ttl = value
-        self.header = None
+        self._forget()
 
     @property
     def tos(self):
@@ -99,7 +105,7 @@ class Endpoint:
     @tos.setter
     def tos(self, value):
         self._tos = value
-        self.header = None
+        self._forget()
 
     @property
     def nif(self):
@@ -109,7 +115,7 @@ class Endpoint:
     @nif.setter
     def nif(self, nif):
         self._nif = nif
-        self.header = None
+        self._forget()
         self.cb[_OPEN] = self._filed and nif is None
 
     # -- naming -----------------------------------------------------------------------------
@@ -164,7 +170,7 @@ class Endpoint:
         if not table.add(self):
             raise OSError(_ENOMEM)
         self._filed = True
-        self.header = None
+        self._forget()
         self.cb[_OPEN] = self._nif is None
 
     def _unfile(self):
@@ -189,7 +195,7 @@ class Endpoint:
         passes: try again after a poll."""
         dst = addr or self.raddr
         port = port or self.rport
-        if self.header and off == 0 and netstack.fastpath:
+        if self.out and off == 0 and netstack.fastpath:
             if self.udp.fast.send(self, buf, n, dst, port):
                 return n
         ip = ip or self.ip
@@ -241,7 +247,8 @@ class Endpoint:
         copy(head, 8, fr.buf, fr.l3 + fr.ip.src_off, alen)
         ring.write(head, 0, 8 + alen)
         ring.write(fr.buf, data, n)
-        ring.commit(gap)
+        if gap:
+            ring.write(_ANY, 0, gap)
         self.cb[_WAITING] += 1
         if self.notify:
             self.notify(self)

@@ -11,12 +11,12 @@
 #    7 sum of the IP header   8 sum of the pseudo header and the ports    9 the longest datagram
 #   10 bytes of the datagram taken out last  11 its sender's port  12 bytes of its sender's address
 # A record in the ring is a whole number of words:
-#   | length 2 | bytes of the address 1 | 0 1 | port 2 | 0 2 | address | data and up to 3 more |
+#   | length 2 | bytes of the address 1 | 0 1 | port 2 | 0 2 | address | data, 0 to 3 of 0 |
 # Words of Stack.w: match.py.
 
 from array import array
 from micropython import const
-from netstack.core.checksum import csum
+from netstack.core.checksum import copy, csum
 from netstack.core.move import move
 from netstack.core.wire import add32, put16, same
 from netstack.transport import match
@@ -101,6 +101,12 @@ def datagram(buf: ptr8, words, move, job) -> int:
         if first & 1:
             x = ((x << 8) | (x >> 8)) & 0xFFFF
         acc += x
+    to += n
+    if to >= end:
+        to -= end
+    while to & 3:
+        ptr8(base + to)[0] = 0
+        to += 1
     if b[6] | b[7]:  # else: not computed (RFC 768)
         h = ptr32(b)
         x = h[0]
@@ -300,25 +306,27 @@ class Fast:
 
 
 def prepare(ep, ip, src, dst, port):
-    """A datagram went to `dst`, `port` (the second in a row): write the header of others."""
+    """A datagram has gone to `dst`, `port`. If that is the second in a row, write the header of
+    those that follow."""
     cb = ep.cb
+    hops = ep.st.w[_HOPS]
     header = ep.header
     if header is None:
         header = ep.header = bytearray(_HEADERS + 8)
-    elif cb[_PREPARED] == ep.st.w[_HOPS] and cb[_PORT] == port and same(header, _DST, dst, 0, 4):
+    same_peer = cb[_PORT] == port and same(header, _DST, dst, 0, 4)
+    if same_peer and cb[_PREPARED] == hops:
         return
-    again = cb[_PORT] == port and same(header, _DST, dst, 0, 4)
-    cb[_PREPARED] = ep.st.w[_HOPS] ^ 1
+    ep.out = None
     cb[_PORT] = port
-    ep.out = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
-    if ep.out is None:
-        ep.header = None
-    if ep.out is None or not again:
+    copy(header, _DST, dst, 0, 4)
+    cb[_PREPARED] = hops ^ 1
+    if not same_peer:
         return
+    ep.out = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
     put16(header, _HEADERS, ep.lport)
     put16(header, _HEADERS + 2, port)
     cb[_IP_SUM] = csum(header, 16, 20, 0)
     acc = ip.pseudo(src, 0, dst, 0, _PROTO, 0)
     cb[_UDP_SUM] = csum(header, _HEADERS, 4, acc)
     cb[_LONGEST] = ip.mss_room(dst) - 8
-    cb[_PREPARED] = ep.st.w[_HOPS]
+    cb[_PREPARED] = hops

@@ -175,7 +175,10 @@ def test_sizes(path, name):
         assert n <= most, "%s() has %d lines, at most %d" % (function.name, n, most)
         arguments = len([a for a in function.args.args if a.arg != "self"])
         # A kernel's (buf, off) pairs count once; the fast path's get move() and its job as well.
-        assert arguments <= (10 if name in FASTPATH else 8), "%s() has %d arguments" % (function.name, arguments)
+        assert arguments <= (10 if name in FASTPATH else 8), "%s() has %d arguments" % (
+            function.name,
+            arguments,
+        )
 
 
 @pytest.mark.parametrize("path", FILES, ids=NAMES)
