@@ -20,16 +20,18 @@ class Random:
 
     def __init__(self, seed=None):
         self._state = None
-        if seed is not None:
+        if seed is None:
+            from os import urandom  # once: each import looks through the file system first
+
+            self._urandom = urandom
+        else:
             self._state = array("I", [(seed * 2654435761 + 1) & 0xFFFFFFFF or 1])
 
     def bits16(self):
         """0 .. 65535"""
         if self._state is not None:
             return _xorshift(self._state)
-        from os import urandom
-
-        b = urandom(2)
+        b = self._urandom(2)
         return (b[0] << 8) | b[1]
 
     def below(self, n):

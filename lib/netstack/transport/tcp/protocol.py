@@ -3,6 +3,7 @@
 #
 # input: IPv4.input -> TCP.input -> Segment.parse -> Connection.input / Listener.input / reset
 
+from hashlib import sha256  # here: each import looks through the file system first
 from micropython import const
 from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
@@ -199,8 +200,6 @@ class TCP:
 
     def choose_iss(self, conn):
         """ISN = M + F(addresses, ports, secret) (RFC 6528 section 3): M ticks every 4 us."""
-        from hashlib import sha256
-
         h = sha256(self._secret)
         h.update(conn.laddr)
         h.update(conn.raddr)

@@ -9,6 +9,7 @@
 #
 #   | 0 | SACK 1 | window scale 4, 15: none |
 
+from hashlib import sha256  # here: each import looks through the file system first
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import add32, load32, move32, same, store32
@@ -71,8 +72,6 @@ class Cookies:
 
     def _fill(self, conn, period, kind):
         """The cookie for these numbers, to self._wanted."""
-        from hashlib import sha256
-
         wanted = self._wanted
         wanted[0] = (period & 31) << 3 | kind
         number = self._bytes
