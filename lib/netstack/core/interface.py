@@ -3,7 +3,7 @@
 # The link sits in two slots, `input(fr)` and `output(fr, ethertype, hop, hoff)`, filled by the
 # link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
 #
-# The fast path fills `match` and `w` (transport/match.py): a frame straight from the NIC is
+# The fast path fills `match` and `w` (inet/match.py): a frame straight from the NIC is
 # offered to it, and only what it does not take is queued for `input`.
 
 import netstack

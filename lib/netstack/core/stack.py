@@ -42,7 +42,7 @@ class Stack:
         self.clock = clock
         self.now = clock() & _MASK
         # 0 now  1 milliseconds since then, 32 bits wide  2 changes of routes and neighbours
-        # 3 the last IPv4 identification; the rest belongs to the fast path, transport/match.py
+        # 3 the last IPv4 identification; the rest belongs to the fast path, inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.random = Random(seed)
@@ -51,7 +51,7 @@ class Stack:
         self.nifs = []
         self.timers = Timers()
         self.ethertypes = {}  # ethertype -> input(fr)
-        self.match = None  # the fast path: transport/match.py
+        self.match = None  # the fast path: inet/match.py
         self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)

@@ -8,6 +8,7 @@ from micropython import const
 from netstack.core.checksum import copy, copy_csum, csum, put_csum
 from netstack.core.clock import elapsed
 from netstack.core.wire import get16, put16, zero
+from netstack.inet import echo_fast
 
 _ECONNREFUSED = const(111)
 _EHOSTUNREACH = const(113)
@@ -75,6 +76,7 @@ class ICMPv4:
         self._filled = st.now
         self._to = bytearray(4)
         self._from = bytearray(4)
+        self.fast = echo_fast.Fast(self)
         st.icmp4 = self
         st.ip4.protocols[_PROTO] = self
 
@@ -127,7 +129,9 @@ class ICMPv4:
             self.st.pool.release(out)
             return
         self.stat[_OUT_REPLY] += 1
-        self.st.ip4.output(out, self._from, self._to, _PROTO, 64, buf[fr.l3 + 1])
+        tos = buf[fr.l3 + 1]
+        if self.st.ip4.output(out, self._from, self._to, _PROTO, 64, tos) == 0:
+            self.fast.prepare(self._from, self._to, 64, tos)
 
     def _turn(self, buf, at):
         """Make a request a reply: RFC 1624 section 3 gives the new sum from the old one."""

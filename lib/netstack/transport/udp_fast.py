@@ -19,7 +19,7 @@ from micropython import const
 from netstack.core.checksum import copy, csum
 from netstack.core.move import move
 from netstack.core.wire import add32, put16, same
-from netstack.transport import match
+from netstack.inet import match
 
 _PROTO = const(17)
 _HEADERS = const(36)  # lead, Ethernet, IPv4

@@ -88,6 +88,10 @@ class Traffic:
         port = self.rnd.choice((7, 7, self.connected.lport))
         return self.p.udp_frame(9, port, text[:n])
 
+    def ping(self):
+        n = self.rnd.choice((0, 1, 2, 56, 57, 500, 1472))
+        return self.p.ping_frame(self.rnd.below(65536), self.rnd.below(65536), text[:n])
+
     def learn(self):
         """Acknowledge what has come; answer datagrams are of no interest."""
         f = self.f
@@ -198,6 +202,8 @@ def _changed(at, value, mended, kind="tcp"):
         f = t.f
         if kind == "udp":
             frame = bytearray(t.datagram())
+        elif kind == "icmp":
+            frame = bytearray(t.ping())
         else:
             place = f.snd_nxt % PERIOD
             data = text[place : place + t.rnd.choice((0, 1, 33, 1000))]
@@ -238,6 +244,10 @@ def test_every_byte_of_a_segment():
 
 def test_every_byte_of_a_datagram():
     _fields("udp", 14 + 20 + 8 + 2, 1000, 200)
+
+
+def test_every_byte_of_a_ping():
+    _fields("icmp", 14 + 20 + 8 + 2, 500, 200)
 
 
 def _numbers(t):

@@ -51,7 +51,8 @@ LINUX_ERRNO = {
 
 # Machine code for the common case, proven equal to what it stands for.
 FASTPATH = (
-    "netstack/transport/match.py",
+    "netstack/inet/echo_fast.py",
+    "netstack/inet/match.py",
     "netstack/transport/tcp/fast.py",
     "netstack/transport/udp_fast.py",
 )

@@ -21,7 +21,7 @@ from micropython import const
 from netstack.core.checksum import csum
 from netstack.core.move import move
 from netstack.core.wire import add32, address, put16
-from netstack.transport import match
+from netstack.inet import match
 from netstack.transport.tcp import rack
 from netstack.transport.tcp.input import advance
 

@@ -8,13 +8,14 @@
 #   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table  24, 25 counters of IPv4
 #   26, 27 of TCP  28, 29 of UDP  30, 31 numbers of the segment  32 frames taken  33 frames sent
 #   34, 35 counters of the interface  36 bytes of the frame
+#   42 ICMP takes part
 #   37..41 ports, addresses, protocol, and CHANGES of the table when ROW was found
 # and in Interface.w:
 #    0, 1 link address (2 bytes in the upper half of word 0, then 4)    2 IPv4 address
 #    3 its broadcast address  4, 5 its counters
 #
-# IPv6 joins with a kernel of its own that fills the same words; what follows (tcp/fast.py,
-# udp_fast.py) does not look at the network header.
+# IPv6 joins with a kernel of its own that fills the same words; what follows (echo_fast.py,
+# transport/udp_fast.py, tcp/fast.py) does not look at the network header.
 
 from array import array
 from micropython import const
@@ -23,19 +24,20 @@ from netstack.core.wire import address
 
 TCP = const(1)  # what match4() answers: index of Stack.kinds
 UDP = const(2)
+ICMP = const(3)
 
 _TABLES = const(20)
 _STATS4 = const(24)
-_IN = const(32)
-_OUT = const(33)
+_ICMP = const(42)
 _ADDRESS = const(4)  # an event of core/interface.py
 
 
 @micropython.viper
 def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
     """Look at the frame of `n` bytes at buf[2]: Ethernet, IPv4 without options or fragments, to
-    our address, its header checksum right, for a known TCP connection or UDP socket. Returns
-    TCP or UDP with the words 4..18 and 34..36 filled; 0: the ordinary way."""
+    our address, its header checksum right, for a known TCP connection or UDP socket, or for
+    ICMP. Returns TCP or UDP with the words 4..18 and 34..36 filled, ICMP with 12..15 and 34..36,
+    0: the ordinary way."""
     h = ptr32(int(buf) + 16)
     if n < 42 or ptr16(int(buf) + 14)[0] != 8 or buf[16] != 0x45:
         return 0
@@ -69,8 +71,8 @@ def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
     elif proto == 17:
         table = w[22] | ((w[23] << 16) << 16)
     else:
-        return 0
-    if not table:
+        table = 0
+    if not table and (proto != 1 or not w[42]):
         return 0
     w[13] = 36
     w[14] = size
@@ -78,6 +80,10 @@ def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
     w[34] = nif[4]
     w[35] = nif[5]
     w[36] = n
+    if proto == 1:
+        w[12] = remote
+        w[40] = 0
+        return 3
     sport = (buf[36] << 8) | buf[37]
     dport = (buf[38] << 8) | buf[39]
     w[4] = (dport << 16) | sport
@@ -144,7 +150,7 @@ class Match:
         self.w = st.w
         self.spare = st.pool.extra()  # the frame that is sent next; None: there was no other
         st.match = self
-        st.kinds = [None, None, None]
+        st.kinds = [None, None, None, None]
         address(st.w, _STATS4, st.ip4.stat)
         for nif in st.nifs:
             self.attach_nif(nif)
@@ -155,6 +161,11 @@ class Match:
         address(self.w, _TABLES + 2 * (kind - 1), table.w)
         address(self.w, _STATS4 + 2 * kind, stat)
         self.st.kinds[kind] = handler
+
+    def answer(self, handler):
+        """Let ICMP messages be offered to handler(buf)."""
+        self.w[_ICMP] = 1
+        self.st.kinds[ICMP] = handler
 
     def attach_nif(self, nif):
         """An interface whose link is Ethernet takes part."""
