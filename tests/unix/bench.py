@@ -334,6 +334,7 @@ class Flow:
     def read(self, n=65536):
         """conn.recv(): bytes, b"" at the end of the stream, None when there is nothing yet;
         OSError when the connection is broken."""
+        n = min(n, max(self.conn.available(), 1))  # boards have no 64 kB to spare
         buf = bytearray(n)
         with inside(self.st):
             got = self.conn.recv(buf, 0, n)

@@ -104,7 +104,7 @@ class Transfer:
         chunk=4096,
         delay=5,
         jitter=2,
-        budget=512 * 1024,
+        budget=512 * 1024 if bench.UNIX else 192 * 1024,  # of a heap of 1 MB
         mtu=1500,
         msl=30000,
         back=None,

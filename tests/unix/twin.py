@@ -45,7 +45,9 @@ _APART = (
     "Embryo",  # holds a record while it is dealt with
 )
 # Attributes that say nothing once a call has returned.
-_PASSING = "seg table addr_to addr_from ticks ticked_at callback notify header _send out _head _to _from".split()
+_PASSING = (
+    "seg table addr_to addr_from ticks ticked_at callback notify header _send out _head _to _from"
+).split()
 _WAITING = 3  # the word of an endpoint's block that is no note of the fast path's own
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 

@@ -74,27 +74,32 @@ def receive_ring(conn, n):
     ring = conn.rx
     if ring is not None and ring.size >= n:
         return ring
-    if n > conn.rx_size:  # invited before memory got short
-        return None
     size = 2 * ring.size if ring else conn.rx_held
     if size < n:
         size = n
     if size > conn.rx_size:
         size = conn.rx_size
+    if size >= n and (_grow(conn, size, size == n) or size > n and _grow(conn, n, True)):
+        return conn.rx
+    return _short(conn)
+
+
+def _grow(conn, size, last):
+    """See that the receive ring has `size` bytes; False when budget or heap have no place for
+    it, for which the `last` attempt is counted."""
     extra = size - conn.rx_held
-    if extra > 0 and not _charge(conn, extra):
-        size = n  # not in advance, then
-        extra = size - conn.rx_held
-        if extra > 0 and not _charge(conn, extra):
-            return _short(conn)
     if extra < 0:
         extra = 0
-    conn.rx = _sized(conn.st, ring, size, extra)
-    if conn.rx is None or conn.rx.size != size:
-        return _short(conn)
+    if extra and not _charge(conn, extra):
+        return False
+    ring = _sized(conn.st, conn.rx, size, extra)
+    if ring is None or ring.size != size:
+        conn.st.nomem += last
+        return False
+    conn.rx = ring
     conn.rx_held += extra
-    address(conn.cb, _RX, conn.rx.w)
-    return conn.rx
+    address(conn.cb, _RX, ring.w)
+    return True
 
 
 def _short(conn):
@@ -133,6 +138,8 @@ def send_ring(conn, n):
         size = conn.tx_held
         extra = 0
     conn.tx = _sized(st, ring, size, extra)
+    if conn.tx is None:
+        st.nomem += 1
     if conn.tx is not None and conn.tx.size == size:
         conn.tx_held += extra
         address(conn.cb, _TX, conn.tx.w)
@@ -156,7 +163,6 @@ def _sized(st, ring, size, charged):
             return Ring(size)
         ring.resize(size)
     except MemoryError:
-        st.nomem += 1
         st.credit(charged)
     return ring
 
