@@ -21,6 +21,7 @@ from packets import Packet
 _OWN = (53, 80)  # words of the control block that are the fast path's own
 _SCRATCH = 36
 _IP_ID = 3  # in Stack.w
+_DATAGRAM = (0, 3, 10, 11, 12)  # words of an endpoint's block that are not the fast path's own
 _WORDS = (
     "ISS SND_UNA SND_NXT SND_MAX SND_WL1 SND_WL2 IRS RCV_NXT RCV_ADV RECOVER RTT_SEQ FIN_SEQ "
     "SND_WND MAX_WND SND_MSS CWND SSTHRESH DUPACKS SRTT RTTVAR RTO BACKOFF RTT_AT UNACKED "
@@ -48,7 +49,6 @@ _APART = (
 _PASSING = (
     "seg table addr_to addr_from ticks ticked_at callback notify header _send out _head _to _from"
 ).split()
-_WAITING = 3  # the word of an endpoint's block that is no note of the fast path's own
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 
 
@@ -176,21 +176,22 @@ def _attributes(x, y, path, depth):
     its = y.__dict__
     if depth > 1 and type(x).__name__ in ("Connection", "Listener", "Endpoint"):
         return None  # each is compared by itself
-    rows = type(x).__name__ == "Rows"  # of rows.py: `w` are addresses, `key` was looked up last
-    for name in set(mine) | set(its):
-        if rows and name in ("w", "key"):
-            continue
+    kind = type(x).__name__
+    for name in set(mine) | set(its):  # what one alone has set has its class's value in the other
+        if kind == "Rows" and name in ("w", "key"):
+            continue  # addresses, and what was looked up last
         if name in _PASSING or name.lstrip("_").startswith("fast"):
             continue
-        # what only the class has is as it was at the start
-        one = getattr(x, name)
-        other = getattr(y, name)
-        if name == "rx" and one and other:
-            text = _ring(one, other, path + ".rx", x.ranges)
-        elif type(x).__name__ == "Endpoint" and name == "cb":
-            text = difference(one[_WAITING], other[_WAITING], path + ".cb", depth + 1)
+        if not (hasattr(x, name) and hasattr(y, name)):
+            return "%s.%s: one alone has it" % (path, name)
+        a = getattr(x, name)
+        b = getattr(y, name)
+        if name == "rx" and a and b:
+            text = _ring(a, b, path + ".rx", x.ranges)
+        elif name == "cb" and kind == "Endpoint":
+            text = difference([a[i] for i in _DATAGRAM], [b[i] for i in _DATAGRAM], path + ".cb")
         else:
-            text = difference(one, other, "%s.%s" % (path, name), depth + 1)
+            text = difference(a, b, "%s.%s" % (path, name), depth + 1)
         if text:
             return text
     return None

@@ -88,6 +88,22 @@ def test_rings():
     _noticed(p, "tx", *_swap(tx.buf, (tx.w[0] + tx.w[1] - 1) % tx.size, 7))
 
 
+def test_datagrams():
+    """What an endpoint holds: each byte of each record, and its block."""
+    p, _ = _busy()
+    endpoint = p.host.udp.open()
+    endpoint.bind(None, None, 7)
+    for n in (5, 6):
+        p.udp(9, 7, DATA[:n])
+    ring = endpoint._both[2].ring
+    for at in (0, 1, 2, 4, 5, 8, 11, 12, 16, 20, 22, 28, 32, 37):
+        _noticed(p, "ring", *_swap(ring.buf, at, ring.buf[at] ^ 1))
+    for i in (0, 3, 10, 11, 12):
+        cb = endpoint._both[2].cb
+        _noticed(p, "cb", *_swap(cb, i, cb[i] + 1))
+    endpoint.close()
+
+
 def test_numbers_of_a_ring():
     p, f = _busy()
     for ring in ("rx", "tx"):

@@ -273,7 +273,7 @@ def _numbers(t):
 
 def test_numbers():
     """RFC 9293 3.10.7.4: whatever the numbers say."""
-    runs(1, share(150), lambda t, i: t.batch(_numbers), 500, 400, 50)
+    runs(1, share(150), lambda t, i: t.batch(_numbers), 500, 250, 50)
 
 
 def _options(t):

@@ -5,13 +5,15 @@ import property
 import simbench
 import twin
 
+BUDGET = (256 if bench.UNIX else 64) * 1024
+
 
 def test_seeds():
     tally = twin.Tally()
     seen = []
 
     def peer(**kw):
-        p = twin.peer(every=5, **kw)
+        p = twin.peer(every=5, budget=BUDGET, **kw)
         seen.append(p.host)
         return p
 
