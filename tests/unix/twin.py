@@ -47,7 +47,8 @@ _APART = (
 )
 # Attributes that say nothing once a call has returned.
 _PASSING = (
-    "seg table addr_to addr_from ticks ticked_at callback notify header _send out _head _to _from"
+    "seg table addr_to addr_from ticks ticked_at callback notify header job out _send _head _to"
+    " _from"
 ).split()
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 

@@ -63,6 +63,7 @@ class Interface:
         self.send = nic.send  # bound once: that allocates
         self._recv = nic.recv
 
+    @micropython.native
     def poll(self):
         """Drain the NIC into frames, then hand them up. True when there may be more."""
         if self.queued:
@@ -94,6 +95,7 @@ class Interface:
         kind = self.match(fr.buf, fr.end - _LEAD, self.w, self.st.w)
         return kind and self.st.kinds[kind](fr.buf)
 
+    @micropython.native
     def _fetch(self):
         """Move frames from the NIC to _rx, but for those the fast path takes at once: as long as
         none waits, so that the order stays. True when there may be more."""

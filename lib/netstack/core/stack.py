@@ -153,6 +153,7 @@ class Stack:
         if self.missed and self.lock == 0:
             self.poll(self.clock())
 
+    @micropython.native
     def defer(self, job):
         """Have job.run() called at the end of this batch, once."""
         if job.deferred:
@@ -165,6 +166,7 @@ class Stack:
         jobs[n] = job
         self._njobs = n + 1
 
+    @micropython.native
     def _flush(self):
         i = 0
         while i < self._njobs:  # a job may defer others
@@ -180,6 +182,7 @@ class Stack:
                 self.nomem += 1
         self._njobs = 0
 
+    @micropython.native
     def poll(self, now):
         """Do what is to be done, a bounded part of it. Returns the milliseconds until poll() is
         next due (0: at once), -1 when only a NIC can bring work."""

@@ -107,6 +107,7 @@ class Fast:
         self.out = None  # the interface that answers go out by
         match.attach(icmp.st).answer(self.receive)
 
+    @micropython.native
     def receive(self, buf):
         """Offer it the frame in `buf`; 0: not mine."""
         nif = self.out

@@ -190,6 +190,7 @@ class Endpoint:
 
     # -- data -------------------------------------------------------------------------------
 
+    @micropython.native
     def send(self, buf, off, n, ip=None, addr=None, port=0):
         """Send one datagram, to the connected peer or to `addr`. Returns n, or -errno; -_ENOBUFS
         passes: try again after a poll."""
@@ -222,6 +223,7 @@ class Endpoint:
             return self.nif.v4.addr
         return self.laddr or ip.source(dst)
 
+    @micropython.native
     def recv(self, buf, off, n, peek=False):
         """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.
         Returns its length; -1 when there is none. Fills from_addr, from_len, from_port."""

@@ -266,6 +266,7 @@ class Fast:
         words = self.st.w
         job = self.job
 
+        @micropython.native
         def tell():
             endpoint = udp.table.objs[words[_ROW]]
             if endpoint.notify:
@@ -280,6 +281,7 @@ class Fast:
 
         return receive
 
+    @micropython.native
     def send(self, ep, buf, n, dst, port):
         """Send a datagram to where the endpoint's last one went. False: not mine."""
         st = self.st

@@ -267,11 +267,12 @@ class Connection(Controlled):
         """RFC 7413: not established, and all the same data can be sent."""
         return self.early and _SYN_SENT <= self.state <= _SYN_RCVD and not self.fin_wanted
 
+    @micropython.native
     def send(self, buf, off, n, more=False):
         """Queue up to `n` bytes at buf[off]; `more`: others follow soon, so less than a segment
         waits for them, for up to 200 ms. Returns how many were taken, or -errno."""
-        if self.cb[_FAST] and not more and netstack.fastpath:
-            got = fast.give(self.cb, buf, off, n, self.sndbuf, move, self.tcp.fast.job)
+        if self.cb[_FAST] and not more:
+            got = fast.give(self.cb, buf, off, n, self.sndbuf, move, self.tcp.job)
             if got > 0:
                 self.st.defer(self)
                 return got
@@ -309,12 +310,13 @@ class Connection(Controlled):
         """The peer has sent everything, and it has been read."""
         return self.eof_seen and self.available() == 0
 
+    @micropython.native
     def recv(self, buf, off, n):
         """Move up to `n` bytes to buf[off]. Returns how many; 0 at the end of the stream; or
         -errno, -EAGAIN when there is nothing yet."""
         cb = self.cb
-        if cb[_FAST] and netstack.fastpath:
-            got = fast.take(cb, buf, off, n, move, self.tcp.fast.job)
+        if cb[_FAST]:
+            got = fast.take(cb, buf, off, n, move, self.tcp.job)
             if got > 0:
                 size = self.rx_size
                 if size < self.rcvbuf:
@@ -534,6 +536,7 @@ class Connection(Controlled):
     def _expire(self):
         expire(self)
 
+    @micropython.native
     def run(self):
         """The end of a batch: tell the user, send what is due, set the timer."""
         cb = self.cb
@@ -543,12 +546,13 @@ class Connection(Controlled):
             if self.notify:
                 self._tell()
         if self.state:
-            if not (cb[_FAST] and netstack.fastpath and self.tcp.fast.send(self)):
+            if not (cb[_FAST] and netstack.fastpath and self.tcp.send(self)):
                 output(self)
                 fast.predict(self)
             if self.timer:
                 arm(self)
 
+    @micropython.native
     def _tell(self):
         """What the user does now goes out together with the rest."""
         self.deferred = True

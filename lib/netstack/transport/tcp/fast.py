@@ -591,97 +591,103 @@ def give(block, buf: ptr8, off: int, n: int, limit: int, move, job) -> int:
     return n
 
 
-class Fast:
-    """The fast path of a TCP."""
+def attach(tcp):
+    """Give a TCP its fast path: `tcp.send(conn)`, and what match.py offers segments to."""
+    tcp.job = array("I", bytes(24))  # of move()
+    tcp.send = _sender(tcp)
+    address(tcp.st.w, _NUMBERS, tcp.seg.w)
+    match.attach(tcp.st).add(match.TCP, tcp.table, tcp.stat, _receiver(tcp))
 
-    def __init__(self, tcp):
-        self.st = tcp.st
-        self.job = array("I", bytes(24))
-        first = match.attach(tcp.st)
-        address(tcp.st.w, _NUMBERS, tcp.seg.w)
-        self.send = self._sender()
-        first.add(match.TCP, tcp.table, tcp.stat, self._receiver(tcp))
 
-    def _receiver(self, tcp):
-        """What gets the segments: receive(buf), 0: not mine. Closures, because they have their
-        names at hand, and over no more than three, or their arguments would go to the heap."""
-        words = self.st.w
-        job = self.job
+# Closures, because they have their names at hand; over no more than three, or their arguments
+# would go to the heap.
 
-        def more(done):
-            conn = tcp.table.objs[words[_ROW]]
-            if done & _WORK:
-                tcp.st.defer(conn)
-            if done & _MOVED:
-                moved = acked(words)
-                if not moved:
-                    advance(conn, tcp.seg, words[_ACKED])
-                elif moved > 1:
-                    conn.control.avoid(conn, words[_ACKED])
 
-        @micropython.viper
-        def receive(buf):
-            done = segment(buf, words, move, job)
-            if int(done) > 1:
-                more(done)
-            return done
+def _receiver(tcp):
+    """What gets the segments: receive(buf), 0: not mine."""
+    words = tcp.st.w
+    job = tcp.job
 
-        return receive
+    @micropython.native
+    def more(done):
+        conn = tcp.table.objs[words[_ROW]]
+        if done & _WORK:
+            tcp.st.defer(conn)
+        if done & _MOVED:
+            moved = acked(words)
+            if not moved:
+                advance(conn, tcp.seg, words[_ACKED])
+            elif moved > 1:
+                conn.control.avoid(conn, words[_ACKED])
 
-    def _sender(self):
-        """Send full segments and a due ACK of a connection: send(conn). True when nothing is left
-        to be done by output()."""
-        st = self.st
-        words = st.w
-        job = self.job
+    @micropython.viper
+    def receive(buf):
+        done = segment(buf, words, move, job)
+        if int(done) > 1:
+            more(done)
+        return done
 
-        def send(conn):
-            nif = conn.nif
-            fr = st.match.spare
-            if fr is None:
-                fr = st.match.spare = st.pool.alloc()
-            if fr is None or nif.queued or not nif.up:
-                return False
-            cb = conn.cb
-            kind = 2 if conn.nodelay else 1
-            if conn.tx is None:
-                if not cb[_FLAGS] & _F_ACK_NOW:
-                    return True
-                kind = 0
-            buf = fr.buf
-            header = conn.header
-            at = 66 if header[_HEADERS + 12] == 80 else 54
-            text = False
-            sent = size = 0
-            while True:
-                n = build(buf, cb, header, words, move, job, kind)
-                if n <= 0:
-                    if kind and n and cb[_FLAGS] & _F_ACK_NOW:
-                        kind = 0
-                        continue
-                    break
-                if kind:
-                    text = True
-                got = nif.send(buf, at, n)
-                if got <= 0:  # busy: the interface keeps it, and does not offer it at once again
-                    fr.l2 = at
-                    fr.end = at + n
-                    nif.refused(fr, got)
-                    st.match.spare = st.pool.alloc()
-                    break
-                sent += 1
-                size += n
-                if not kind:
-                    n = -1
-                    break
-            if sent:
-                nif.stat[_NIF_OUT] += sent
-                add32(nif.stat, _NIF_OUT_BYTES, size)
-            if text:
-                rack.sent(conn)
-            return n == -1
+    return receive
 
-        return send
+
+def _sender(tcp):
+    """Send full segments and a due ACK of a connection: send(conn). True when nothing is left to
+    be done by output()."""
+    st = tcp.st
+    words = st.w
+    job = tcp.job
+
+    @micropython.native
+    def send(conn):
+        nif = conn.nif
+        first = st.match
+        fr = first.spare
+        if fr is None:
+            fr = first.spare = st.pool.alloc()
+        if fr is None or nif.queued or not nif.up:
+            return False
+        cb = conn.cb
+        kind = 2 if conn.nodelay else 1
+        if conn.tx is None:
+            if not cb[_FLAGS] & _F_ACK_NOW:
+                return True
+            kind = 0
+        buf = fr.buf
+        header = conn.header
+        at = 66 if header[_HEADERS + 12] == 80 else 54
+        out = nif.send
+        sent = size = 0
+        text = False
+        while True:
+            n = build(buf, cb, header, words, move, job, kind)
+            if n <= 0:
+                if kind and n and cb[_FLAGS] & _F_ACK_NOW:
+                    kind = 0
+                    continue
+                break
+            if kind:
+                text = True
+            got = out(buf, at, n)
+            if got <= 0:  # busy: the interface keeps it, and does not offer it at once again
+                fr.l2 = at
+                fr.end = at + n
+                nif.refused(fr, got)
+                first.spare = st.pool.alloc()
+                break
+            sent += 1
+            size += n
+            if not kind:
+                n = -1
+                break
+        if sent:
+            stat = nif.stat
+            stat[_NIF_OUT] += sent
+            add32(stat, _NIF_OUT_BYTES, size)
+        if text:
+            rack.sent(conn)
+        return n == -1
+
+    return send
 
 
 def predict(conn):

@@ -96,8 +96,8 @@ def output(conn):
         flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
     if cb[_FLAGS] & _F_PROBE:
         _tail(conn, cb)
-    fast = cb[_FAST] and netstack.fastpath and conn.tcp.fast
-    while not (fast and fast.send(conn)) and _more(conn, cb):
+    fast = cb[_FAST] and netstack.fastpath and conn.tcp.send
+    while not (fast and fast(conn)) and _more(conn, cb):
         pass
     rack.sent(conn)
     if flight and sub32(cb, _SND_MAX, cb, _SND_UNA) == flight:

@@ -7,10 +7,9 @@ from hashlib import sha256  # here: each import looks through the file system fi
 from micropython import const
 from netstack.core.wire import add32, get16, load32, move32, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
-from netstack.transport.tcp import pmtu
+from netstack.transport.tcp import fast, pmtu
 from netstack.transport.tcp.buffers import slim
 from netstack.transport.tcp.connection import Connection
-from netstack.transport.tcp.fast import Fast
 from netstack.transport.tcp.limits import Limits
 from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
@@ -102,7 +101,7 @@ class TCP:
         self._carry = 0
         self.limits = Limits(self)
         self.old = None  # words of the connection that a new one takes over from
-        self.fast = Fast(self)
+        fast.attach(self)
         self._reclaimed_at = -1
         self.spared = None  # the connection that memory is wanted for
         st.tcp = self

@@ -69,6 +69,7 @@ def _earliest(cb: ptr32, now: int) -> int:
     return best
 
 
+@micropython.native
 def arm(conn):
     """See that the connection's Timer runs for its earliest deadline. What is put off, as by every
     ACK, lets it run out for nothing."""
