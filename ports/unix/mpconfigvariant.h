@@ -17,3 +17,8 @@
 #define MICROPY_PY_SELECT_SELECT (1)
 
 #define MICROPY_EVENT_POLL_HOOK mp_handle_pending(true); netstack_wait();
+
+// Frames of Python functions lie on a stack of their own. Without it a call of any but the smallest
+// function takes a block of the heap and frees it again, after which each larger allocation
+// searches the heap from there. port.c makes the stack.
+#define MICROPY_ENABLE_PYSTACK (1)

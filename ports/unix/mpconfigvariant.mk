@@ -23,3 +23,6 @@ LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_send
 
 # port.c keeps the stack running while the REPL waits for a key and a program sleeps.
 LDFLAGS_EXTRA += -Wl,--wrap=mp_hal_stdin_rx_chr -Wl,--wrap=select
+
+# Upstream's stacks for the frames of Python functions are too small: port.c has others.
+LDFLAGS_EXTRA += -Wl,--wrap=mp_pystack_init

@@ -1,8 +1,11 @@
-// What MicroPython's unix port does otherwise than we need: how it waits, and its default heap.
+// What MicroPython's unix port does otherwise than we need: how it waits, its default heap, and
+// where the frames of Python functions lie.
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <sys/select.h>
 #include <time.h>
 #include <unistd.h>
@@ -140,4 +143,25 @@ extern long heap_size; // of upstream's main.c, 2 MB; `-X heapsize=` still has t
 
 __attribute__((constructor)) static void netstack_default_heap(void) {
     heap_size = 8L * 1024 * 1024;
+}
+
+// A stack for the frames of Python functions, for each thread as large as its C stack could ever ask
+// for: recursion ends there, as it did before. Pages that nobody has touched take no memory.
+#define PYSTACK_SIZE (512 * 1024)
+static pthread_key_t pystack;
+
+__attribute__((constructor)) static void netstack_pystack_key(void) {
+    pthread_key_create(&pystack, free);
+}
+
+void __real_mp_pystack_init(void *start, void *end);
+void __wrap_mp_pystack_init(void *start, void *end) {
+    char *own = malloc(PYSTACK_SIZE);
+    if (own != NULL && pthread_setspecific(pystack, own) == 0) {
+        start = own;
+        end = own + PYSTACK_SIZE;
+    } else {
+        free(own);
+    }
+    __real_mp_pystack_init(start, end);
 }
