@@ -153,6 +153,7 @@ class Ring:
     def resize(self, size):
         """More storage; what lies in it moves along, what was put ahead as well. MemoryError
         leaves all as it was."""
+        assert size >= self.size, "a ring cannot shrink"
         buf = bytearray(size)
         self.peek(buf, 0, self.size)
         self.buf = buf

@@ -111,6 +111,18 @@ def test_resize():
         assert _take(ring, held + ahead) == data[: held + ahead]
 
 
+def test_resize_never_shrinks():
+    # All of the old storage is copied, so less than that would be written past its end.
+    ring = Ring(16)
+    ring.write(b"abc", 0, 3)
+    try:
+        ring.resize(15)
+    except AssertionError:
+        assert ring.size == 16 and _take(ring, 3) == b"abc"
+    else:
+        raise ValueError("a ring has shrunk")
+
+
 def test_peek_csum():
     # The sum of a peek that wraps after an odd number of bytes has its second part turned round.
     rnd = bench.Random(13)
