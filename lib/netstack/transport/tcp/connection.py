@@ -14,7 +14,7 @@
 #   52 TLP_END  53..63 of fast.py         80 T_REO (deadline)     81 MIN_RTT
 #   82..84 of prr.py           85..90 of undo.py              91 ECN_END  92, 93 of buffers.py
 #   96 SILENT_AT and 97 CLOSED_AT (timers.py) 98 RETRANS (segments sent again) 99 MSS_MAX (agreed)
-# Memory: about 700 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
+# Memory: about 900 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
 
 import netstack
 from array import array
