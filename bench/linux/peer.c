@@ -1,5 +1,6 @@
 // Loads a server and prints what came of it, as one line of JSON:
 //   peer send|recv <pid> <seconds> <connections>     bytes that were acknowledged, or received
+//   peer send-crowd|recv-crowd <pid> <seconds> <idle>    one connection, alone and among idle ones
 //   peer echo      <pid> <seconds> <size> <in flight>
 //   peer conn      <pid> <seconds>                   connect, wait for its FIN, close
 //   peer hold      <pid> <seconds> <connections>     open them, and keep them
@@ -20,6 +21,7 @@
 
 #define PORT 5001
 #define CONNECTIONS 1024
+#define SLICES 8
 #define FEW 10000 // connections: fewer than Linux has ports, so that none meets an old TIME-WAIT
 #define PATIENCE_MS 300 // after which a datagram counts as lost
 
@@ -27,7 +29,7 @@ static const char *address = "10.99.0.2";
 static char buf[256 * 1024];
 static struct pollfd fds[CONNECTIONS];
 static clockid_t server_clock;
-static double started, own_cpu, server_cpu, seconds;
+static double started, own_cpu, server_cpu, seconds, received;
 
 static void fail(const char *what) {
     fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
@@ -86,15 +88,29 @@ static double acknowledged(int n) {
     return bytes;
 }
 
-static void bulk(int sending, int n) {
-    double received = 0;
+// What is queued shall not be sent after all.
+static void reset_on_close(int fd) {
+    struct linger now = { .l_onoff = 1 };
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+static void open_bulk(int sending, int n) {
     for (int i = 0; i < n; i++) {
         fds[i] = (struct pollfd) { .fd = opened(SOCK_STREAM), .events = sending ? POLLOUT : POLLIN };
+        reset_on_close(fds[i].fd);
         if (i == 0) {
             start();
         }
     }
-    while (elapsed() < seconds) {
+}
+
+// Bytes through the connections since they began.
+static double moved(int sending, int n) {
+    return sending ? acknowledged(n) : received;
+}
+
+static void move_until(double end, int sending, int n) {
+    while (elapsed() < end) {
         poll(fds, n, 50);
         for (int i = 0; i < n; i++) {
             if (!fds[i].revents) {
@@ -108,11 +124,36 @@ static void bulk(int sending, int n) {
             received += got > 0 ? got : 0;
         }
     }
-    report("bytes", sending ? acknowledged(n) : received, 0);
-    for (int i = 0; i < n; i++) { // what is queued shall not be sent after all
-        struct linger now = { .l_onoff = 1 };
-        setsockopt(fds[i].fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+static void bulk(int sending, int n) {
+    open_bulk(sending, n);
+    move_until(seconds, sending, n);
+    report("bytes", moved(sending, n), 0);
+}
+
+// The rate of one connection in slices of time, half of them with idle connections open, in the
+// order - + + - - + + -, so that what else the machine does falls on both alike.
+static void crowd(int sending, int idle) {
+    static int others[CONNECTIONS];
+    double bytes[2] = { 0 }, time[2] = { 0 };
+    open_bulk(sending, 1);
+    for (int slice = 0; slice < SLICES; slice++) {
+        int crowded = ((slice + 1) >> 1) & 1;
+        for (int i = 0; crowded && i < idle; i++) {
+            others[i] = opened(SOCK_STREAM);
+            reset_on_close(others[i]);
+        }
+        move_until(elapsed() + seconds / SLICES / 2, sending, 1); // it has to gather speed again
+        double before = moved(sending, 1), from = elapsed();
+        move_until(from + seconds / SLICES, sending, 1);
+        bytes[crowded] += moved(sending, 1) - before;
+        time[crowded] += elapsed() - from;
+        for (int i = 0; crowded && i < idle; i++) {
+            close(others[i]);
+        }
     }
+    printf("{\"alone\": %.0f, \"crowded\": %.0f}\n", bytes[0] / time[0], bytes[1] / time[1]);
 }
 
 static void echo(int size, int window) {
@@ -168,7 +209,7 @@ static void hold(int n) {
 
 int main(int argc, char **argv) {
     if (argc < 4) {
-        fprintf(stderr, "usage: peer send|recv|echo|conn|hold <pid> <seconds> ...\n");
+        fprintf(stderr, "usage: peer send|recv|send-crowd|recv-crowd|echo|conn|hold <pid> <seconds> ...\n");
         return 2;
     }
     const char *what = argv[1];
@@ -188,6 +229,8 @@ int main(int argc, char **argv) {
         connections();
     } else if (!strcmp(what, "hold")) {
         hold(first);
+    } else if (strstr(what, "-crowd")) {
+        crowd(!strcmp(what, "send-crowd"), first);
     } else {
         bulk(!strcmp(what, "send"), first);
     }

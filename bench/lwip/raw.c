@@ -1,9 +1,10 @@
-// lwIP through its raw API, one thread: `lwip-raw sink|source|accept|hold|echo`, on the TAP named by
-// PRECONFIGURED_TAPIF. Frames are read into pool buffers and written from them without a copy.
+// lwIP through its raw API, one thread: `lwip-raw sink|source|accept|hold|echo [connections]`, on the
+// TAP named by PRECONFIGURED_TAPIF. `source` leaves those after the first `connections` idle. Frames are read into pool buffers and written from them without a copy.
 #include "common.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
 #include <poll.h>
@@ -21,7 +22,7 @@
 #define FRAME 1518
 
 static int tap;
-static int count;
+static int count, served;
 static const char zeros[TCP_SND_BUF];
 
 // --- the TAP ---
@@ -123,6 +124,9 @@ static err_t accepted_sink(void *arg, struct tcp_pcb *pcb, err_t err) {
 
 static err_t accepted_source(void *arg, struct tcp_pcb *pcb, err_t err) {
     tcp_recv(pcb, sink);
+    if (++count > served) {
+        return ERR_OK;
+    }
     tcp_sent(pcb, fill);
     return fill(arg, pcb, 0);
 }
@@ -170,10 +174,11 @@ static void serve(const char *role) {
 int main(int argc, char **argv) {
     struct netif netif;
     ip4_addr_t own, mask, gw;
-    if (argc != 2) {
-        fprintf(stderr, "usage: lwip-raw sink|source|accept|hold|echo\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: lwip-raw sink|source|accept|hold|echo [connections]\n");
         return 2;
     }
+    served = argc > 2 ? atoi(argv[2]) : INT_MAX;
     lwip_init();
     addresses(&own, &mask, &gw);
     netif_add(&netif, &own, &mask, &gw, NULL, attach, netif_input);

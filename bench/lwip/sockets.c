@@ -1,9 +1,11 @@
-// lwIP through its sockets: `lwip-sockets sink|source|accept|hold|echo`, on the TAP that its unix port
-// finds in PRECONFIGURED_TAPIF. A thread for each connection, as its examples have it.
+// lwIP through its sockets: `lwip-sockets sink|source|accept|hold|echo`, and `netconn`, an echo by the
+// API under them, as its contrib/apps/udpecho has it; on the TAP that its unix port finds in
+// PRECONFIGURED_TAPIF. A thread for each connection, as its examples have it.
 #include "common.h"
 
 #include <pthread.h>
 
+#include "lwip/api.h"
 #include "lwip/priv/sockets_priv.h"
 #include "lwip/sockets.h"
 #include "lwip/tcpip.h"
@@ -61,6 +63,21 @@ static void echo(void) {
     }
 }
 
+static void netconn_echo(void) {
+    struct netconn *conn = netconn_new(NETCONN_UDP);
+    struct netbuf *buf;
+    if (conn == NULL || netconn_bind(conn, IP_ADDR_ANY, PORT) != ERR_OK) {
+        fail("bind");
+    }
+    ready();
+    for (;;) {
+        if (netconn_recv(conn, &buf) == ERR_OK) {
+            netconn_send(conn, buf); // back to where it has come from: the buffer knows
+            netbuf_delete(buf);
+        }
+    }
+}
+
 static void serve(const char *role) {
     int listener = bound(SOCK_STREAM);
     if (lwip_listen(listener, 255) < 0) {
@@ -86,8 +103,8 @@ static void serve(const char *role) {
 
 int main(int argc, char **argv) {
     sys_sem_t done;
-    if (argc != 2) {
-        fprintf(stderr, "usage: lwip-sockets sink|source|accept|hold|echo\n");
+    if (argc < 2) {
+        fprintf(stderr, "usage: lwip-sockets sink|source|accept|hold|echo|netconn\n");
         return 2;
     }
     mallopt(M_ARENA_MAX, 1); // mallinfo2() sees the main arena only
@@ -96,6 +113,8 @@ int main(int argc, char **argv) {
     sys_sem_wait(&done);
     if (!strcmp(argv[1], "echo")) {
         echo();
+    } else if (!strcmp(argv[1], "netconn")) {
+        netconn_echo();
     }
     serve(argv[1]);
 }

@@ -5,6 +5,7 @@ import network
 import select
 import socket
 import sys
+from netstack.api import host
 
 role = sys.argv[1]
 count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -76,6 +77,7 @@ def serve():
         one(conns[0]) if count == 1 else many(conns)
     except OSError as e:  # the peer resets when it has seen enough
         print("ended", e.errno)
+        lan.share(host.stack())
 
 
 if role == "echo":
