@@ -13,7 +13,6 @@ import json
 import os
 import platform
 import re
-import subprocess
 import sys
 import time
 
@@ -25,6 +24,7 @@ import emulate  # noqa: E402
 import instructions  # noqa: E402
 import netns  # noqa: E402
 import report  # noqa: E402
+import targets  # noqa: E402
 
 OUT = os.path.join(netns.OUT, "bench")
 WIRE = os.path.join(ROOT, "tests/unix/interop/wire.py")
@@ -32,6 +32,8 @@ LOSS = (0, 0.1, 1, 3)  # percent
 DELAY_MS = 10  # each way
 
 Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss")
+CROWD = 200  # idle connections
+MANY = 1000
 WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(10, 40), loss=LOSS)
 QUICK = Effort(runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,))
 
@@ -44,6 +46,8 @@ class Stack:
     firmware run (see instructions.py)."""
 
     veth = False
+    share = False  # does it tell what its fast path has taken?
+    many = True  # does its budget allow a thousand connections?
 
     def __init__(self, name, argv, env=None, lossy=True, board=None):
         self.name = name
@@ -59,12 +63,24 @@ class Stack:
         return ()
 
 
+class LwIP(Stack):
+    def __init__(self, name, program, board=None):
+        env = {"PRECONFIGURED_TAPIF": "tap0"}
+        super().__init__(name, [os.path.join(OUT, program)], env, board=board)
+
+    def extra(self, count):
+        return (str(count),)
+
+
 class Netstack(Stack):
     def __init__(self, name, program, fastpath=True, lossy=True, board=None):
         env = {"MICROPYPATH": ".frozen", "NETSTACK_TAP": "tap0", "NETSTACK_MAC": netns.MAC}
         env["NETSTACK_FASTPATH"] = str(int(fastpath))
         program = os.path.join(HERE, "netstack", program)
         super().__init__(name, [netns.MICROPYTHON, program], env, lossy, board)
+
+        self.share = fastpath
+        self.many = not program.endswith("sockets.py")
 
     def extra(self, count):
         return (str(count),)
@@ -75,26 +91,17 @@ class Linux(Stack):
 
 
 def stacks():
-    tap = {"PRECONFIGURED_TAPIF": "tap0"}
     found = [
         Netstack("netstack sockets", "sockets.py"),
         Netstack("netstack callbacks", "callbacks.py", board=instructions.netstack),
-        Stack("lwIP sockets", [os.path.join(OUT, "lwip-sockets")], tap),
-        Stack("lwIP raw", [os.path.join(OUT, "lwip-raw")], tap, board=instructions.lwip),
+        LwIP("lwIP sockets", "lwip-sockets"),
+        LwIP("lwIP raw", "lwip-raw", board=instructions.lwip),
         Linux("Linux", [os.path.join(OUT, "server")]),
     ]
-    if has_fastpath():
-        slow = functools.partial(instructions.netstack, fastpath=False)
-        name = "netstack fast path off"
-        found.insert(2, Netstack(name, "callbacks.py", False, lossy=False, board=slow))
+    slow = functools.partial(instructions.netstack, fastpath=False)
+    name = "netstack fast path off"
+    found.insert(2, Netstack(name, "callbacks.py", False, lossy=False, board=slow))
     return found
-
-
-def has_fastpath():
-    """Does this netstack know the switch? A version without one has only the slow path."""
-    code = "import netstack; print(hasattr(netstack, 'fastpath'))"
-    done = subprocess.run([netns.MICROPYTHON, "-c", code], stdout=subprocess.PIPE, text=True)
-    return done.stdout.strip() == "True"
 
 
 # -- where they meet ----------------------------------------------------------------------------
@@ -172,8 +179,8 @@ class Beds:
 
 
 class Row:
-    """A load. Its measure(run) returns {key: value}; `figures` says what is shown of that, as
-    (key, title, unit, is more better?)."""
+    """A load. measure() returns {key: value}, without those that a stack cannot have; `figures`
+    says what is shown of that, as (key, title, unit, is more better?)."""
 
     lossy = False
     role = "echo"
@@ -191,7 +198,7 @@ class Row:
 
 
 def peer(bed, server, what, seconds, *args):
-    """Run the peer; the dict it prints."""
+    """Run the peer, bench/linux/peer.c; the dict it prints."""
     argv = (os.path.join(OUT, "peer"), what, server.pid, seconds, *args)
     done = bed.near.run(*argv, check=False, timeout=seconds + 40)
     if done.returncode:
@@ -218,9 +225,11 @@ class Bulk(Row):
             figures.append(
                 ("cpu_both_" + verb, "CPU to %s, the peer's added" % verb, "ms/MB", False)
             )
+            title = "segments by the fast path, %s" % verb
+            figures.append(("fast_" + verb, title, "%", True))
         super().__init__(effort, figures)
 
-    def measure(self, bed, server):
+    def measure(self, bed, server, stack):
         seconds = self.effort.lossy_seconds if self.lossy else self.effort.seconds
         what = "send" if self.receive else "recv"
         got = peer(bed, server, what, seconds, self.count)
@@ -229,8 +238,40 @@ class Bulk(Row):
             raise instructions.Failed("no byte came through")
         cpu = 1e3 * got["cpu"] / megabytes
         both = cpu + 1e3 * got["peer_cpu"] / megabytes
-        values = (8 * megabytes / got["seconds"], cpu, both)
+        values = [8 * megabytes / got["seconds"], cpu, both]
+        if stack.share and len(self.figures) > len(values):
+            values.append(share(server))
         return {figure[0]: value for figure, value in zip(self.figures, values)}
+
+
+def share(server):
+    """Percent of the segments, in and out, that the server's fast path took and sent."""
+    found = server.expect(r"^fast (\d+) (\d+) of (\d+) (\d+)", 10).groups()
+    fast_in, fast_out, all_in, all_out = map(int, found)
+    return 100 * (fast_in + fast_out) / (all_in + all_out)
+
+
+class Crowd(Row):
+    """One connection's transfer, alone and among idle connections, in turns."""
+
+    def __init__(self, effort, receive):
+        verb = "receive" if receive else "send"
+        self.role = "sink" if receive else "source"
+        self.what = "send-crowd" if receive else "recv-crowd"
+        self.key = "crowd_" + verb
+        title = "TCP %s, 1 connection among %d idle ones" % (verb, CROWD)
+        super().__init__(
+            effort,
+            [(self.key, title, "Mbit/s", True), (self.key + "_ratio", title, "of it alone", True)],
+        )
+
+    def why_not(self, stack):
+        return "left out" if stack.veth else None
+
+    def measure(self, bed, server, stack):
+        got = peer(bed, server, self.what, self.effort.seconds, CROWD)
+        rate = 8e-6 * got["crowded"]
+        return {self.key: rate, self.key + "_ratio": got["crowded"] / got["alone"]}
 
 
 class Echo(Row):
@@ -239,12 +280,26 @@ class Echo(Row):
         figures.append(("cpu_echo", "CPU for a UDP echo", "us", False))
         super().__init__(effort, figures)
 
-    def measure(self, bed, server):
+    def measure(self, bed, server, stack):
         got = peer(bed, server, "echo", self.effort.seconds, 64, 16)
         if not got["echoes"]:
             raise instructions.Failed("no echo came back")
         cpu = 1e6 * got["cpu"] / got["echoes"]
         return {"udp_echo": got["echoes"] / got["seconds"], "cpu_echo": cpu}
+
+
+class NetconnEcho(Echo):
+    role = "netconn"
+
+    def __init__(self, effort):
+        figures = [("udp_echo_netconn", "the same by lwIP's netconn", "/s", True)]
+        Row.__init__(self, effort, figures)
+
+    def why_not(self, stack):
+        return None if stack.name == targets.SOCKETS[1] else "has none"
+
+    def measure(self, bed, server, stack):
+        return {"udp_echo_netconn": super().measure(bed, server, stack)["udp_echo"]}
 
 
 class Connections(Row):
@@ -254,7 +309,7 @@ class Connections(Row):
         title = "connections accepted and closed"
         super().__init__(effort, [("connections", title, "/s", True)])
 
-    def measure(self, bed, server):
+    def measure(self, bed, server, stack):
         got = peer(bed, server, "conn", self.effort.seconds)
         return {"connections": got["connections"] / got["seconds"]}
 
@@ -263,7 +318,7 @@ class Ping(Row):
     def __init__(self, effort):
         super().__init__(effort, [("ping", "ping, 56 bytes, mean round trip", "us", False)])
 
-    def measure(self, bed, server):
+    def measure(self, bed, server, stack):
         how = ("-q", "-n", "-i", "0.005", "-W", "1", "-c", self.effort.pings)
         text = bed.near.run("ping", *how, netns.OURS, check=False).stdout
         match = re.search(r"= [\d.]+/([\d.]+)/", text)
@@ -282,11 +337,34 @@ class Idle(Row):
     def why_not(self, stack):
         return "not measured here: kernel memory" if stack.veth else None
 
-    def measure(self, bed, server):
+    def measure(self, bed, server, stack):
         first, last = self.effort.held
         peer(bed, server, "hold", 0.2, last)
         used = [int(server.expect(r"^held %d (\d+)" % n, 10).group(1)) for n in (first, last)]
         return {"idle": (used[1] - used[0]) / (last - first)}
+
+
+class Many(Row):
+    """The whole process at its largest, the program and its libraries included."""
+
+    role = "hold"
+    count = MANY
+
+    def __init__(self, effort):
+        title = "whole process, %d connections open" % MANY
+        super().__init__(effort, [("whole_1000", title, "MB", False)])
+
+    def why_not(self, stack):
+        if stack.veth:
+            return "not measured here: kernel memory"
+        return None if stack.many else "left out: the budget of 2 MB is for 512"
+
+    def measure(self, bed, server, stack):
+        peer(bed, server, "hold", 0.2, MANY)
+        server.expect(r"^held %d " % MANY, 20)
+        with open("/proc/%d/status" % server.pid) as file:
+            most = re.search(r"VmHWM:\s*(\d+) kB", file.read())
+        return {"whole_1000": int(most.group(1)) * 1024 / 1e6}
 
 
 class Instructions(Row):
@@ -309,7 +387,9 @@ class Instructions(Row):
 
 def rows(effort):
     found = [Bulk(effort, receive, n) for receive in (True, False) for n in (1, 8)]
-    found += [Echo(effort), Connections(effort), Ping(effort), Idle(effort)]
+    found += [Crowd(effort, receive) for receive in (True, False)]
+    found += [Echo(effort), NetconnEcho(effort), Connections(effort), Ping(effort)]
+    found += [Idle(effort), Many(effort)]
     for receive in (True, False):
         found += [Bulk(effort, receive, 1, loss) for loss in effort.loss]
     return found + [Instructions(effort, load, role) for load, role in instructions.LOADS]
@@ -327,7 +407,7 @@ def measure(row, stack, beds, run):
     server = stack.start(bed.far, row.role, row.count)
     try:
         server.expect("^ready", 20)
-        return row.measure(bed, server)
+        return row.measure(bed, server, stack)
     finally:
         server.stop()
         if wire:
@@ -363,9 +443,11 @@ def enter(result, row, stack, beds, run):
         except (instructions.Failed, emulate.EmulatorError, AssertionError) as error:
             note = "failed: %s" % str(error).splitlines()[0]
     for cell, figure in zip(cells, row.figures):
-        cell["values"].append(values[figure[0]] if values else None)
-        if note and note not in cell["notes"]:
-            cell["notes"].append(note)
+        value = values.get(figure[0]) if values else None
+        cell["values"].append(value)
+        why = note or ("has none" if value is None else None)
+        if why and why not in cell["notes"]:
+            cell["notes"].append(why)
 
 
 def machine():
@@ -401,6 +483,7 @@ def main():
     with Beds() as beds:
         subjects = stacks()
         table, result = collect(effort, beds, subjects)
+    found = report.rows(table, result)
     data = {
         "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "seconds": round(time.time() - began),
@@ -409,7 +492,8 @@ def main():
         "machine": before,
         "lwip": lwip_version(),
         "stacks": [stack.name for stack in subjects],
-        "rows": report.rows(table, result),
+        "rows": found,
+        "targets": targets.judge(found),
     }
     paths = report.write(os.path.join(OUT, "quick" if args.quick else "report"), data)
     print(report.markdown(data))

@@ -1,6 +1,7 @@
-// lwIP through its sockets: `lwip-sockets sink|source|accept|hold|echo`, and `netconn`, an echo by the
-// API under them, as its contrib/apps/udpecho has it; on the TAP that its unix port finds in
-// PRECONFIGURED_TAPIF. A thread for each connection, as its examples have it.
+// lwIP through its sockets: `lwip-sockets sink|source|accept|hold|echo [connections]`, and
+// `netconn`, an echo by the API under them, as its contrib/apps/udpecho has it; on the TAP that its unix port finds in
+// PRECONFIGURED_TAPIF. A thread for each connection, as its examples have it; those after the first
+// `connections` are left idle.
 #include "common.h"
 
 #include <pthread.h>
@@ -78,7 +79,7 @@ static void netconn_echo(void) {
     }
 }
 
-static void serve(const char *role) {
+static void serve(const char *role, int served) {
     int listener = bound(SOCK_STREAM);
     if (lwip_listen(listener, 255) < 0) {
         fail("listen");
@@ -94,7 +95,7 @@ static void serve(const char *role) {
             lwip_close(fd);
         } else if (!strcmp(role, "hold")) {
             held(n, sizeof(struct lwip_sock));
-        } else {
+        } else if (n <= served) {
             pthread_create(&thread, NULL, strcmp(role, "sink") ? source : sink, (void *)fd);
             pthread_detach(thread);
         }
@@ -104,7 +105,7 @@ static void serve(const char *role) {
 int main(int argc, char **argv) {
     sys_sem_t done;
     if (argc < 2) {
-        fprintf(stderr, "usage: lwip-sockets sink|source|accept|hold|echo|netconn\n");
+        fprintf(stderr, "usage: lwip-sockets sink|source|accept|hold|echo|netconn [connections]\n");
         return 2;
     }
     mallopt(M_ARENA_MAX, 1); // mallinfo2() sees the main arena only
@@ -116,5 +117,5 @@ int main(int argc, char **argv) {
     } else if (!strcmp(argv[1], "netconn")) {
         netconn_echo();
     }
-    serve(argv[1]);
+    serve(argv[1], argc > 2 ? atoi(argv[2]) : 1);
 }

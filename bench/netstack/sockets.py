@@ -77,7 +77,9 @@ def serve():
         one(conns[0]) if count == 1 else many(conns)
     except OSError as e:  # the peer resets when it has seen enough
         print("ended", e.errno)
-        lan.share(host.stack())
+    for conn in conns:
+        conn.close()
+    lan.share(host.stack())
 
 
 if role == "echo":

@@ -8,6 +8,7 @@ import pytest
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import report  # noqa: E402
+import targets  # noqa: E402
 
 STACKS = ["netstack sockets", "netstack callbacks", "lwIP sockets", "lwIP raw"]
 
@@ -23,7 +24,14 @@ def cell(*values, note=None):
 def data(*cells):
     rows = report.rows([Row], {"rate": dict(zip(STACKS, cells))})
     machine = {"cpu": "a CPU", "cores": 2, "load": [0.5]}
-    return {"runs": 3, "lwip": "2.2.1", "machine": machine, "stacks": STACKS, "rows": rows}
+    return {
+        "runs": 3,
+        "lwip": "2.2.1",
+        "machine": machine,
+        "stacks": STACKS,
+        "rows": rows,
+        "targets": targets.judge(rows),
+    }
 
 
 @pytest.fixture
@@ -54,6 +62,30 @@ def test_table_says_what_is_missing(some):
         "| TCP <receive>, Mbit/s | 20.0 | not measured here | 20.0 (1 of 3 failed)"
         " | failed: no answer | 1.00 | - |"
     )
+
+
+def verdict(ours, theirs, key="receive_1"):
+    class One:
+        figures = [(key, "x", "y", True)]
+
+    names = ("netstack sockets", "lwIP sockets")
+    cells = {name: cell(None) for name in STACKS}
+    cells.update(zip(names, (ours, theirs)))
+    found = targets.judge(report.rows([One], {key: cells}))
+    return [each for each in found if "%s / %s" % names in each["what"] and each["reached"]]
+
+
+def test_targets_are_ratios_of_runs_taken_together():
+    # TCP receive is to be at least lwIP's, CPU for it at most.
+    assert [(v["reached"], v["met"]) for v in verdict(cell(10, 30), cell(20, 20))] == [(1, True)]
+    assert [v["met"] for v in verdict(cell(19), cell(20))] == [False]
+    assert [v["met"] for v in verdict(cell(19), cell(20), "cpu_receive")] == [True]
+    assert [v["met"] for v in verdict(cell(21), cell(20), "cpu_receive")] == [False]
+
+
+def test_targets_without_figures_are_not_measured(some):
+    assert {each["met"] for each in some["targets"]} == {None}
+    assert report.markdown(some).count("| not measured |") == len(targets.TARGETS)
 
 
 def test_numbers_keep_three_digits():
