@@ -1,6 +1,6 @@
 // lwIP through its raw API, one thread: `lwip-raw sink|source|accept|hold|echo [connections]`, on the
-// TAP named by PRECONFIGURED_TAPIF. `source` leaves those after the first `connections` idle. Frames are read
-// into pool buffers and written from them without a copy.
+// TAP named by PRECONFIGURED_TAPIF. `source` leaves those after the first `connections`
+// idle. Frames are read into pool buffers and written from them without a copy.
 #include "common.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // lwIP through its sockets: `lwip-sockets sink|source|accept|hold|echo [connections]`, and
-// `netconn`, an echo by the API under them, as its contrib/apps/udpecho has it; on the TAP that its unix port finds in
-// PRECONFIGURED_TAPIF. A thread for each connection, as its examples have it; those after the first
+// `netconn`, an echo by the API under them, as its contrib/apps/udpecho has it; on the TAP
+// that its unix port finds in PRECONFIGURED_TAPIF. A thread for each connection, as its examples have it; those after the first
 // `connections` are left idle.
 #include "common.h"
 

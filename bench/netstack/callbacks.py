@@ -53,6 +53,7 @@ def source(conn):
         n = conn.send(buf, 0, lan.CHUNK)
     if conn.state == _CLOSE_WAIT:
         conn.close()
+        n = 0
     ended(conn, n)
 
 
