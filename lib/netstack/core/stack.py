@@ -8,13 +8,14 @@
 
 from array import array
 from micropython import const
-from netstack.core.clock import Timers, elapsed, tick
+from netstack.core.clock import Timers, tick
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
 from netstack.core.random import Random
 from time import ticks_ms
 
 _MASK = const(0x3FFFFFFF)
+_HALF = const(0x20000000)  # from here on a difference of times is below 0
 _LINK_MS = const(500)  # how often the NIC is asked for its link state
 _FRAME = const(1636)
 _NOW = const(0)
@@ -199,7 +200,7 @@ class Stack:
             for nif in self.nifs:
                 if nif.up and nif.poll():
                     more = True
-            if timers.armed and elapsed(timers.next, now) <= 0:
+            if timers.armed and now - timers.next & _MASK < _HALF:
                 timers.run(now)
             if self._njobs:
                 self._flush()
@@ -210,10 +211,14 @@ class Stack:
             self.lock = 0
         if more or self.missed:
             return 0
-        wait = elapsed(timers.next, now) if timers.armed else -1
-        if self.queued and (wait < 0 or wait > 1):
+        wait = -1
+        if timers.armed:
+            wait = timers.next - now & _MASK
+            if wait >= _HALF:
+                return 0
+        if self.queued and wait:
             return 1  # a NIC does not tell when it is ready again
-        return 0 if timers.armed and wait < 0 else wait
+        return wait
 
     def _check_links(self):
         for nif in self.nifs:

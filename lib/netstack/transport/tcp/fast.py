@@ -13,7 +13,7 @@
 #   54 QUEUED (run() is due)      55, 56 address of the receive ring's words
 #   57, 58 of the send ring's     59 HOPS (of Stack.w, when the header below was written)
 #   60 RX_SIZE of buffers.py      61 our MSS   62 sum of the IP header
-#   63 sum of the pseudo header and the ports
+#   63 sum of the pseudo header and the ports   64, 65 address of the interface's counters
 # Words of Stack.w: match.py.
 
 from array import array
@@ -50,6 +50,7 @@ _RX_SIZE = const(60)
 _RCV_STEP = const(61)
 _IP_SUM = const(62)
 _TCP_SUM = const(63)
+_NIF_STAT = const(64)
 _F_ACK_NOW = const(1)
 _F_TS = const(256)
 _F_ECN = const(0x10000)
@@ -95,7 +96,7 @@ def segment(buf: ptr8, words, move, job) -> int:
         return 0  # it may be a duplicate ACK
     stamp = 0
     if flags & 256:
-        if b[20] != 1 or b[21] != 1 or b[22] != 8 or b[23] != 10:
+        if ptr32(at)[5] != 0x0A080101:  # NOP, NOP, kind 8, length 10
             return 0
         stamp = (b[24] << 24) | (b[25] << 16) | (b[26] << 8) | b[27]
         if ((stamp - cb[39]) >> 31) & 1:
@@ -502,6 +503,9 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     r[10] = r[10] + 1
     r = ptr32(w[26] | ((w[27] << 16) << 16))
     r[12] = r[12] + 1
+    r = ptr32(cb[64] | ((cb[65] << 16) << 16))
+    r[2] = r[2] + 1
+    r[3] = r[3] + 34 + hlen + n
     w[33] = w[33] + 1
     return 34 + hlen + n
 
@@ -656,7 +660,6 @@ def _sender(tcp):
         header = conn.header
         at = 66 if header[_HEADERS + 12] == 80 else 54
         out = nif.send
-        sent = size = 0
         text = False
         while True:
             n = build(buf, cb, header, words, move, job, kind)
@@ -671,18 +674,14 @@ def _sender(tcp):
             if got <= 0:  # busy: the interface keeps it, and does not offer it at once again
                 fr.l2 = at
                 fr.end = at + n
+                nif.stat[_NIF_OUT] -= 1
+                add32(nif.stat, _NIF_OUT_BYTES, -n)
                 nif.refused(fr, got)
                 first.spare = st.pool.alloc()
                 break
-            sent += 1
-            size += n
             if not kind:
                 n = -1
                 break
-        if sent:
-            stat = nif.stat
-            stat[_NIF_OUT] += sent
-            add32(stat, _NIF_OUT_BYTES, size)
         if text:
             rack.sent(conn)
         return n == -1
@@ -738,5 +737,6 @@ def prepare(conn):
     cb[_IP_SUM] = csum(header, 16, 20, 0)
     acc = ip.pseudo(src, 0, conn.raddr, 0, _PROTO, 0)
     cb[_TCP_SUM] = csum(header, _HEADERS, 4, acc)
+    address(cb, _NIF_STAT, nif.stat)
     cb[_PREPARED] = hops
     return True
