@@ -5,6 +5,8 @@ import bench
 import simbench
 from bench import inside, ip
 
+_BUDGET = 512 * 1024 if bench.UNIX else 160 * 1024  # of a heap of 1 MB
+
 
 class Rude(simbench.End):
     """An End that does something unexpected after a while."""
@@ -74,7 +76,7 @@ class Crowd:
     """Connections that come and go for `rounds` openings."""
 
     def __init__(self, seed, rounds, **wire):
-        self.a, self.b, self.wire = bench.pair(tcp=True, seed=seed, budget=512 * 1024, **wire)
+        self.a, self.b, self.wire = bench.pair(tcp=True, seed=seed, budget=_BUDGET, **wire)
         self.rnd = bench.Random(seed * 7 + 1)
         self.rounds = rounds
         self.ends = []
