@@ -128,10 +128,7 @@ class Fast:
             nif.stat[_NIF_OUT] += 1
             add32(nif.stat, _NIF_OUT_BYTES, n)
             return 1
-        fr.l2 = _LINK
-        fr.end = _LINK + n
-        nif.refused(fr, got)
-        first.spare = st.pool.alloc()
+        first.refused(nif, _LINK, n, got)
         return 1
 
     def prepare(self, src, dst, ttl, tos):

@@ -162,6 +162,15 @@ class Match:
         address(self.w, _STATS4 + 2 * kind, stat)
         self.st.kinds[kind] = handler
 
+    def refused(self, nif, at, n, answer):
+        """The NIC has not taken the frame of `n` bytes at spare.buf[at], and said `answer`: the
+        interface keeps it, and does not offer it at once again. Another is spare from now on."""
+        fr = self.spare
+        fr.l2 = at
+        fr.end = at + n
+        nif.refused(fr, answer)
+        self.spare = self.st.pool.alloc()
+
     def answer(self, handler):
         """Let ICMP messages be offered to handler(buf)."""
         self.w[_ICMP] = 1

@@ -300,10 +300,7 @@ class Fast:
             nif.stat[_NIF_OUT] += 1
             add32(nif.stat, _NIF_OUT_BYTES, size)
             return True
-        fr.l2 = _LINK
-        fr.end = _LINK + size
-        nif.refused(fr, got)
-        first.spare = st.pool.alloc()
+        first.refused(nif, _LINK, size, got)
         return True
 
 

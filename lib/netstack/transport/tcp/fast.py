@@ -36,15 +36,12 @@ _TOS = const(17)
 _ROW = const(16)
 _ACKED = const(19)
 _NUMBERS = const(30)
-_SENT = const(33)
 _HOPS = const(2)
 
 _FLAGS = const(31)
 _BACKOFF = const(21)
 _DUPS = const(38)
 _FAST = const(53)
-_RX = const(55)
-_TX = const(57)
 _PREPARED = const(59)
 _RX_SIZE = const(60)
 _RCV_STEP = const(61)
@@ -671,13 +668,10 @@ def _sender(tcp):
             if kind:
                 text = True
             got = out(buf, at, n)
-            if got <= 0:  # busy: the interface keeps it, and does not offer it at once again
-                fr.l2 = at
-                fr.end = at + n
-                nif.stat[_NIF_OUT] -= 1
+            if got <= 0:
+                nif.stat[_NIF_OUT] -= 1  # build() has counted it
                 add32(nif.stat, _NIF_OUT_BYTES, -n)
-                nif.refused(fr, got)
-                first.spare = st.pool.alloc()
+                first.refused(nif, at, n, got)
                 break
             if not kind:
                 n = -1
