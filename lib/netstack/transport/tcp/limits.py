@@ -8,9 +8,9 @@
 #
 # Of several, the one that has waited for longest. The peer gets a RST, the program ECONNABORTED,
 # and the counter "ended" tells. Without any need: what nobody holds is ended when the window has
-# been closed for _ORPHANED (RFC 9293 3.8.6.1 would have it probed for ever, RFC 6429 section 5
-# knows better), and FIN-WAIT-2 when its time is up (connection.py). What has not come as far as a
-# connection is bounded by the SYN queue, and what nobody has accepted by the backlog.
+# been closed for _ORPHANED (DEVIATION RFC 9293 3.8.6.1, which has it probed for ever; RFC 6429
+# section 5 knows better), and FIN-WAIT-2 when its time is up (connection.py). What has not come as
+# far as a connection is bounded by the SYN queue, and what nobody has accepted by the backlog.
 
 from micropython import const
 from netstack.core.clock import elapsed
