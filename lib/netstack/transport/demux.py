@@ -101,12 +101,17 @@ class Table:
         self._make(size)
 
     def _make(self, size):
-        self._heads = array("H", [_NONE] * size)
-        self._links = array("H", [i + 1 for i in range(size)])
-        self._links[size - 1] = _NONE
-        self._keys = array("I", bytes(4 * _WORDS * size))
-        self._blocks = array("I", bytes(8 * size))
+        """MemoryError leaves all as it was."""
+        heads = array("H", [_NONE] * size)
+        links = array("H", [i + 1 for i in range(size)])
+        links[size - 1] = _NONE
+        keys = array("I", bytes(4 * _WORDS * size))
+        blocks = array("I", bytes(8 * size))
         self.objs = [None] * size
+        self._heads = heads
+        self._links = links
+        self._keys = keys
+        self._blocks = blocks
         self._unused = 0
         w = self.w
         w[0] = size - 1
@@ -139,10 +144,11 @@ class Table:
         return found
 
     def add(self, obj):
-        """File `obj` under self.key, which must not be taken. False when the table is full."""
+        """File `obj` under self.key, which must not be taken. False when the table is full.
+        MemoryError leaves all as it was."""
+        if self.count >= self.limit:
+            return False
         if self._unused == _NONE:
-            if len(self.objs) * 2 > self.limit:
-                return False
             self._grow()
         i = self._unused
         self._unused = self._links[i]
@@ -167,13 +173,11 @@ class Table:
         wanted = array("I", self.key)
         self._make(2 * len(objs))
         for i in range(len(objs)):
-            for k in range(_WORDS):
-                self.key[k] = keys[i * _WORDS + k]
+            copy(self.key, 0, keys, 4 * _WORDS * i, 4 * _WORDS)
             self._unused = self._links[i]
             self._file(i, objs[i], self.key, 0)
         self._unused = len(objs)
-        for k in range(_WORDS):
-            self.key[k] = wanted[k]
+        copy(self.key, 0, wanted, 0, 4 * _WORDS)
 
     def remove(self):
         """Take out what is filed under self.key."""

@@ -1,7 +1,11 @@
 # transport/demux.py: the hash table of control blocks against a dict.
 
+import gc
+
 import bench
+import micropython
 from netstack.transport.demux import Table, clear_local, clear_remote, set_key
+from netstack.transport.tcp.rows import Rows
 
 
 class Block:
@@ -57,6 +61,46 @@ def test_wildcards():
     assert table.find().name == "bound"
     clear_local(table.key)
     assert table.find().name == "any"
+
+
+def test_limit_between_sizes():
+    table = Table(8, 12)
+    for i in range(12):
+        _key(table, 80, i)
+        assert table.add(i + 1), i
+    _key(table, 80, 12)
+    assert table.add(13) is False and sorted(table) == list(range(1, 13))
+
+
+def test_no_memory_to_grow():
+    """MemoryError leaves table and records as they were, and growth works later."""
+    f = bench.host()
+    lists = ([], [])
+    rows = Rows(f.st, 9, 100, None, lists)
+    for i in range(8):
+        _key(rows, 80, i)
+        assert rows.new() == i
+    _key(rows, 80, 8)
+    gc.collect()
+    micropython.heap_lock()
+    try:
+        rows.new()
+        failed = False
+    except MemoryError:
+        failed = True
+    finally:
+        micropython.heap_unlock()
+    assert failed and rows.count == 8
+    for i in range(8):
+        _key(rows, 80, i)
+        assert rows.find() == i
+    for i in range(8, 100):
+        _key(rows, 80, i)
+        assert rows.new() == i
+        assert len(rows.words) > 9 * i + 8 and len(lists[0]) > i and len(lists[1]) > i
+    _key(rows, 80, 100)
+    assert rows.new() == -1
+    f.st.timers.discard(rows._timer)
 
 
 def test_grows_and_keeps_all():

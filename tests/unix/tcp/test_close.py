@@ -378,7 +378,11 @@ def test_connect_in_time_wait():
 
 def test_oldest_gives_way():
     """RFC 9293 3.6.1: at the limit of records the oldest TIME-WAIT makes room, counted."""
-    f = bench.listening(budget=64 * 1024, backlog=50)
+    for budget in (32 * 1024, 44 * 1024, 64 * 1024):  # also limits that are no power of two
+        _fill_time_wait(bench.listening(budget=budget, backlog=50))
+
+
+def _fill_time_wait(f):
     rows = f.st.tcp.timewait.rows
     limit = rows.limit
     conns = []

@@ -63,13 +63,15 @@ def scatter(cb: ptr32, words: int, row: ptr32, at: int, kept: ptr8, n: int):
 
 class Rows(Table):
     """Rows of `width` words; column 0 is a deadline, 0 while the row is not in use. `due(row)` is
-    called when it has passed."""
+    called when it has passed. `lists` have an object for each row, and grow along."""
 
-    def __init__(self, st, width, limit, due):
+    def __init__(self, st, width, limit, due, lists):
         super().__init__(8, limit)
         self.st = st
         self.width = width
         self.words = array("I", bytes(4 * width * 8))
+        self._lists = lists
+        self._extend(8)
         self._due = due
         self._timer = st.timers.new(self._expire)
 
@@ -86,13 +88,23 @@ class Rows(Table):
         set_key(self.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen)
 
     def new(self):
-        """A row filed under self.key; -1 when there is no place for it."""
+        """A row filed under self.key; -1 when there are `limit` of them. MemoryError leaves all as
+        it was."""
         row = self._unused if self._unused != _NONE else len(self.objs)
-        if not self.add(row):
-            return -1
-        if row * self.width >= len(self.words):
-            self.words.extend(array("I", bytes(4 * len(self.words))))
-        return row
+        return row if self.add(row) else -1
+
+    def _grow(self):
+        rows = 2 * len(self.objs)
+        more = rows * self.width - len(self.words)
+        if more > 0:
+            self.words.extend(array("I", bytes(4 * more)))
+        self._extend(rows)
+        super()._grow()
+
+    def _extend(self, rows):
+        for column in self._lists:
+            while len(column) < rows:
+                column.append(None)
 
     def drop(self, row):
         """Take a row out."""

@@ -75,11 +75,11 @@ class Embryo(Connection):
 class SynQueue:
     def __init__(self, tcp, limit):
         self.tcp = tcp
-        self.rows = Rows(tcp.st, _SYN_WIDTH, limit, self._due)
-        self.embryo = Embryo(tcp)
-        self.cookies = Cookies(tcp)
         self._listeners = []  # by row
         self._ips = []
+        self.rows = Rows(tcp.st, _SYN_WIDTH, limit, self._due, (self._listeners, self._ips))
+        self.embryo = Embryo(tcp)
+        self.cookies = Cookies(tcp)
 
     # -- records ----------------------------------------------------------------------------
 
@@ -143,9 +143,6 @@ class SynQueue:
             self.cookies.make(conn, seg)
             output(conn)
             return
-        while row >= len(self._listeners):
-            self._listeners.append(None)
-            self._ips.append(None)
         self._listeners[row] = listener
         self._ips[row] = fr.ip
         listener.pending += 1

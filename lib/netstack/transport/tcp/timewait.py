@@ -48,11 +48,11 @@ class TimeWait:
     def __init__(self, tcp, limit, shape):
         """`shape`: a Connection that records are loaded into."""
         self.tcp = tcp
-        self.rows = Rows(tcp.st, _TW_WIDTH, limit, self._due)
-        self.shape = shape
-        self.last = array("I", bytes(16))  # SND.MAX, in its place, of one that is reopened
         self._ips = []  # by row
         self._conns = []  # the connection, while the program still holds it
+        self.rows = Rows(tcp.st, _TW_WIDTH, limit, self._due, (self._ips, self._conns))
+        self.shape = shape
+        self.last = array("I", bytes(16))  # SND.MAX, in its place, of one that is reopened
 
     def add(self, conn):
         """`conn` has nothing to do any more but to wait. When there are too many the one that has
@@ -63,9 +63,6 @@ class TimeWait:
             self._due(rows.first())
         rows.key_for(conn)
         row = rows.new()
-        while row >= len(self._ips):
-            self._ips.append(None)
-            self._conns.append(None)
         self._ips[row] = conn.ip
         self._conns[row] = None if conn.orphan else conn
         self._save(row, conn)
