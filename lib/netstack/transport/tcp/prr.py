@@ -27,8 +27,10 @@ def begin(conn, delivered):
 
 
 def on_ack(conn, delivered, safe):
-    """`delivered` bytes have come; `safe`: SND.UNA has moved and nothing more is lost (SafeACK).
-    Sets cwnd to what is in flight and may be added."""
+    """The steps of section 6.2: `delivered` bytes have come; `safe`: SND.UNA has moved and nothing
+    more is lost (SafeACK). Sets cwnd to what is in flight and may be added. DEVIATION section 6.2:
+    also with `delivered` 0, when something more is found to be lost: the window follows what is in
+    flight down, or all that is lost would go out again in one burst."""
     cb = conn.cb
     mss = cb[_SND_MSS]
     ssthresh = cb[_SSTHRESH]
@@ -48,7 +50,7 @@ def on_ack(conn, delivered, safe):
     if count < 0:
         count = 0
     if not cb[_PRR_OUT] and count < mss:
-        count = mss  # the first retransmission goes out at once
+        count = mss  # the first retransmission goes out at once: less than a segment sends nothing
     # DEVIATION RFC 9937 section 6.2: a peer that tells of a few bytes at a time does not bring us
     # below one segment, with which a connection can do nothing but wait for its timeout.
     cb[_CWND] = pipe + count if pipe + count > mss else mss
