@@ -4,6 +4,10 @@
 #
 # An entry goes FREE -> ASKING (one frame waits) -> FRESH -> (age) FREE; one that is in use close
 # to the end of its time is asked for again by unicast first (RFC 1122 2.3.2.1 (2)).
+#
+# Whoever forges packets of neighbours that do not exist has us ask for each of them. So what is
+# asked for pushes out what is known from half of the table only, what has no answer gives way to
+# the next, and the frames that wait are never more than half of the pool.
 
 from array import array
 from micropython import const
@@ -32,6 +36,7 @@ _TRIES = const(4)
 _AGE_MS = const(300000)
 _REFRESH_MS = const(20000)
 _DEFEND_MS = const(10000)  # RFC 5227 2.4 (c) DEFEND_INTERVAL
+_ANSWER_MS = const(50)  # who has not answered by then gives way when the table is full
 
 NAMES = ("in", "in_bad", "out", "held", "held_dropped", "failed", "conflicts", "evicted")
 _IN = const(0)
@@ -45,6 +50,7 @@ _EVICTED = const(7)  # entries that had to make room
 
 _BROADCAST = b"\xff\xff\xff\xff\xff\xff"
 _NOBODY = b"\0\0\0\0\0\0"
+_FREE_STATE = b"\0"
 
 
 class ARP:
@@ -109,7 +115,7 @@ class ARP:
 
     def _hold(self, i, fr, hop, hoff):
         if i < 0 or self.states[i] == _FREE:
-            i = self._claim(i)
+            i = self._claim(i, _ANSWER_MS)
             if i < 0:
                 self.stat[_HELD_DROPPED] += 1
                 self.st.pool.release(fr)
@@ -119,33 +125,60 @@ class ARP:
             self.tries[i] = 0
             self.since[i] = self.st.now
             self._ask(i)
-        if self.held[i]:  # RFC 1122 2.3.2.2: keep the latest packet
+        self._drop_held(i)  # RFC 1122 2.3.2.2: keep the latest packet
+        pool = self.st.pool
+        if _SIZE - self.held.count(None) >= pool.count >> 1:  # or nothing else could be sent
             self.stat[_HELD_DROPPED] += 1
-            self.st.pool.release(self.held[i])
-        self.stat[_HELD] += 1
-        self.held[i] = fr
+            pool.release(fr)
+        else:
+            self.stat[_HELD] += 1
+            self.held[i] = fr
         self._start()
         return 0
 
-    def _claim(self, i):
-        """A row for a new address: a free one, else the one that has been quiet for longest."""
+    def _drop_held(self, i):
+        fr = self.held[i]
+        if fr:
+            self.held[i] = None
+            self.stat[_HELD_DROPPED] += 1
+            self.st.pool.release(fr)
+
+    def _claim(self, i, patience=0):
+        """A row for a new address: a free one, else that of the neighbour that has been quiet for
+        longest, of one that is not in use if possible. While half of the table or more is being
+        asked for, it is one of those, if it has had `patience` milliseconds to answer; -1: none."""
         if i >= 0:
             return i
-        best = -1
-        age = -1
-        now = self.st.now
-        for k in range(_SIZE):
-            state = self.states[k]
-            if state == _FREE:
-                self.misses[k] = 0
-                return k
-            if state == _FRESH and elapsed(now, self.since[k]) > age:
-                age = elapsed(now, self.since[k])
-                best = k
-        if best >= 0:
+        i = find(self.states, _SIZE, 1, _FREE_STATE, 0)
+        if i >= 0:
+            self.misses[i] = 0
+            return i
+        asking = 0
+        for state in self.states:
+            if state == _ASKING:
+                asking += 1
+        if asking < _SIZE >> 1:
+            i = self._oldest(_FRESH, 0, 0)
+            if i < 0:
+                i = self._oldest(_FRESH, 1, 0)
+        if i < 0:
+            i = self._oldest(_ASKING, 0, patience)
+        if i >= 0:
             self.stat[_EVICTED] += 1
-            self.misses[best] = 0
+            self.misses[i] = self.used[i] = 0
+            self._drop_held(i)
             self.st.rerouted()
+        return i
+
+    def _oldest(self, state, used, age):
+        """The row in this state that is oldest, and at least so many milliseconds old; -1: none."""
+        best = -1
+        for k in range(_SIZE):
+            if self.states[k] == state and self.used[k] == used:
+                old = elapsed(self.st.now, self.since[k])
+                if old >= age:
+                    age = old + 1
+                    best = k
         return best
 
     def _ask(self, i, unicast=False):
@@ -328,10 +361,7 @@ class ARP:
         for i in range(_SIZE):
             if self.states[i] != _STATIC:
                 self.states[i] = _FREE
-            if self.held[i]:
-                self.stat[_HELD_DROPPED] += 1
-                self.st.pool.release(self.held[i])
-                self.held[i] = None
+            self._drop_held(i)
 
     def entries(self):
         """[(ip, mac or None, state)] for people."""
