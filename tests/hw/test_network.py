@@ -4,6 +4,8 @@ import hashlib
 import sys
 import time
 
+import netns
+from conftest import ROOT
 from test_repl import cpu_percent
 
 BODY = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))
@@ -17,8 +19,6 @@ NOISE = 4800
 
 def run(argv):
     """A program on the host, beside the board."""
-    import netns
-
     with netns.Process([str(a) for a in argv]) as process:
         return process.finish(240)
 
@@ -43,6 +43,11 @@ def check_bodies(directory, names):
             len(got),
         )
         (directory / name).unlink()
+
+
+def fetch(run, url, directory):
+    run(CURL + ["--output-dir", directory, "-o", "got", url + "64k"])
+    check_bodies(directory, ["got"])
 
 
 def fetches(run, url, directory, sequential, concurrent):
@@ -90,6 +95,43 @@ def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
         fetches(inside, "http://%s/" % board.address, tmp_path, 30, CONCURRENT)
 
 
+def test_flood_by_tap(tap_board, dnsmasq, tmp_path):
+    """RFC 4987: SYNs of hosts that do not exist, from far away and from the board's own network.
+    Who fetches something gets it; afterwards frames and heap are as before."""
+    board, ns = tap_board
+    dnsmasq(ns)
+    flood = ROOT / "tests" / "unix" / "interop" / "flood.py"
+
+    def inside(argv):
+        return ns.run(*argv, timeout=240).stdout
+
+    def attack(count, kind):
+        argv = ("tap0", netns.MAC, board.address, 80, count, 300, kind)
+        process = ns.start(sys.executable, flood, *argv)
+        process.expect("^ready")
+        return process
+
+    with board.running("fetch"):
+        url = "http://%s/" % board.address
+        frames = memory(inside, url)[1]
+        for kind in ("far", "near"):  # tables grow to their size
+            attack(300, kind).finish()
+        inside(CURL + ["-o", tmp_path / "got#1", url + "64k?[1-60]"])
+        before = memory(inside, url)[0]
+        for kind in ("far", "near"):
+            process = attack(900, kind)
+            count = 0
+            while process.running:
+                fetch(inside, url, tmp_path)
+                count += 1
+            process.finish()
+            assert count
+        time.sleep(5)  # what waits for neighbours that never answer is given up
+        after, left = memory(inside, url)
+    assert left >= frames - 16, (frames, left)  # SYN,ACKs are sent again for a minute
+    assert after - before < 2 * NOISE, (before, after)
+
+
 def test_dhcp_by_qemu(board, emulated):
     """QEMU's own DHCP server gives address, mask, router and name server."""
     said = board.exec(
@@ -111,8 +153,6 @@ def test_fetch_by_board(board, emulated, tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    import netns
-
     argv = [sys.executable, "-u", "-m", "http.server", str(port), "--bind", "127.0.0.1"]
     with netns.Process(argv, cwd=tmp_path) as server:
         server.expect("^Serving HTTP")

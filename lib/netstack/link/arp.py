@@ -145,8 +145,8 @@ class ARP:
 
     def _claim(self, i, patience=0):
         """A row for a new address: a free one, else that of the neighbour that has been quiet for
-        longest, of one that is not in use if possible. While half of the table or more is being
-        asked for, it is one of those, if it has had `patience` milliseconds to answer; -1: none."""
+        longest, of one that is not in use if possible. While half of the table or more is asked
+        for, it is one of those, if it has had `patience` milliseconds to answer; -1: none."""
         if i >= 0:
             return i
         i = find(self.states, _SIZE, 1, _FREE_STATE, 0)
@@ -171,7 +171,7 @@ class ARP:
         return i
 
     def _oldest(self, state, used, age):
-        """The row in this state that is oldest, and at least so many milliseconds old; -1: none."""
+        """The row in this state that is oldest, and at least `age` milliseconds old; -1: none."""
         best = -1
         for k in range(_SIZE):
             if self.states[k] == state and self.used[k] == used:
