@@ -141,7 +141,7 @@ class Host:
 
             tcp.attach(st)
             self.tcp = st.tcp
-        self.lo = st.add(loopback.Loopback(), loopback.attach, "lo")
+        self.lo = st.add(loopback.Loopback(mtu), loopback.attach, "lo")
         self.nic = NIC(mac, mtu)
         self.nif = st.add(self.nic, _attach_link, "eth0")
         self.arp = self.nif.arp

@@ -40,6 +40,7 @@ class Stack:
         frames = 8 if frames < 8 else 64 if frames > 64 else frames
         self.budget = budget
         self.spent = frames * (mtu + 136)  # bytes of the budget in use
+        self.mtu = mtu  # frames are made for it: no NIC may have more
         self.clock = clock
         self.now = clock() & _MASK
         # 0 now  1 milliseconds since then, 32 bits wide  2 changes of routes and neighbours
@@ -96,6 +97,9 @@ class Stack:
         for nif in self.nifs:
             if nif.name == name:
                 raise ValueError("interface %s exists already" % name)
+        if nic.mtu > self.mtu:
+            text = "interface %s has an MTU of %d, the stack's frames take %d: Stack(mtu=...)"
+            raise ValueError(text % (name, nic.mtu, self.mtu))
         nif = Interface(self, nic, name, self.burst)
         attach_link(nif)
         if self.ip4:

@@ -14,8 +14,10 @@ class Loopback:
     """The NIC side of `lo` (docs/nic.md); it never receives through recv()."""
 
     mac = b"\0\0\0\0\0\0"
-    mtu = 1500
     caps = 0
+
+    def __init__(self, mtu=1500):
+        self.mtu = mtu
 
     def recv(self, buf, off):
         return 0

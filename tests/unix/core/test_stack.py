@@ -338,6 +338,19 @@ def test_interface_name_is_unique():
         raise AssertionError("two interfaces eth0")
 
 
+def test_frames_are_as_long_as_any_nic_s():
+    # A NIC with a larger MTU would write, and have written, beyond the end of a frame.
+    st = Stack(seed=1, clock=bench.Clock(), mtu=576)
+    try:
+        st.add(bench.NIC(b"\2\0\0\0\0\1", 577), lambda nif: None, "eth0")
+    except ValueError as error:
+        assert "eth0" in str(error) and "577" in str(error) and "576" in str(error)
+    else:
+        raise AssertionError("frames of 577 bytes")
+    assert not st.nifs
+    st.add(bench.NIC(b"\2\0\0\0\0\1", 576), lambda nif: None, "eth0")
+
+
 def test_link_changes_are_told():
     h = bench.host()
     log = []
