@@ -147,9 +147,14 @@ class Endpoint:
 
     def _make_ring(self):
         if self.ring is None:
-            if not self.st.charge(self.rcvbuf):
+            size = self.rcvbuf + 3 & ~3  # whole words
+            if not self.st.charge(size):
                 raise OSError(_ENOMEM)
-            self.ring = Ring(self.rcvbuf + 3 & ~3)  # whole words
+            try:
+                self.ring = Ring(size)
+            finally:
+                if self.ring is None:
+                    self.st.credit(size)
             address(self.cb, _RING, self.ring.w)
 
     def _set_key(self):
@@ -183,7 +188,7 @@ class Endpoint:
     def close(self):
         self._unfile()
         if self.ring is not None:
-            self.st.credit(self.rcvbuf)
+            self.st.credit(self.ring.size)
             self.ring = None
         self.cb[_WAITING] = 0
         self.notify = None

@@ -67,6 +67,39 @@ def test_failed_bind_keeps_nothing():
     assert b.waiting == 1
 
 
+def test_size_that_changes():
+    # SO_RCVBUF of a socket whose ring is there: what is given back is what was taken.
+    p = _peer()
+    spent = p.st.spent
+    for first, later in ((3001, 100000), (100000, 256)):
+        e = p.host.udp.open()
+        e.rcvbuf = first
+        e.bind(None, None, 7)
+        e.rcvbuf = later
+        e.close()
+        assert p.st.spent == spent, (spent, p.st.spent)
+
+
+def test_heap_without_place_for_a_ring():
+    # What was taken of the budget comes back with the MemoryError.
+    import micropython
+
+    p = _peer()
+    spent = p.st.spent
+    e = p.host.udp.open()
+    micropython.heap_lock()
+    try:
+        e.bind(None, None, 7)
+        failed = False
+    except MemoryError:
+        failed = True
+    micropython.heap_unlock()
+    assert failed and p.st.spent == spent, (spent, p.st.spent)
+    e.bind(None, None, 7)
+    e.close()
+    assert p.st.spent == spent
+
+
 def test_ephemeral_ports():
     # RFC 6335 6, RFC 6056: from 49152 on, at random, never one in use
     p = _peer()
