@@ -9,6 +9,10 @@ cannot run everywhere says so, and why, in a comment among its first lines:
 and one that reads a file of its own directory names it, so that it is copied to the boards:
 
     # data: linux.rec
+
+A file that wants modules that are not frozen names them too: boards get them from lib/netstack.
+
+    # lib: link/vlan.py, link/bridge.py
 """
 
 import os
@@ -163,6 +167,23 @@ class Board:
             if name not in self.copied:
                 self.transport.fs_writefile(name, path.with_name(name).read_bytes(), 1024)
                 self.copied.add(name)
+        for names in re.findall(r"^# lib: ([\w./, ]+)$", head, re.MULTILINE):
+            for name in names.split(", "):
+                self._copy_optional(name)
+
+    def _copy_optional(self, name):
+        """Bring a module that is not frozen onto the board, once."""
+        if name in self.copied:
+            return
+        where = "/lib/optional"
+        if not self.copied & {"/lib"}:
+            for directory in ("/lib", where):
+                if not self.transport.fs_exists(directory):
+                    self.transport.fs_mkdir(directory)
+            self.copied.add("/lib")
+        data = (ROOT / "lib" / "netstack" / name).read_bytes()
+        self.transport.fs_writefile(where + "/" + name.rpartition("/")[2], data, 1024)
+        self.copied.add(name)
 
     def _text(self, pieces, path):
         text = b"".join(pieces).replace(b"\x04", b"").decode(errors="replace")

@@ -358,7 +358,9 @@ def _check(argv):
 
 # Only what the stack itself speaks: what programs send is theirs to judge, and tshark would take
 # random bytes on a well-known port for a broken message.
-_PROTOCOLS = "frame eth ethertype arp ip icmp igmp udp tcp dns dhcp data _ws.malformed".split()
+_PROTOCOLS = (
+    "frame eth ethertype vlan arp ip icmp igmp udp tcp dns dhcp data _ws.malformed".split()
+)
 _CHECKS = "ip tcp udp".split()
 _BAD = (
     "_ws.malformed || _ws.expert.severity == 8388608"

@@ -33,7 +33,7 @@ PACKAGES = {
     "venv": "python3-venv",
     "test": (
         "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base tshark"
-        " tcpdump socat procps util-linux"
+        " tcpdump socat procps util-linux vde2"
     ),
 }
 

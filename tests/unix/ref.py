@@ -274,3 +274,18 @@ def scatter(cb, words, row, at, kept, n):
         cb[i] = 0
     for i in range(n):
         cb[kept[i]] = row[at + i]
+
+
+# link/vlan.py
+
+
+def strip(buf, at, n):
+    tci = get16(buf, at + 14)
+    buf[at + 12 : at + n - 4] = bytes(buf[at + 16 : at + n])
+    return tci
+
+
+def tag(buf, at, saved, tci):
+    saved[:] = buf[at - 4 : at + 12]
+    buf[at - 4 : at + 8] = saved[4:]
+    buf[at + 8 : at + 12] = struct.pack("!HH", 0x8100, tci)

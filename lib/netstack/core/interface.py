@@ -80,13 +80,18 @@ class Interface:
             fr = self._rx[self._done]
             self._done += 1
             try:
-                if not self._taken(fr):
-                    fr.nif = self
-                    self.stat[_IN] += 1
-                    add32(self.stat, _IN_BYTES, fr.end - fr.l2)
-                    self.input(fr)
+                self.take(fr)
             finally:
                 self.st.pool.release(fr)
+
+    def take(self, fr):
+        """Hand up a frame that starts at _LEAD: one of the NIC's, or of an interface below this
+        one (a bridge's port, what a VLAN is on). Borrows `fr`."""
+        if not self._taken(fr):
+            fr.nif = self
+            self.stat[_IN] += 1
+            add32(self.stat, _IN_BYTES, fr.end - fr.l2)
+            self.input(fr)
 
     def _taken(self, fr):
         """Has the fast path taken this frame?"""
