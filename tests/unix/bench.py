@@ -45,6 +45,7 @@ from packets import (  # noqa: F401
     opt_sack,
     opt_ts,
     opt_wscale,
+    parts,
     tcp,
     udp,
 )
@@ -127,12 +128,11 @@ class Peer:
         self.host.poll()
 
     def expect(self, kind, **fields):
-        """The next frame that was sent, checked: kind "arp", "icmp", "udp", "tcp", "ip4" or
-        "eth", and the values of fields."""
-        wanted = "%s %r" % (kind, fields) if fields else kind
-        assert self.sent, "expected %s: nothing was sent" % wanted
+        """The next frame that was sent, checked: kind "arp", "icmp", "udp", "tcp", "ip4",
+        "part" (a fragment) or "eth", and the values of fields."""
+        assert self.sent, "expected %s %r: nothing was sent" % (kind, fields)
         packet = Packet(self.sent.pop(0))
-        assert packet.kind == kind, "expected %s: %r" % (wanted, packet)
+        assert packet.kind == kind, "expected %s %r: %r" % (kind, fields, packet)
         for name, value in fields.items():
             got = getattr(packet, name)
             assert got == value, "%s: %r, expected %r in %r" % (name, got, value, packet)
@@ -146,6 +146,13 @@ class Peer:
         packets = [Packet(frame) for frame in self.sent]
         self.sent.clear()
         return packets
+
+    def expect_whole(self, kind, **fields):
+        """The same of one that was sent in fragments."""
+        first, *others = [Packet(frame) for frame in self.sent]
+        self.sent.clear()
+        self.sent.append(first.joined(others).frame)
+        return self.expect(kind, **fields)
 
     def moves(self, frame):
         """Send a frame; the counters that have moved: {"ipv4.in": 1, ...}."""
@@ -191,6 +198,11 @@ class Peer:
         dst = dst or self.host.addr
         packet = udp(src, dst, sport, dport, data, length, csum)
         return self.ip_frame(17, packet, src=src, dst=dst, **over)
+
+    def part_frames(self, proto, payload, src=None, dst=None, dst_mac=None, **over):
+        """A datagram in fragments: see packets.parts()."""
+        packets = parts(src or self.addr, dst or self.host.addr, proto, payload, **over)
+        return [self.frame(packet, dst=dst_mac) for packet in packets]
 
     def arp(self, *args, **over):
         self.send(self.arp_frame(*args, **over))

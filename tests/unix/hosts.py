@@ -2,7 +2,7 @@
 # the check that a test has left nothing behind.
 
 from netstack.core.stack import Stack
-from netstack.inet import icmpv4, ipv4
+from netstack.inet import fragment, icmpv4, ipv4, reassembly
 from netstack.link import arp, ethernet, loopback
 from netstack.transport import udp
 from packets import ip
@@ -135,6 +135,8 @@ class Host:
         self.st = st = Stack(budget, clock, seed, mtu)
         self.ip4 = ipv4.attach(st)
         self.icmp4 = icmpv4.attach(st)
+        fragment.attach(st)
+        self.reassembly = reassembly.attach(st)
         self.udp = udp.attach(st)
         if with_tcp:
             from netstack.transport import tcp
@@ -210,7 +212,7 @@ def at_end(callback):
 
 def tidy():
     """Give back what the test has left open: sockets of bench's builders, TCP connections, UDP
-    endpoints, what ARP holds for neighbours that have not answered."""
+    endpoints, what ARP holds for neighbours that have not answered, halves of datagrams."""
     while _closers:
         _closers.pop()()
     for h in _hosts:
@@ -227,6 +229,7 @@ def tidy():
         h.nic.rx.clear()
         h.poll()
         h.nif.arp.flush()
+        h.reassembly.flush()
 
 
 def clean(*hosts):

@@ -183,6 +183,18 @@ def opt_mss(n):
     return struct.pack("!BBH", 2, 4, n)
 
 
+def parts(src, dst, proto, payload, size=1480, ident=7, **over):
+    """Fragments of `size` bytes that make up an IPv4 datagram, in order."""
+    result = []
+    for at in range(0, len(payload), size):
+        more = at + size < len(payload)
+        part = payload[at : at + size]
+        result.append(
+            ip4(src, dst, proto, part, ident=ident, flags=int(more), frag=at >> 3, **over)
+        )
+    return result
+
+
 # -- taking packets apart ----------------------------------------------------------------------
 
 
@@ -223,7 +235,9 @@ class Packet:
         self.options = p[20:n]
         self.kind = "ip4"
         self.payload = p = p[n:]
-        if self.proto == 1:
+        if self.mf or self.frag:
+            self.kind = "part"
+        elif self.proto == 1:
             self._icmp(p)
         elif self.proto == 17:
             self._udp(p)
@@ -266,6 +280,20 @@ class Packet:
         assert len(blocks) % 8 == 0, "SACK option of %d bytes" % len(blocks)
         self.sack = [struct.unpack("!II", blocks[i : i + 8]) for i in range(0, len(blocks), 8)]
         self.data = p[n:]
+
+    def joined(self, others):
+        """The whole datagram, of which this and `others` are the parts in order."""
+        at = len(self.payload)
+        assert self.frag == 0
+        for other in others:
+            assert other.kind == "part" and other.ident == self.ident and not other.df
+            assert (other.src, other.dst, other.proto) == (self.src, self.dst, self.proto)
+            assert other.frag * 8 == at, "at %d: %d" % (at, other.frag * 8)
+            at += len(other.payload)
+        payload = self.payload + b"".join(other.payload for other in others)
+        assert others and not others[-1].mf and all(each.mf for each in others[:-1])
+        packet = ip4(self.src, self.dst, self.proto, payload, self.ttl, self.tos, self.ident, 0)
+        return Packet(self.frame[:14] + packet)
 
     def __repr__(self):
         if self.kind == "arp":

@@ -44,12 +44,14 @@ def stack():
 def _make():
     global _service
     from netstack.core.stack import Stack
-    from netstack.inet import icmpv4, ipv4
+    from netstack.inet import fragment, icmpv4, ipv4, reassembly
     from netstack.link import loopback
 
     st = Stack(_budget(), ticks_ms)
     ipv4.attach(st)
     icmpv4.attach(st)
+    fragment.attach(st)
+    reassembly.attach(st)
     nif = st.add(loopback.Loopback(), loopback.attach, "lo")
     nif.set_up(True)
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)

@@ -7,7 +7,7 @@ from time import ticks_diff, ticks_us
 
 _IP_SRC = const(12)
 _ROUND_MS = const(1000)
-_SIZE_MAX = const(1472)
+_SIZE_MAX = const(65507)
 
 
 class _Echo:

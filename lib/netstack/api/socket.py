@@ -103,7 +103,7 @@ _NVAL = _const(32)
 _BACKLOG = _const(5)
 _LINE = _const(64)
 _ALL = _const(1024)
-_DGRAM_MAX = _const(2048)  # no datagram is longer before reassembly comes
+_DGRAM_MAX = _const(65535)
 
 
 class socket(_iomod.IOBase):
@@ -504,8 +504,10 @@ class socket(_iomod.IOBase):
         return data if n else b""
 
     def _recv_datagram(self, size):
-        data = bytearray(size)
-        n = self._pull(data, 0, size)
+        if not self._wait_readable():
+            return None
+        data = bytearray(min(size, max(self._io.next_size(), 0)))
+        n = self._pull(data, 0, len(data))
         if n == self._late():
             return None
         if n < 0:
@@ -520,7 +522,10 @@ class socket(_iomod.IOBase):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             self._event = False
-            if io.available() or io.eof or io.deaf or io.error or io.state < _SYN_SENT:
+            if self._dgram:
+                if io.waiting or io.error:
+                    return True
+            elif io.available() or io.eof or io.deaf or io.error or io.state < _SYN_SENT:
                 return True
             if not self._again(start):
                 return False

@@ -67,7 +67,7 @@ class Interface:
     def poll(self):
         """Drain the NIC into frames, then hand them up. True when there may be more."""
         if self.queued:
-            self._drain()
+            self.drain()
         more = True
         if self._done == self._got:  # else an exception has left some of the last batch
             more = self._fetch()
@@ -194,7 +194,8 @@ class Interface:
         self.st.pool.release(fr)
         return True
 
-    def _drain(self):
+    def drain(self):
+        """Offer the NIC what waits for it."""
         while self.queued:
             if not self._send(self._tx[self._txhead]):
                 return

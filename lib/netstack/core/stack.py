@@ -55,6 +55,7 @@ class Stack:
         self.ethertypes = {}  # ethertype -> input(fr)
         self.match = None  # the fast path: inet/match.py
         self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
+        self.reassembly = None  # inet/reassembly.py, which fragments are given to
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
         self.reclaim = None  # callable: give back memory that lies idle

@@ -13,18 +13,22 @@ from netstack.inet import echo_fast
 _ECONNREFUSED = const(111)
 _EHOSTUNREACH = const(113)
 _EMSGSIZE = const(90)
+_ENOBUFS = const(105)
 _ENETUNREACH = const(101)
 _PROTO = const(1)
 _HDR = const(8)
 _REPLY = const(0)
 _UNREACHABLE = const(3)
 _TOO_BIG = const(4)  # its code: fragmentation needed and DF set
+_QUENCH = const(4)
+_REDIRECT = const(5)
 _ECHO = const(8)
 _EXCEEDED = const(11)
 _PARAMETER = const(12)
 _IP_SRC = const(12)
 _IP_DST = const(16)
 
+_MOST = const(65507)  # bytes of data behind both headers
 _QUOTE = const(548)  # RFC 1812 4.3.2.3: as much as fits into 576 bytes
 _RATE = const(100)  # errors a second (RFC 1812 4.3.2.8), in bursts of
 _BURST = const(20)
@@ -54,6 +58,8 @@ _OUT_ERROR = const(8)
 _LIMITED = const(9)  # errors not sent because of the rate limit
 _NOBUF = const(10)
 
+_ERRORS = (_UNREACHABLE, _QUENCH, _REDIRECT, _EXCEEDED, _PARAMETER)
+
 # RFC 1122 3.2.2.1, 4.2.3.9: code -> errno, and whether it ends a connection being opened
 _ERRNO = (
     _ENETUNREACH,
@@ -68,6 +74,9 @@ _ERRNO = (
 
 
 class ICMPv4:
+    ttl = 64  # of messages in fragments
+    nif = None
+
     def __init__(self, st):
         self.st = st
         self.stat = st.counters("icmp4", NAMES)
@@ -76,6 +85,8 @@ class ICMPv4:
         self._filled = st.now
         self._to = bytearray(4)
         self._from = bytearray(4)
+        self._head = bytearray(_HDR)
+        self.tos = 0
         self.fast = echo_fast.Fast(self)
         st.icmp4 = self
         st.ip4.protocols[_PROTO] = self
@@ -110,21 +121,23 @@ class ICMPv4:
         if fr.group:  # RFC 1122 3.2.2.6 allows silence, and it is the safe choice
             self.stat[_IN_ECHO] += 1
             return
+        copy(self._to, 0, buf, fr.l3 + _IP_SRC, 4)
+        copy(self._from, 0, buf, fr.l3 + _IP_DST, 4)
+        if n > self.st.ip4.mss_room(self._to):
+            self._echo_parts(fr, buf, at, n)
+            return
         out = self.st.pool.alloc()
         if out is None:
             self.stat[_NOBUF] += 1
             return
         out.l4 = to = out.pay
-        room = len(out.buf) - to
-        if n > room or copy_csum(out.buf, to, buf, at, n, 0) != 0xFFFF:
+        if copy_csum(out.buf, to, buf, at, n, 0) != 0xFFFF:
             self.stat[_CHECKSUM] += 1
             self.st.pool.release(out)
             return
         self.stat[_IN_ECHO] += 1
         out.end = to + n
         self._turn(out.buf, to)
-        copy(self._to, 0, buf, fr.l3 + _IP_SRC, 4)
-        copy(self._from, 0, buf, fr.l3 + _IP_DST, 4)
         if zero(self._to, 0, 4):
             self.st.pool.release(out)
             return
@@ -132,6 +145,22 @@ class ICMPv4:
         tos = buf[fr.l3 + 1]
         if self.st.ip4.output(out, self._from, self._to, _PROTO, 64, tos) == 0:
             self.fast.prepare(self._from, self._to, 64, tos)
+
+    def _echo_parts(self, fr, buf, at, n):
+        """The same for one that takes more than a packet."""
+        if csum(buf, at, n, 0) != 0xFFFF:
+            self.stat[_CHECKSUM] += 1
+            return
+        self.stat[_IN_ECHO] += 1
+        output = self.st.ip4.output_parts
+        if output is None or zero(self._to, 0, 4):
+            return
+        head = self._head
+        copy(head, 0, buf, at, _HDR)
+        self._turn(head, 0)
+        self.stat[_OUT_REPLY] += 1
+        self.tos = buf[fr.l3 + 1]
+        output(head, buf, at + _HDR, n - _HDR, self._from, self._to, _PROTO, self)
 
     def _turn(self, buf, at):
         """Make a request a reply: RFC 1624 section 3 gives the new sum from the old one."""
@@ -148,9 +177,12 @@ class ICMPv4:
 
     def echo(self, dst, ident, seq, n):
         """Send an echo request with `n` bytes of pattern to `dst` (4 bytes). 0 or -errno."""
-        src = self.st.ip4.source(dst)
+        ip = self.st.ip4
+        src = ip.source(dst)
         if src is None:
             return -_ENETUNREACH
+        if _HDR + n > ip.mss_room(dst):
+            return self._request_parts(ip, src, dst, ident, seq, n)
         out = self.st.pool.alloc()
         if out is None:
             return 0
@@ -164,17 +196,37 @@ class ICMPv4:
         for i in range(n):
             buf[at + _HDR + i] = i & 255
         self._seal(out)
-        return self.st.ip4.output(out, src, dst, _PROTO)
+        return ip.output(out, src, dst, _PROTO)
+
+    def _request_parts(self, ip, src, dst, ident, seq, n):
+        if ip.output_parts is None or n > _MOST:
+            return -_EMSGSIZE
+        self.tos = 0
+        head = self._head
+        data = bytearray(n)
+        for i in range(n):
+            data[i] = i & 255
+        head[0] = _ECHO
+        head[1] = 0
+        put16(head, 2, 0)
+        put16(head, 4, ident)
+        put16(head, 6, seq)
+        put_csum(head, 2, csum(data, 0, n, csum(head, 0, _HDR, 0)))
+        error = ip.output_parts(head, data, 0, n, src, dst, _PROTO, self)
+        return 0 if error == -_ENOBUFS else error
 
     # -- errors -----------------------------------------------------------------------------
 
     def unreachable(self, fr, code):
         """Tell the sender of `fr` that it could not be delivered: code 2 protocol, 3 port.
         Borrows `fr`."""
+        self.complain(fr, _UNREACHABLE, code)
+
+    def complain(self, fr, kind, code, pointer=0):
+        """Tell the sender of `fr` what is wrong with it. Borrows `fr`."""
         buf = fr.buf
         at = fr.l3
-        # RFC 1122 3.2.2: not about groups, not about fragments, not to a source that is no host
-        if fr.group or zero(buf, at + _IP_SRC, 4) or buf[at + _IP_SRC] >= 224:
+        if not self._may_complain(fr, buf, at):
             return
         if not self._allow():
             self.stat[_LIMITED] += 1
@@ -187,9 +239,9 @@ class ICMPv4:
         n = _QUOTE if n > _QUOTE else n
         out.l4 = to = out.pay
         out.end = to + _HDR + n
-        out.buf[to] = _UNREACHABLE
+        out.buf[to] = kind
         out.buf[to + 1] = code
-        put16(out.buf, to + 4, 0)
+        put16(out.buf, to + 4, pointer << 8)
         put16(out.buf, to + 6, 0)
         copy(out.buf, to + _HDR, buf, at, n)
         self._seal(out)
@@ -197,6 +249,18 @@ class ICMPv4:
         copy(self._from, 0, buf, at + _IP_DST, 4)
         self.stat[_OUT_ERROR] += 1
         self.st.ip4.output(out, self._from, self._to, _PROTO)
+
+    def _may_complain(self, fr, buf, at):
+        """RFC 1122 3.2.2: not about groups, not to a source that is no host, not about fragments
+        but the first, not about errors."""
+        if fr.group or zero(buf, at + _IP_SRC, 4) or buf[at + _IP_SRC] >= 224:
+            return False
+        if (buf[at + 6] & 0x1F) | buf[at + 7]:
+            return False
+        if buf[at + 9] != _PROTO:
+            return True
+        kind = buf[fr.l4] if fr.end > fr.l4 else _UNREACHABLE
+        return kind not in _ERRORS
 
     def _allow(self):
         """A token bucket."""

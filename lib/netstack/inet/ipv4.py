@@ -1,16 +1,19 @@
-# IPv4 (RFC 791, RFC 1122 3.2). Forwarding, fragments and more than one address per interface come
-# with the router; here fragments are recognised, counted and dropped.
+# IPv4 (RFC 791, RFC 1122 3.2). Forwarding and more than one address per interface come with the
+# router. Fragments are somebody else's: reassembly.py puts them together, fragment.py makes them;
+# without those they are counted and dropped, and what is too long is not sent.
 #
 # On the wire:
 #   0 version/IHL  1 TOS  2 total length  4 identification  6 flags/fragment offset
 #   8 TTL  9 protocol  10 checksum  12 source  16 destination  20 options ...
 #
 # input:  ethernet -> IPv4.input -> stack.ip4.protocols[protocol].input(fr)
+#         a fragment -> stack.reassembly -> the same with the whole datagram
 # output: transport -> IPv4.output -> route -> nif.output -> ethernet -> ARP
+#         too long -> output_parts (fragment.py)
 #
 # Transports know nothing of it but what every network protocol offers them: `alen`, `src_off`,
-# `dst_off`, pseudo(), source(), local(), mss_room(), ecn(), output(); addresses are buffers of
-# `alen` bytes in network order.
+# `dst_off`, pseudo(), source(), local(), mss_room(), ecn(), output(), output_parts(); addresses
+# are buffers of `alen` bytes in network order.
 
 from micropython import const
 from netstack.core.checksum import copy, csum, pseudo, put_csum
@@ -30,6 +33,7 @@ _SUM = const(10)
 _SRC = const(12)
 _DST = const(16)
 _DF = const(0x40)
+_TCP = const(6)
 _UDP = const(17)
 _BOOTPC = const(68)
 _IP_ID = const(3)  # of Stack.w: the identification last used
@@ -97,6 +101,7 @@ class IPv4:
         self.st = st
         self.protocols = {}  # protocol number -> object with input(fr) and error(...)
         self.stat = st.counters("ipv4", NAMES)
+        self.output_parts = None  # sends in fragments: inet/fragment.py
         self.default = None  # the interface the default route prefers
         st.w[_IP_ID] = st.random.bits16()
         st.ip4 = self
@@ -182,10 +187,14 @@ class IPv4:
         nif = self.route(dst, 0)
         return nif.v4.addr if nif else None
 
+    def mtu(self, dst, out):
+        """The longest packet that gets to `dst` by the interface `out`."""
+        return out.mtu
+
     def mss_room(self, dst):
         """Bytes behind the IP header that fit into one packet to `dst`."""
         nif = self.route(dst, 0)
-        return (nif.mtu if nif else 576) - _HDR
+        return (self.mtu(dst, nif) if nif else 576) - _HDR
 
     def pseudo(self, src, soff, dst, doff, proto, n):
         return pseudo(src, soff, dst, doff, 4, proto, n)
@@ -205,8 +214,11 @@ class IPv4:
             self.stat[_OTHER] += 1
             return
         if (buf[at + _FRAG] & 0x3F) | buf[at + _FRAG + 1]:
-            self.stat[_FRAGMENT] += 1
+            self._fragment(fr, buf, at)
             return
+        self._deliver(fr, buf, at)
+
+    def _deliver(self, fr, buf, at):
         fr.ip = self
         handler = self.protocols.get(buf[at + _PROTO])
         if handler is None:
@@ -215,6 +227,40 @@ class IPv4:
                 self.st.icmp4.unreachable(fr, 2)
             return
         handler.input(fr)
+
+    def _fragment(self, fr, buf, at):
+        """A part of a datagram. When the others are there, the whole goes up."""
+        parts = self.st.reassembly
+        off = (get16(buf, at + _FRAG) & 0x1FFF) << 3
+        # RFC 3128 2: nobody but an attacker cuts TCP's header behind the ports
+        if parts is None or (off == 8 and buf[at + _PROTO] == _TCP):
+            self.stat[_FRAGMENT] += 1
+            return
+        key = parts.key
+        copy(key, 0, buf, at + _SRC, 8)
+        copy(key, 8, buf, at + _ID, 2)
+        key[10] = buf[at + _PROTO]
+        hlen = fr.l4 - at
+        whole = parts.add(fr, self, 11, hlen, off, buf[at + _FRAG] & 0x20)
+        if whole is None:
+            return
+        try:
+            buf = whole.buf
+            at = whole.l3
+            put16(buf, at + _TOTAL, whole.end - at)
+            put16(buf, at + _FRAG, 0)
+            if parts.congested():
+                buf[at + 1] |= 3
+            put16(buf, at + _SUM, 0)
+            put_csum(buf, at + _SUM, csum(buf, at, whole.l4 - at, 0))
+            self._deliver(whole, buf, at)
+        finally:
+            parts.done()
+
+    def expired(self, fr):
+        """The rest of the datagram that begins in `fr` has not come. Borrows `fr`."""
+        if self.st.icmp4:
+            self.st.icmp4.complain(fr, 11, 1)
 
     def _check(self, fr):
         """Check the header (RFC 1122 3.2.1) and set l4 and end; the counter to bump, or -1."""
@@ -317,18 +363,31 @@ class IPv4:
             return -_ENETUNREACH
         at = fr.l4 - _HDR
         n = fr.end - at
-        if n > out.mtu:
+        if n > self.mtu(dst, out):
             self.stat[_TOOBIG] += 1
             self.st.pool.release(fr)
             return -_EMSGSIZE
         fr.l3 = at
-        fr.ip = self
         self._header(fr.buf, at, n, src, dst, proto, ttl, tos)
+        return self.to_link(fr, dst, out)
+
+    def to_link(self, fr, dst, out):
+        """Send a packet that has its header. Takes `fr`. Returns 0 or -errno."""
+        fr.ip = self
         self.stat[_OUT] += 1
-        v4 = out.v4
-        if not zero(v4.gw, 0, 4) and not self._direct(dst, v4):
-            return out.output(fr, _ETHERTYPE, v4.gw, 0)
-        return out.output(fr, _ETHERTYPE, dst, 0)
+        return out.output(fr, _ETHERTYPE, self._hop(dst, out.v4), 0)
+
+    def _hop(self, dst, v4):
+        """Whom a packet to `dst` is given to."""
+        return dst if zero(v4.gw, 0, 4) or self._direct(dst, v4) else v4.gw
+
+    def ready(self, dst, out):
+        """Could a packet to `dst` leave at once? 0, or -errno: -_ENOBUFS, its neighbour has been
+        asked for and will be known after some polls."""
+        hop = self._hop(dst, out.v4)
+        if not hasattr(out, "arp") or self.broadcast(hop, 0):
+            return 0
+        return out.arp.ready(hop, 0)
 
     def prepare(self, buf, at, src, dst, proto, ttl, tos):
         """Write link and IPv4 header of packets to `dst` in front of buf[at], to be used again
@@ -338,13 +397,10 @@ class IPv4:
         if out is None or out.prepare is None:
             return None
         at -= _HDR
-        self._fields(buf, at, src, dst, proto, ttl, tos)
+        self.fields(buf, at, src, dst, proto, ttl, tos)
         put16(buf, at + _TOTAL, 0)
         put16(buf, at + _ID, 0)
-        v4 = out.v4
-        hop = dst
-        if not zero(v4.gw, 0, 4) and not self._direct(dst, v4):
-            hop = v4.gw
+        hop = self._hop(dst, out.v4)
         return out if out.prepare(buf, at, _ETHERTYPE, hop, 0) else None
 
     def _direct(self, dst, v4):
@@ -353,12 +409,13 @@ class IPv4:
     def _header(self, buf, at, n, src, dst, proto, ttl, tos):
         w = self.st.w
         w[_IP_ID] = (w[_IP_ID] + 1) & 0xFFFF
-        self._fields(buf, at, src, dst, proto, ttl, tos)
+        self.fields(buf, at, src, dst, proto, ttl, tos)
         put16(buf, at + _TOTAL, n)
         put16(buf, at + _ID, w[_IP_ID])
         put_csum(buf, at + _SUM, csum(buf, at, _HDR, 0))
 
-    def _fields(self, buf, at, src, dst, proto, ttl, tos):
+    def fields(self, buf, at, src, dst, proto, ttl, tos):
+        """Write a header but for length, identification and checksum, which is 0."""
         buf[at] = 0x45
         buf[at + 1] = tos
         buf[at + _FRAG] = _DF

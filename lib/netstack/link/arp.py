@@ -16,6 +16,7 @@ from netstack.core.clock import elapsed
 from netstack.core.wire import find, get16, put16, same, zero
 
 _EHOSTUNREACH = const(113)
+_ENOBUFS = const(105)
 _ETHERTYPE = const(0x0806)
 _IPV4 = const(0x0800)
 _LEN = const(28)
@@ -102,6 +103,19 @@ class ARP:
         copy(buf, at, self.macs, 6 * i, 6)
         return True
 
+    def ready(self, hop, hoff):
+        """Is the neighbour's link address known? 0; else it is asked for, and -_ENOBUFS tells to
+        come again; -_EHOSTUNREACH, it was, in vain."""
+        i = find(self.ips, _SIZE, 4, hop, hoff)
+        if i >= 0 and self.states[i] >= _FRESH:
+            return 0
+        if i >= 0 and self.states[i] == _ASKING:
+            return -_ENOBUFS
+        failed = i >= 0 and self.misses[i] > 0
+        if self._begin(i, hop, hoff) < 0 or failed:
+            return -_EHOSTUNREACH
+        return -_ENOBUFS
+
     def _map_group(self, buf, at, hop, hoff):
         if hop[hoff] == 255:
             copy(buf, at, _BROADCAST, 0, 6)
@@ -115,16 +129,11 @@ class ARP:
 
     def _hold(self, i, fr, hop, hoff):
         if i < 0 or self.states[i] == _FREE:
-            i = self._claim(i, _ANSWER_MS)
+            i = self._begin(i, hop, hoff)
             if i < 0:
                 self.stat[_HELD_DROPPED] += 1
                 self.st.pool.release(fr)
                 return -_EHOSTUNREACH
-            copy(self.ips, 4 * i, hop, hoff, 4)
-            self.states[i] = _ASKING
-            self.tries[i] = 0
-            self.since[i] = self.st.now
-            self._ask(i)
         self._drop_held(i)  # RFC 1122 2.3.2.2: keep the latest packet
         pool = self.st.pool
         if _SIZE - self.held.count(None) >= pool.count >> 1:  # or nothing else could be sent
@@ -133,8 +142,20 @@ class ARP:
         else:
             self.stat[_HELD] += 1
             self.held[i] = fr
-        self._start()
         return 0
+
+    def _begin(self, i, hop, hoff):
+        """Ask for a neighbour whose row, if it has one, is `i`. Returns its row, -1: all are
+        waiting for answers."""
+        i = self._claim(i, _ANSWER_MS)
+        if i >= 0:
+            copy(self.ips, 4 * i, hop, hoff, 4)
+            self.states[i] = _ASKING
+            self.tries[i] = 0
+            self.since[i] = self.st.now
+            self._ask(i)
+            self._start()
+        return i
 
     def _drop_held(self, i):
         fr = self.held[i]

@@ -48,6 +48,7 @@ class LoopbackLink:
         nif.input = None
         nif.poll = self.poll
         nif.room = self.room
+        nif.depth = _DEPTH  # frames it holds until the next poll
 
     def output(self, fr, ethertype, hop, hoff):
         """Takes `fr`. Returns 0."""

@@ -26,6 +26,7 @@ _PROTO = const(17)
 _HDR = const(8)
 _LEN = const(4)
 _SUM = const(6)
+_MOST = const(65507)  # bytes of data behind both headers of IPv4
 _RCVBUF = const(6144)
 _EPHEMERAL = const(49152)  # RFC 6335 section 6
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -239,6 +240,13 @@ class Endpoint:
             self.from_len = cb[_FROM_LEN]
         return n
 
+    def next_size(self):
+        """Bytes of the next datagram; -1 when there is none."""
+        if not self.cb[_WAITING]:
+            return -1
+        self.ring.peek(self._head, 0, 2)
+        return get16(self._head, 0)
+
     def take(self, fr, data, n):
         """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""
         ring = self.ring
@@ -266,6 +274,7 @@ class UDP:
         self.st = st
         self.stat = st.counters("udp", NAMES)
         self.table = Table()
+        self._head = bytearray(_HDR)
         self.fast = udp_fast.Fast(self)
         st.udp = self
         st.ip4.protocols[_PROTO] = self
@@ -333,7 +342,7 @@ class UDP:
     def output(self, ep, buf, off, n, ip, src, dst, port):
         """Build and send one datagram. Returns n or -errno."""
         if n + _HDR > ip.mss_room(dst):
-            return -_EMSGSIZE
+            return self._output_parts(ep, buf, off, n, ip, src, dst, port)
         fr = self.st.pool.alloc(ep.control)
         if fr is None:
             return -_ENOBUFS
@@ -353,6 +362,23 @@ class UDP:
         put_csum(to, at + _SUM, acc)
         self.stat[_OUT] += 1
         error = ip.output(fr, src, dst, _PROTO, ep.ttl, ep.tos, ep.nif)
+        return error or n
+
+    def _output_parts(self, ep, buf, off, n, ip, src, dst, port):
+        """The same for one that takes more than a packet."""
+        if ip.output_parts is None or n > _MOST:
+            return -_EMSGSIZE
+        head = self._head
+        put16(head, 0, ep.lport)
+        put16(head, 2, port)
+        put16(head, _LEN, n + _HDR)
+        put16(head, _SUM, 0)
+        acc = csum(head, 0, _HDR, ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR))
+        acc = csum(buf, off, n, acc)
+        put_csum(head, _SUM, 0 if acc == 0xFFFF else acc)
+        error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, ep)
+        if error == 0:
+            self.stat[_OUT] += 1
         return error or n
 
 

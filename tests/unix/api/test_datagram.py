@@ -87,9 +87,12 @@ def test_stream_methods():
 def test_largest():
     server = opened(0)
     client = opened()
-    client.sendto(bytes(1472), server.getsockname())
-    assert len(server.recv(2000)) == 1472
-    raises(EMSGSIZE, client.sendto, bytes(1473), server.getsockname())
+    for n in (1472, 1473, 6000):  # from 1473 bytes on in fragments
+        client.sendto(bytes(n), server.getsockname())
+        assert len(server.recv(7000)) == n
+    client.sendto(bytes(3000), server.getsockname())
+    assert server.recv(2000) == bytes(2000)
+    raises(EMSGSIZE, client.sendto, bytes(65508), server.getsockname())
 
 
 def test_timeout():

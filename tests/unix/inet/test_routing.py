@@ -195,10 +195,14 @@ def test_given_interface_still_uses_its_gateway():
 def test_too_big():
     p = bench.peer(mtu=600)
     p.greet()
-    assert _ping(p, "10.0.0.1", 572) == 0
-    p.expect("icmp")
-    assert _ping(p, "10.0.0.1", 573) == -EMSGSIZE
+    for n, result in ((580, 0), (581, -EMSGSIZE)):
+        with bench.inside(p.st):
+            fr = p.st.pool.alloc()
+            fr.l4 = fr.pay
+            fr.end = fr.pay + n
+            assert p.host.ip4.output(fr, p.host.addr, p.addr, 253) == result
     assert p.host.stat("ipv4")["out_toobig"] == 1
+    p.expect("ip4", df=1)
     p.expect_nothing()
     assert p.st.pool.left == p.st.pool.count
 

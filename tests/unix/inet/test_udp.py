@@ -173,7 +173,7 @@ def test_send_errors():
     ip4 = p.host.ip4
     assert _send(p, e, b"x", 0, 1) == -EDESTADDRREQ
     assert _send(p, e, b"x", 0, 1, ip4, bench.ip("8.8.8.8"), 9) == -ENETUNREACH
-    assert _send(p, e, bytes(1473), 0, 1473, ip4, p.addr, 9) == -EMSGSIZE
+    assert _send(p, e, bytes(65508), 0, 65508, ip4, p.addr, 9) == -EMSGSIZE
     assert _send(p, e, b"x", 0, 1, ip4, bench.ip("255.255.255.255"), 9) == -EACCES
     p.expect_nothing()
     e.broadcast = True
@@ -224,10 +224,11 @@ def test_long_datagram_is_cut():
     e.bind(None, None, 7)
     p.udp(1000, 7, b"0123456789")
     p.udp(1000, 7, b"next")
+    assert e.next_size() == 10
     assert _recv(e, 4) == b"0123"
     assert _recv(e) == b"next"
     p.udp(1000, 7, b"abc")
-    assert _recv(e, 0) == b"" and e.waiting == 0
+    assert _recv(e, 0) == b"" and e.waiting == 0 and e.next_size() == -1
 
 
 def test_peek():

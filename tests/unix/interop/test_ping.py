@@ -34,6 +34,22 @@ def test_every_length(lan):
         assert received(said) == 2 and "wrong data" not in said, said
 
 
+def test_longer_than_a_packet(lan):
+    """RFC 791: requests in fragments, answered in fragments."""
+    lan.ready("udp_echo")
+    for size in (1473, 8000, 65507):
+        said = lan.run("ping", "-c", "5", "-i", "0.05", "-s", size, "-p", "a5c300ff", OURS)
+        assert received(said) == 5 and "wrong data" not in said, said
+
+
+def test_fragments_of_another_size(lan):
+    """Linux's are smaller than ours."""
+    lan.ready("udp_echo")
+    lan.run("ip", "link", "set", "tap0", "mtu", "600")
+    said = lan.run("ping", "-c", "5", "-i", "0.05", "-s", "8000", OURS)
+    assert received(said) == 5, said
+
+
 def test_broadcast_and_foreign_addresses(lan):
     """No answer to a broadcast echo (RFC 1122 3.2.2.6), nor for an address that is not ours."""
     lan.ready("udp_echo")

@@ -13,7 +13,7 @@ def linux_echo(lan, port):
 
     def run():
         while True:
-            data, peer = s.recvfrom(2000)
+            data, peer = s.recvfrom(65535)
             if data == b"end":
                 return
             s.sendto(data, peer)
@@ -43,6 +43,29 @@ def test_echo_client(lan):
     with linux_echo(lan, 4007):
         client = lan.program("udp_client", 4007, 30)
         assert client.expect(r"^equal (\d+)|errno", 60).group(1) == "30", client.output
+
+
+def test_fragments_to_us(lan):
+    """RFC 791: up to 65,507 bytes come in fragments and go back in fragments."""
+    lan.ready("udp_echo")
+    with lan.ns.entered():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with s:
+        s.settimeout(10)
+        s.connect((OURS, 7))
+        for n in (1473, 1480, 1481, 8000, 30000, 65507):
+            data = bytes((i * i >> 4) & 255 for i in range(n))
+            for _ in range(3):
+                s.send(data)
+                assert s.recv(65535) == data
+    assert lan.capture.frames("ip.flags.mf == 1 && ip.src == %s" % OURS)
+
+
+def test_fragments_from_us(lan):
+    """The first send is a fragmented one to a neighbour that is not known yet."""
+    with linux_echo(lan, 4007):
+        client = lan.program("udp_client", 4007, 12, 65507)
+        assert client.expect(r"^equal (\d+)|errno", 60).group(1) == "12", client.output
 
 
 def test_many_datagrams(lan):

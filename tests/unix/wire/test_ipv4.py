@@ -230,7 +230,9 @@ def test_unicast_in_a_link_broadcast():
 
 
 def test_fragments_are_counted():
+    # without reassembly.py
     p, sink = _peer()
+    p.st.reassembly = None
     for more in ({"flags": 1}, {"flags": 1, "frag": 1}, {"flags": 0, "frag": 1}, {"frag": 0x1FFF}):
         p.expect_drop(p.ip_frame(TESTING, b"abcdefgh", **more), "ipv4.in_fragment")
     p.send(p.ip_frame(TESTING, b"abc", flags=0))
