@@ -4,6 +4,8 @@ fastpath = True  # False: every packet takes the slow path, which does the same
 
 _NAMES = {
     "Stack": "netstack.core.stack",
+    "getaddrinfo": "netstack.api.resolve",
+    "hosts": "netstack.api.resolve",
     "ping": "netstack.api.ping",
 }
 

@@ -1,17 +1,12 @@
 # Addresses as people write them, and names: text <-> buffers in network order.
 
 from micropython import const
-from netstack.api import host
 
 _AF_INET = const(2)
 _AF_INET6 = const(10)
 _EAFNOSUPPORT = const(97)
-_ENOENT = const(2)
-_ENETUNREACH = const(101)
 _EAI_NONAME = const(-2)
-_EAI_AGAIN = const(-3)
 _EAI_SERVICE = const(-8)
-_DNS_MS = const(30000)
 _EINVAL = const(22)
 _SOCK_STREAM = const(1)
 _SOCK_DGRAM = const(2)
@@ -64,16 +59,35 @@ def check_family(family):
 
 def resolve(name):
     """All addresses of a host, waiting for DNS if need be: a list of four bytes each."""
+    return known(name) or look_up(name)
+
+
+def known(name, flags=0):
+    """The addresses that getaddrinfo() finds for `name` without asking anybody; None: DNS must be
+    asked."""
+    if name is None:
+        name = "" if flags & _AI_PASSIVE else "127.0.0.1"
+    elif not isinstance(name, str):
+        name = name.decode()
     if name == "":
         return [b"\0\0\0\0"]
     addr = parse(name)
     if addr is not None:
         return [addr]
+    if flags & _AI_NUMERICHOST:
+        raise OSError(_EAI_NONAME, "%s is no IPv4 address" % name)
     if ":" in name:
         raise OSError(_EAFNOSUPPORT, "%s: IPv6 is not there yet" % name)
-    if name == "localhost":
-        return [b"\x7f\0\0\1"]
-    return _ask(name)
+    return [b"\x7f\0\0\1"] if name == "localhost" else None
+
+
+def look_up(name, timeout=None):
+    """The addresses that DNS knows, after `timeout` seconds at the latest (None: 30)."""
+    from netstack.api.resolve import addresses
+
+    if not isinstance(name, str):
+        name = name.decode()
+    return addresses(name, -1 if timeout is None else int(timeout * 1000))
 
 
 def port_number(port):
@@ -88,74 +102,29 @@ def port_number(port):
     return port
 
 
-class _Question:
-    """One name put to the resolver."""
-
-    def __init__(self, name):
-        self.name = name
-        self.addrs = None
-        self.errno = -1
-
-    def told(self, name, addrs, errno):
-        self.addrs = addrs
-        self.errno = errno
-
-    def done(self):
-        return self.errno >= 0
-
-
-def _ask(name):
-    resolver = host.dns()
-    question = _Question(name)
-    told = question.told
-    st = resolver.st
-    host.enter(st)
-    try:
-        resolver.query(name, told)
-    except ValueError as error:
-        raise OSError(_EAI_NONAME, str(error))
-    finally:
-        host.leave(st)
-    try:
-        host.wait(question.done, _DNS_MS)
-    finally:
-        if not question.done():
-            host.enter(st)
-            resolver.cancel(name, told)
-            host.leave(st)
-    if question.addrs:
-        return question.addrs
-    _fail(name, question.errno)
-
-
-def _fail(name, errno):
-    if errno == _ENOENT:
-        raise OSError(_EAI_NONAME, "host %s is not known" % name)
-    if errno == _ENETUNREACH:
-        text = "no DNS server to be reached (network.ipconfig(dns=...) names one)"
-    else:
-        text = "no DNS server has answered"
-    raise OSError(_EAI_AGAIN, "host %s: %s" % (name, text))
-
-
 # -- functions of the socket module ---------------------------------------------------------------
 
 
-def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
+def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0, timeout=None):
     """[(family, type, protocol, "", (address, port)), ...]. "" stands for every address of this
-    host. Errors are OSErrors with getaddrinfo()'s own, negative numbers."""
+    host. Gives up after `timeout` seconds, None: 30. Errors are OSErrors with numbers below zero.
+    `await netstack.getaddrinfo(...)` is the same for asyncio."""
+    port = check(af, port)
+    return infos(known(host, flags) or look_up(host, timeout), port, type, proto)
+
+
+def check(af, port):
+    """Look at arguments of getaddrinfo() before anybody is asked; returns the port as a number."""
     if af:
         check_family(af)
-    port = port_number(port)
-    if host is None:
-        host = "" if flags & _AI_PASSIVE else "127.0.0.1"
-    elif not isinstance(host, str):
-        host = host.decode()
-    if flags & _AI_NUMERICHOST and host and parse(host) is None:
-        raise OSError(_EAI_NONAME, "%s is no IPv4 address" % host)
+    return port_number(port)
+
+
+def infos(addrs, port, type, proto):
+    """What getaddrinfo() gives for these addresses."""
     if not type:
         type = _SOCK_DGRAM if proto == _IPPROTO_UDP else _SOCK_STREAM
-    return [(_AF_INET, type, proto, "", (text(addr), port)) for addr in resolve(host)]
+    return [(_AF_INET, type, proto, "", (text(addr), port)) for addr in addrs]
 
 
 def inet_aton(address):

@@ -24,6 +24,7 @@ _PROBES = _const(2)  # as DHCP does, see services/dhcp.py
 _PROBE_MS = _const(200)
 _MTU_MIN = _const(68)  # RFC 791 3.2
 _NAME_MAX = _const(32)
+_NDOTS_MAX = _const(15)
 _NOBODY = b"\0\0\0\0"
 
 _lans = {}
@@ -372,7 +373,9 @@ def country(code=None):
 
 
 def ipconfig(*args, **kwargs):
-    """ipconfig("dns") and ipconfig("prefer") ask; ipconfig(dns="10.0.0.1") sets."""
+    """ipconfig("dns"), ipconfig("prefer") and so on ask; ipconfig(dns="10.0.0.1") sets, also more
+    servers than one: dns=("10.0.0.1", "10.0.0.2"). search="lan.test", or a list: domains in which
+    names without a dot are looked for; ndots=2: those with one dot as well."""
     if not kwargs:
         if len(args) != 1:
             raise TypeError("must query one param")
@@ -380,19 +383,35 @@ def ipconfig(*args, **kwargs):
     if args:
         raise TypeError("can't specify pos and kw args")
     for name, value in kwargs.items():
-        if name == "dns":
-            _host.dns().servers = [_address.need(value, "dns")] if value != "0.0.0.0" else []
-        elif name == "prefer":
-            if value != 4:
-                raise ValueError("prefer %s: IPv6 is not there yet" % value)
-        else:
-            raise ValueError("unexpected key %s" % name)
+        _set_global(name, value)
+
+
+def _set_global(name, value):
+    if name == "dns":
+        texts = [value] if isinstance(value, str) else value
+        servers = [_address.need(text, "dns") for text in texts]
+        _host.dns().servers = [server for server in servers if server != _NOBODY]
+    elif name == "search":
+        _host.dns().set_search([value] if isinstance(value, str) else list(value))
+    elif name == "ndots":
+        if not isinstance(value, int) or not 0 <= value <= _NDOTS_MAX:
+            raise ValueError("ndots %r: 0 to %d" % (value, _NDOTS_MAX))
+        _host.dns().ndots = value
+    elif name == "prefer":
+        if value != 4:
+            raise ValueError("prefer %s: IPv6 is not there yet" % value)
+    else:
+        raise ValueError("unexpected key %s" % name)
 
 
 def _get_global(name):
     if name == "dns":
         servers = _host.dns().servers_in_use()
         return _address.text(servers[0]) if servers else "0.0.0.0"
+    if name == "search":
+        return _host.dns().domains_in_use()
+    if name == "ndots":
+        return _host.dns().ndots
     if name == "prefer":
         return 4
     raise ValueError("unexpected key %s" % name)

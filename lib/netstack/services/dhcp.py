@@ -471,7 +471,7 @@ class Client:
         ):
             self.st.ip4.configure(nif, lease.addr, lease.mask, lease.router)
         if self.st.dns:
-            self.st.dns.set_servers(nif, lease.dns)
+            self.st.dns.set_servers(nif, lease.dns, lease.search)
 
     def _unconfigure(self):
         """Take away the address, if it is still the one we have set."""

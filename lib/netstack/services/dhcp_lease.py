@@ -46,6 +46,7 @@ class Lease:
         self.dns = ()
         self.ntp = ()
         self.domain = ""
+        self.search = ()  # domains
         self.mtu = 0
 
 
@@ -164,6 +165,7 @@ def read_lease(addr, server, found):
     lease.dns = _hosts(found.get(_OPT_DNS, b""))
     lease.ntp = _hosts(found.get(_OPT_NTP, b""))
     lease.domain = _text(found.get(_OPT_DOMAIN, b""))
+    lease.search = (lease.domain,) if lease.domain else ()
     mtu = found.get(_OPT_MTU, b"")
     lease.mtu = get16(mtu, 0) if len(mtu) == 2 else 0
     total = get32(found.get(_OPT_TIME, _NOBODY), 0)

@@ -54,6 +54,9 @@ _ERROR = const(7)
 class Endpoint:
     """One UDP socket's state. Made by UDP.open()."""
 
+    # (ip, buf, at, l4, errno): ICMP is about a datagram sent unconnected, quoted at buf[at]
+    unreached = None
+
     def __init__(self, udp):
         self.udp = udp
         self.st = udp.st
@@ -331,11 +334,17 @@ class UDP:
         lport = get16(buf, l4)
         rport = get16(buf, l4 + 2)
         set_key(key, lport, rport, buf, at + ip.src_off, buf, at + ip.dst_off, ip.alen)
-        endpoint = self.table.find()  # only connected endpoints can tell whom it is about
+        endpoint = self.table.find()  # only connected endpoints can tell whom it is about,
         if endpoint is not None:
             endpoint.error = errno
             if endpoint.notify:
                 endpoint.notify(endpoint)
+            return
+        clear_local(key)
+        clear_remote(key)
+        endpoint = self.table.find()
+        if endpoint is not None and endpoint.unreached:  # and those that see for themselves
+            endpoint.unreached(ip, buf, at, l4, errno)
 
     # -- output -----------------------------------------------------------------------------
 

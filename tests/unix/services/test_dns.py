@@ -7,6 +7,7 @@ from bench import Random, at_end, inside, ip, peer, scale
 from netstack.services import dns
 
 ENOENT, EIO, ENOMEM, EMSGSIZE, ENETUNREACH, ETIMEDOUT = 2, 5, 12, 90, 101, 110
+ECONNREFUSED, EHOSTUNREACH = 111, 113
 A, CNAME, SOA, AAAA = 1, 5, 6, 28
 NAME = "www.example.com"
 
@@ -54,16 +55,24 @@ class Asked:
         self.packet = packet
         data = packet.data
         self.id, flags, qd, an, ns, ar = struct.unpack("!HHHHHH", data[:12])
-        assert (flags, qd, an, ns, ar) == (0x0100, 1, 0, 0, 0), data
+        assert (flags, qd, an, ns) == (0x0100, 1, 0, 0) and ar <= 1, data
         at = 12
         labels = []
         while data[at]:
             labels.append(data[at + 1 : at + 1 + data[at]].decode())
             at += 1 + data[at]
-        self.name = ".".join(labels)
-        self.qtype, cls = struct.unpack("!HH", data[at + 1 :])
+        self.mixed = ".".join(labels)  # letter for letter
+        self.name = self.mixed.lower()
+        self.qtype, cls = struct.unpack("!HH", data[at + 1 : at + 5])
         assert cls == 1
         self.server = packet.dst
+        self.size = 0  # of an answer, by EDNS0
+        rest = data[at + 5 :]
+        if ar:
+            name, kind, self.size, more, n = struct.unpack("!BHHIH", rest)
+            assert (name, kind, more, n) == (0, 41, 0, 0), rest
+        else:
+            assert not rest
 
     def raw(self, data, sport=53, src=None, dport=None):
         self.s.p.udp(sport, dport or self.packet.sport, data, src=src or self.server)
@@ -71,7 +80,7 @@ class Asked:
     def answer(self, *answers, **kw):
         where = {k: kw.pop(k) for k in ("sport", "src", "dport") if k in kw}
         ident = kw.pop("ident", self.id)
-        name = kw.pop("name", self.name)
+        name = kw.pop("name", self.mixed)
         self.raw(message(ident, name, answers, qtype=kw.pop("qtype", self.qtype), **kw), **where)
 
 
@@ -153,11 +162,42 @@ def test_answer_and_cache():
 
 
 def test_case_of_the_answer():
-    # RFC 4343: names are compared without case
+    # RFC 4343: owners of records are compared without case
     s = Setup()
     s.query()
-    s.asked().answer(rr("WWW.eXample.com", A, ONE), name="wWw.example.COM")
+    s.asked().answer(rr("WWW.eXample.com", A, ONE))
     s.expect((NAME, [ONE], 0))
+
+
+def test_mixed_case():
+    # the question must come back letter for letter (draft-vixie-dnsext-dns0x20)
+    s = Setup()
+    seen = set()
+    for _ in range(4):
+        s.query()
+        q = s.asked(0, NAME)
+        seen.add(q.mixed)
+        q.answer(rr(b"\xc0\x0c", A, ONE, 0))
+        s.expect((NAME, [ONE], 0))
+    assert len(seen) > 1, seen
+
+
+def test_server_that_loses_the_case():
+    # asked again without mixing, by another id and port; whatever comes to the old one is late
+    s = Setup()
+    s.query()
+    q = s.asked()
+    assert q.mixed != q.mixed.lower()
+    q.answer(rr(b"\xc0\x0c", A, TWO), name=q.mixed.lower())
+    s.expect()
+    again = s.asked(0)
+    assert again.mixed == NAME and again.size == 0
+    assert again.id != q.id and again.packet.sport != q.packet.sport
+    q.answer(rr(b"\xc0\x0c", A, TWO))
+    s.p.take()  # port unreachable
+    again.answer(rr(b"\xc0\x0c", A, ONE))
+    s.expect((NAME, [ONE], 0))
+    assert s.stat("in_case") == 1 and s.stat("out_plain") == 1
 
 
 def test_port_and_id_change():
@@ -337,18 +377,294 @@ def test_refusal_twice():
     s.expect((NAME, [ONE], 0))
 
 
+def test_edns():
+    # RFC 6891 6.1.2: we take 1232 bytes, or what fits into our own packets
+    for mtu, size in ((1500, 1232), (1000, 972), (576, 548), (300, 0)):
+        s = Setup()
+        s.p.nif.mtu = mtu
+        s.query()
+        q = s.asked()
+        assert q.size == size, (mtu, q.size)
+        count = (size or 512) // 16 - 4
+        q.answer(rr(b"\xc0\x0c", A, ONE), *[rr(b"\xc0\x0c", A, TWO)] * (count - 1))
+        assert s.results[0][1][:2] == [ONE, TWO], s.results
+        s.results.clear()
+
+
+def test_edns_not_known():
+    # RFC 6891 section 7: FORMERR or NOTIMP, then without; another server is not troubled
+    for flags in (0x8181, 0x8184):
+        s = Setup(2)
+        s.query()
+        s.asked(0).answer(flags=flags)
+        again = s.asked(0)
+        assert again.size == 0 and again.mixed == NAME
+        again.answer(rr(b"\xc0\x0c", A, ONE))
+        s.expect((NAME, [ONE], 0))
+        s.query("b.example.com")
+        s.asked(0).answer(flags=flags)
+        s.asked(0).answer(flags=flags)
+        s.asked(1).answer(rr(b"\xc0\x0c", A, ONE))
+        s.expect(("b.example.com", [ONE], 0))
+
+
+def opt(high=0, version=0):
+    return rr("", 41, b"", high << 24 | version << 16, 4096)
+
+
+def test_edns_version_not_known():
+    # RFC 6891 6.1.3: BADVERS, 16, has its upper bits in the OPT record
+    s = Setup()
+    s.query()
+    s.asked().answer(auth=[opt(1)], counts=(1, 0, 0, 1))
+    again = s.asked(0)
+    assert again.size == 0
+    again.answer(rr(b"\xc0\x0c", A, ONE), opt(0), counts=(1, 1, 0, 1))
+    s.expect((NAME, [ONE], 0))
+
+
+def test_upper_bits_of_the_code():
+    # RFC 6891 6.1.3: 0 with upper bits is no success, 3 with upper bits is not "no such name"
+    s = Setup()
+    for flags in (0x8180, 0x8183):
+        s.query()
+        s.asked().answer(rr(b"\xc0\x0c", A, ONE), opt(2), flags=flags, counts=(1, 1, 0, 1))
+        s.expect((NAME, None, EIO))
+
+
+def test_last_round_is_plain():
+    # a server, or what stands before it, may drop what it does not know
+    s = Setup()
+    s.query()
+    seen = [s.asked()]
+    for ms in (1000, 2000):
+        s.p.advance(ms)
+        seen.append(s.asked())
+    assert [q.size for q in seen] == [1232, 1232, 0]
+    assert seen[2].mixed == NAME
+    seen[2].answer(rr(b"\xc0\x0c", A, ONE))
+    s.expect((NAME, [ONE], 0))
+
+
+# -- over TCP ----------------------------------------------------------------------------------
+
+
+class Called:
+    """The server's end of a TCP connection that the resolver opens."""
+
+    def __init__(self, s):
+        self.s = s
+        syn = s.p.expect("tcp", dport=53, flags="S")
+        self.f = s.p.flow(53, syn.sport)
+        self.f.irs = syn.seq
+        self.f.rcv_nxt = 1
+
+    def accept(self):
+        """The question that comes, without its length."""
+        self.f.tcp("SA", opts=bench.opt_mss(1460))
+        data = b""
+        for packet in self.s.p.take():
+            if packet.kind == "tcp":
+                data += packet.data
+        self.f.rcv_nxt += len(data)
+        assert struct.unpack("!H", data[:2])[0] == len(data) - 2
+        return data[2:]
+
+    def send(self, data, step=None):
+        step = step or len(data)
+        for at in range(0, len(data), step):
+            self.f.tcp("A", data=data[at : at + step])
+        self.s.p.take()
+
+
+def tcp_setup(servers=1):
+    """A query whose answer was cut short, and the server's end of what follows."""
+    s = Setup(servers, tcp=True)
+    s.query()
+    q = s.asked(0)
+    q.answer(rr(b"\xc0\x0c", A, TWO), flags=0x8380)
+    return s, q, Called(s)
+
+
+def framed(data):
+    return struct.pack("!H", len(data)) + data
+
+
 def test_truncated():
-    # RFC 2181 section 9: what is truncated is not used
+    # RFC 2181 section 9, RFC 7766 section 5: what is truncated is not used, but asked for over TCP
+    for step in (None, 1, 7):
+        s, q, c = tcp_setup()
+        asked = c.accept()
+        assert asked[:2] == struct.pack("!H", q.id) and asked[12:] == question(q.mixed), asked
+        assert asked[2:12] == struct.pack("!HHHHH", 0x0100, 1, 0, 0, 0)
+        records = [rr(b"\xc0\x0c", A, ip("192.0.2.%d" % n)) for n in range(1, 100)]
+        c.send(framed(message(q.id, q.mixed, records)), step)
+        s.expect((NAME, [ip("192.0.2.%d" % n) for n in range(1, 9)], 0))
+        assert s.stat("in_truncated") == 1 and s.stat("out_tcp") == 1
+        assert s.lookup() and not s.resolver._queries
+
+
+def test_truncated_with_lying_counts():
+    s = Setup(tcp=True)
+    s.query()
+    s.asked(0).answer(flags=0x8380, counts=(1, 9, 0, 0))
+    Called(s)
+    assert s.stat("in_truncated") == 1 and s.stat("in_bad") == 0
+
+
+def test_tcp_answers_that_are_wrong():
+    # the server is of no use, the next one is asked at once; nothing is left of the connection
+    good = [rr(b"\xc0\x0c", A, ONE)]
+    for counter, make in (
+        ("in_id", lambda q: message(q.id ^ 1, q.mixed, good)),
+        ("in_question", lambda q: message(q.id, "other.example.com", good)),
+        ("in_flags", lambda q: message(q.id, q.mixed, good, flags=0x0100)),
+        ("in_bad", lambda q: message(q.id, q.mixed, good, counts=(1, 2, 0, 0))),
+        ("in_short", lambda q: b"\0" * 11),
+        ("in_truncated", lambda q: message(q.id, q.mixed, good, flags=0x8380)),
+        ("in_refused", lambda q: message(q.id, q.mixed, flags=0x8182)),
+    ):
+        s, q, c = tcp_setup(2)
+        c.accept()
+        before = s.stat(counter)
+        c.f.tcp("A", data=framed(make(q)))
+        assert s.stat(counter) == before + 1, counter
+        asked = [packet for packet in s.p.take() if packet.kind == "udp"]
+        assert len(asked) == 1 and asked[0].dst == s.servers[1], counter
+        Asked(s, asked[0]).answer(rr(b"\xc0\x0c", A, TWO))
+        s.expect((NAME, [TWO], 0))
+
+
+def test_tcp_case_does_not_matter():
+    s, q, c = tcp_setup()
+    c.accept()
+    c.send(framed(message(q.id, q.mixed.lower(), [rr(b"\xc0\x0c", A, ONE)])))
+    s.expect((NAME, [ONE], 0))
+
+
+def test_tcp_lengths():
+    # none, or more than 4096 bytes: not taken; 4096 are
+    for n in (0, 4097, 65535):
+        s, q, c = tcp_setup()
+        c.accept()
+        c.send(struct.pack("!H", n) + b"\0")
+        s.expect((NAME, None, EMSGSIZE))
+    s, q, c = tcp_setup()
+    c.accept()
+    c.f.wnd = 65535
+    head = message(q.id, q.mixed, [rr(b"\xc0\x0c", A, ONE)], counts=(1, 2, 0, 0))
+    head += rr(b"\xc0\x0c", 16, bytes(4096 - len(head) - 12))
+    assert len(head) == 4096
+    c.send(framed(head), 1000)
+    s.expect((NAME, [ONE], 0))
+
+
+def test_tcp_refused_and_cut_off():
+    # a reset, or the end in the middle: the next server
+    for cut in (False, True):
+        s, q, c = tcp_setup(2)
+        if cut:
+            c.accept()
+            c.f.tcp("A", data=b"\0\x50abc")
+            c.f.tcp("FA")
+        else:
+            c.f.tcp("RA", seq=0)
+        asked = [packet for packet in s.p.take() if packet.kind == "udp"]
+        assert len(asked) == 1 and asked[0].dst == s.servers[1]
+        Asked(s, asked[0]).answer(rr(b"\xc0\x0c", A, TWO))
+        s.expect((NAME, [TWO], 0))
+
+
+def test_tcp_silence():
+    # 5 s for TCP, 10 s for the whole
+    s, q, c = tcp_setup()
+    start = s.p.clock.ms
+    while not s.results:
+        s.p.advance(100)
+        for packet in s.p.take():
+            if packet.kind == "udp":
+                Asked(s, packet).answer(flags=0x8380)
+    s.expect((NAME, None, ETIMEDOUT))
+    assert 9900 <= s.p.clock.ms - start <= 10200, s.p.clock.ms - start
+
+
+def test_tcp_cancelled():
+    s, q, c = tcp_setup()
+    c.accept()
+    with inside(s.st):
+        s.resolver.cancel(NAME, s.got)
+    s.p.poll()
+    assert not list(s.st.tcp.connections()) and not s.resolver._queries
+    s.p.expect("tcp", dport=53)
+
+
+def test_many_forged_answers():
+    # after 16 wrong ones the question goes where they cannot be forged (RFC 5452 section 6)
+    s = Setup(tcp=True)
+    s.query()
+    q = s.asked()
+    for n in range(15):
+        q.answer(rr(b"\xc0\x0c", A, TWO), ident=q.id + 1 + n & 0xFFFF)
+    s.p.expect_nothing()
+    q.answer(rr(b"\xc0\x0c", A, TWO), ident=q.id ^ 0x8000)
+    c = Called(s)
+    c.accept()
+    q.answer(rr(b"\xc0\x0c", A, TWO), ident=q.id ^ 0x8000)
+    c.send(framed(message(q.id, q.mixed, [rr(b"\xc0\x0c", A, ONE)])))
+    s.expect((NAME, [ONE], 0))
+
+
+# -- ICMP --------------------------------------------------------------------------------------
+
+
+def unreachable(s, q, kind=3, code=3, sport=None, dport=53, dst=None):
+    p = s.p
+    src = p.host.addr
+    dst = dst or q.server
+    quoted = bench.udp(src, dst, sport or q.packet.sport, dport, q.packet.data)
+    quoted = bench.ip4(src, dst, 17, quoted)
+    p.send(p.ip_frame(1, bench.icmp(kind, code, b"\0\0\0\0", quoted[:28]), src=dst))
+
+
+def test_port_unreachable():
+    # RFC 1122 4.1.3.3: nobody listens there, so the next server is asked at once
     s = Setup(2)
     s.query()
-    s.asked(0).answer(rr(b"\xc0\x0c", A, TWO), flags=0x8380)
-    s.asked(1).answer(rr(b"\xc0\x0c", A, ONE))
+    q = s.asked(0)
+    for other in (
+        {"sport": q.packet.sport ^ 1},
+        {"dport": 54},
+        {"dst": s.servers[1]},  # not asked yet
+        {"dst": ip("10.0.0.99")},
+    ):
+        unreachable(s, q, **other)
+        s.p.expect_nothing()
+    unreachable(s, q, code=4)  # too long: not about a port
+    s.p.expect_nothing()
+    unreachable(s, q)
+    q = s.asked(1)
+    unreachable(s, q, code=1)  # no such host
+    s.expect((NAME, None, EHOSTUNREACH))
+    assert s.stat("in_unreachable") == 2
+
+
+def test_port_unreachable_alone():
+    s = Setup()
+    s.query()
+    unreachable(s, s.asked())
+    s.expect((NAME, None, ECONNREFUSED))
+
+
+def test_server_without_mac():
+    # nobody answers ARP for the first server: the second one is asked, the query succeeds
+    s = Setup(2)
+    s.p.addrs.remove(s.servers[0])
+    s.query()
+    while not s.results:
+        s.p.advance(100)
+        for packet in s.p.take():
+            Asked(s, packet).answer(rr(b"\xc0\x0c", A, ONE))
     s.expect((NAME, [ONE], 0))
-    assert s.stat("in_truncated") == 1
-    s.query("b.example.com")
-    s.asked(0).answer(flags=0x8380, counts=(1, 9, 0, 0))
-    s.asked(1).answer(flags=0x8380)
-    s.expect(("b.example.com", None, EMSGSIZE))
 
 
 def test_no_server_and_no_route():
@@ -507,7 +823,113 @@ def test_aliases_without_end():
     assert n == 9, n
 
 
+# -- search list -------------------------------------------------------------------------------
+
+
+def search_setup(*domains):
+    s = Setup()
+    with inside(s.st):
+        s.resolver.set_servers("eth0", s.servers, domains)
+    return s
+
+
+def test_search():
+    # a single label is tried with each domain, as it is last (RFC 1535 section 6)
+    s = search_setup("a.test", "B.Test.")
+    s.query("Printer")
+    s.asked(name="printer.a.test").answer(flags=0x8183, auth=[soa("test")])
+    s.asked(name="printer.b.test").answer(rr(b"\xc0\x0c", A, ONE))
+    s.expect(("Printer", [ONE], 0))
+    assert s.lookup("printer") == [ONE]
+    s.query("printer")
+    s.p.expect_nothing()
+    s.expect(("printer", [ONE], 0))
+    s.query("other")
+    for name in ("other.a.test", "other.b.test", "other"):
+        s.asked(name=name).answer(flags=0x8183)
+    s.expect(("other", None, ENOENT))
+
+
+def test_search_is_not_for_all_names():
+    s = search_setup("a.test")
+    for name in ("www.example.com", "printer."):
+        s.query(name)
+        s.asked(name=name.rstrip(".")).answer(flags=0x8183)
+        s.expect((name, None, ENOENT))
+    s.resolver.ndots = 3
+    s.query("www.example.com")
+    s.asked(name="www.example.com.a.test").answer(rr(b"\xc0\x0c", A, ONE))
+    s.expect(("www.example.com", [ONE], 0))
+    for name in ("localhost", "127.0.0.1"):
+        s.query(name)
+        s.expect((name, [ip("127.0.0.1")], 0))
+
+
+def test_search_ends_with_trouble():
+    # silence or a refusal tells nothing about the name: no other name may be taken for it
+    s = search_setup("a.test", "b.test")
+    s.query("printer")
+    s.asked(name="printer.a.test").answer(flags=0x8182)
+    s.p.expect_nothing()
+    s.expect(("printer", None, EIO))
+
+
+def test_search_cancelled():
+    s = search_setup("a.test", "b.test")
+    s.query("printer")
+    s.asked()
+    with inside(s.st):
+        s.resolver.cancel("printer", s.got)
+    assert not s.resolver._queries and not s.resolver.searches
+    s.p.advance(10000)
+    s.expect()
+
+
+def test_search_list_is_bounded():
+    # impossible domains are left out, those that make the name too long as well
+    long = ".".join(["x" * 60] * 4)
+    s = search_setup("a b", "", "..", long, *["d%d.test" % n for n in range(9)])
+    assert s.resolver.domains_in_use() == [long] + ["d%d.test" % n for n in range(5)]
+    s.query("abcdefghijk")
+    s.asked(name="abcdefghijk.d0.test")
+    with inside(s.st):
+        s.resolver.search = ["hand.test", "d0.test"]
+    assert s.resolver.domains_in_use()[:3] == ["hand.test", "d0.test", long]
+
+
 # -- known without asking ----------------------------------------------------------------------
+
+
+def test_hosts():
+    # the table comes first; a name that has one family here has none of the other
+    s = Setup()
+    s.resolver.hosts["printer"] = [ip("10.0.0.9")]
+    s.resolver.hosts["www.example.com"] = [ONE, b"\xfd" + bytes(15)]
+    for name in ("PRINTER", "printer."):
+        s.query(name)
+        s.expect((name, [ip("10.0.0.9")], 0))
+    s.query(qtype=AAAA)
+    s.expect((NAME, [b"\xfd" + bytes(15)], 0))
+    s.query("printer", qtype=AAAA)
+    s.expect(("printer", None, ENOENT))
+    assert s.lookup("printer") == [ip("10.0.0.9")]
+    s.p.expect_nothing()
+
+
+def test_no_such_name_of_any_type():
+    # RFC 2308 section 5: NXDOMAIN is about the name, an empty answer about its type
+    s = Setup()
+    s.query()
+    s.asked().answer(flags=0x8183, auth=[soa()])
+    s.expect((NAME, None, ENOENT))
+    s.query(qtype=AAAA)
+    s.p.expect_nothing()
+    s.expect((NAME, None, ENOENT))
+    s.query("b.example.com")
+    s.asked().answer(auth=[soa()])
+    s.results.clear()
+    s.query("b.example.com", qtype=AAAA)
+    s.asked()
 
 
 def test_local_names():
@@ -575,7 +997,7 @@ def test_forged_answers():
     q.answer(good, dport=q.packet.sport ^ 1)
     assert s.p.host.stat("udp")["in_noport"] == before + 1
     s.p.take()
-    q.answer(good, auth=[bytes(600)], counts=(1, 1, 0, 0))
+    q.answer(good, auth=[bytes(1250)], counts=(1, 1, 0, 0))
     assert s.stat("in_long") == 1
     q.answer(rr(b"\xc0\x0c", A, ONE))
     s.expect((NAME, [ONE], 0))
@@ -586,7 +1008,7 @@ def test_pointers_that_loop():
     s = Setup()
     s.query()
     q = s.asked()
-    here = 12 + len(question(NAME))
+    here = 12 + len(question(q.mixed))
     header = struct.pack("!HHHHHH", q.id, 0x8180, 1, 1, 0, 0)
     to = lambda at: struct.pack("!H", 0xC000 | at)  # noqa: E731
     for name in (
@@ -596,7 +1018,7 @@ def test_pointers_that_loop():
         b"\x05abc",
     ):
         before = s.stat("in_bad")
-        q.raw(header + question(NAME) + (rr(name, A, ONE) if name[0] & 0xC0 else name))
+        q.raw(header + question(q.mixed) + (rr(name, A, ONE) if name[0] & 0xC0 else name))
         assert s.stat("in_bad") == before + 1, name
         s.expect()
     before = s.stat("in_question")
@@ -609,7 +1031,7 @@ def test_pointers_that_loop():
     loops = (to(here), to(here + 2), b"\1a" + to(here), to(0x3FFF))
     records = [rr(name, A, TWO) for name in loops]
     header = struct.pack("!HHHHHH", q.id, 0x8180, 1, len(records) + 1, 0, 0)
-    q.raw(header + question(NAME) + b"".join(records) + rr(b"\xc0\x0c", A, ONE))
+    q.raw(header + question(q.mixed) + b"".join(records) + rr(b"\xc0\x0c", A, ONE))
     s.expect((NAME, [ONE], 0))
 
 
@@ -625,10 +1047,10 @@ def test_alias_that_cannot_be_read():
         assert s.stat("in_bad") == 1, target
 
 
-def full_answer(ident):
+def full_answer(q):
     return message(
-        ident,
-        NAME,
+        q.id if q else 0,
+        q.mixed if q else NAME,
         (
             rr(b"\xc0\x0c", CNAME, b"\1b\xc0\x10"),
             rr(b"\1b\xc0\x10", A, ONE),
@@ -640,13 +1062,13 @@ def full_answer(ident):
 
 def test_every_truncation():
     s = Setup()
-    n = len(full_answer(0))
+    n = len(full_answer(None))
     for cut in range(n):
         s.query()
         q = s.asked()
-        q.raw(full_answer(q.id)[:cut])
+        q.raw(full_answer(q)[:cut])
         assert not s.results, cut
-        q.raw(full_answer(q.id))
+        q.raw(full_answer(q))
         s.expect((NAME, [ONE, TWO], 0))
         s.st.dns.flush()
         s.p.take()
@@ -663,7 +1085,7 @@ def test_random_flips():
     for i in range(rounds):
         s.query()
         q = s.asked(0)
-        data = bytearray(full_answer(q.id))
+        data = bytearray(full_answer(q))
         for _ in range(1 + rnd.below(4)):
             data[rnd.below(len(data))] ^= 1 + rnd.below(255)
         if rnd.percent(20):
@@ -683,11 +1105,11 @@ def test_random_flips():
 
 
 def test_random_garbage():
-    s = Setup()
+    s = Setup(tcp=True)
     rnd = Random(8)
     s.query()
     q = s.asked()
-    head = full_answer(q.id)[: 12 + len(question(NAME))]
+    head = full_answer(q)[: 12 + len(question(NAME))]
     for i in range(scale(1000)):
         body = rnd.bytes(rnd.below(200))
         q.raw((head if i & 1 else head[:2]) + body)
@@ -697,7 +1119,7 @@ def test_random_garbage():
             s.resolver.flush()
             s.query()
             q = s.asked()
-            head = full_answer(q.id)[: 12 + len(question(NAME))]
+            head = full_answer(q)[: 12 + len(question(NAME))]
 
 
 def test_empty_pool():
