@@ -29,6 +29,7 @@ class Target:
         self.flow = self.conn = None
         self.number = 0
         self.buf = bytearray(1600)
+        self.datagram = bench.udp(p.addr, p.host.addr, 9, 7, self.rnd.bytes(50))
         self.frames = p.nic.received
         self.before = p.st.stats()
 
@@ -88,6 +89,8 @@ class Target:
             p.udp_frame(67, 68, data, dst=b"\xff\xff\xff\xff", dst_mac=bench.BROADCAST),
             p.ip_frame(253, data),
             p.ip_frame(17, data, flags=1),
+            p.ip_frame(17, data, flags=0, frag=1 + self.rnd.below(4)),
+            self.rnd.choice(p.part_frames(17, self.datagram, size=16)),
             p.ping_frame(1, 2, data, options=b"\x07\x07\x04\0\0\0\0\0"),
             f.tcp_frame("S", seq=0, opts=bench.opt_mss(536) + b"\1\3\3\7"),
             f.tcp_frame("SA", seq=0, opts=bench.opt_mss(1460)),
@@ -142,7 +145,9 @@ class Target:
                 conn.abort()
                 conn.close()
         p.host.arp.flush()
+        p.host.reassembly.flush()
         p.poll()
+        assert p.st.reassembly.used == 0
         assert p.st.pool.left == p.st.pool.count
 
     def account(self):
@@ -159,6 +164,7 @@ class Target:
         assert up + dropped == frames, (up, dropped, frames)
         drops = [name for name in now["ipv4"] if name.startswith("in_")]
         up = moved("icmp4", "in") + moved("udp", "in") + moved("tcp", "in")
+        up += moved("reassembly", "in") - moved("reassembly", "whole")
         assert up + moved("ipv4", *drops) == moved("ipv4", "in"), "ipv4 lost count"
         kinds = [name for name in now["icmp4"] if name.startswith("in_")]
         missing = moved("icmp4", "in") - moved("icmp4", *kinds)
