@@ -11,6 +11,7 @@ CHUNK = 16384
 
 if os.getenv("NETSTACK_FASTPATH") == "0":
     netstack.fastpath = False
+CONGESTION = os.getenv("NETSTACK_CONGESTION") or "cubic"
 
 
 def ready():

@@ -65,6 +65,7 @@ def many(conns):
 
 
 def serve():
+    host.tcp().congestion = lan.CONGESTION
     listener = bound(socket.SOCK_STREAM)
     listener.listen(255)
     lan.ready()

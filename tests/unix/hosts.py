@@ -279,6 +279,10 @@ class Wire:
             0  # per cent of frames that meet congestion: marked (RFC 3168), or else dropped
         )
         self.marked = 0
+        self.rate = 0  # bytes a millisecond that it takes each way, 0: any number
+        self.queue = 0  # bytes that wait for that; what comes beyond them is dropped
+        self.dropped = 0
+        self._taken = [0, 0]  # each way: bytes, counted as what `rate` would take since the start
         self.tap = None  # callable(ms, host index that sends, frame)
         self._flying = []  # (arrival, receiving NIC, frame), by arrival
         a.nic.tx = lambda frame: self._send(0, frame)
@@ -309,10 +313,24 @@ class Wire:
             self.corrupted += 1
             frame = bytearray(frame)
             frame[14 + rnd.below(len(frame) - 14)] ^= 1 << rnd.below(8)
-        self._fly(nic, frame)
+        wait = self._wait(index, len(frame))
+        if wait >= 0:
+            self._fly(nic, frame, wait)
 
-    def _fly(self, nic, frame):
-        due = self.clock.ms + self.delay
+    def _wait(self, index, n):
+        """Milliseconds that `n` bytes wait for their turn; -1: they find no place."""
+        if not self.rate:
+            return 0
+        start = self.clock.ms * self.rate
+        waiting = max(0, self._taken[index] - start)
+        if waiting + n > self.queue:
+            self.dropped += 1
+            return -1
+        self._taken[index] = start + waiting + n
+        return (waiting + n) // self.rate
+
+    def _fly(self, nic, frame, wait=0):
+        due = self.clock.ms + self.delay + wait
         if self.jitter:
             due += self.random.below(self.jitter + 1)
         if self.random.percent(self.reorder):

@@ -12,7 +12,7 @@
 #   undo        RFC 3522, 4015: what was no loss
 #   congestion  RFC 5681, 6582, 6675     rto         RFC 6298
 #   ecn         RFC 3168
-#   reno, cubic which of them            reassembly  text out of order
+#   reno, cubic, bbr which of them       reassembly  text out of order
 #   pmtu        as large as the path takes: RFC 1191, 4821
 #   fastopen    RFC 7413, if it is attached
 #   settings    what programs may set    info        what they may ask

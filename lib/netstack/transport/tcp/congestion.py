@@ -38,13 +38,18 @@ _F_TLP = const(4096)
 _FAST_REXMT = const(15)  # counters of protocol.py
 _MARKS = const(23)
 
+_ESTABLISHED = const(4)
+
 _ENOENT = const(2)
 
 _RTO_AFTER_SYN = const(3000)  # RFC 6298 (5.7)
 
 
 class Controlled:
-    """Something with a congestion control that can be chosen by its name: "cubic", "reno"."""
+    """Something with a congestion control that can be chosen by its name: "cubic", "reno",
+    "bbr"."""
+
+    model = None  # of the path, if the control has one: see bbr.py
 
     @property
     def congestion(self):
@@ -52,11 +57,34 @@ class Controlled:
 
     @congestion.setter
     def congestion(self, name):
-        for control in (cubic, reno):
-            if control.NAME == name:
-                self.control = control
-                return
-        raise OSError(_ENOENT, "no congestion control %s" % name)
+        self.control = _control(name)
+        if self.state >= _ESTABLISHED:
+            if self.model:
+                self.cb[_SSTHRESH] = self.cb[_CWND]
+            _model(self)
+
+
+def _control(name):
+    """The module of that name; bbr.py is loaded when it is first asked for."""
+    if name == "bbr":
+        from netstack.transport.tcp import bbr
+
+        return bbr
+    for control in (cubic, reno):
+        if control.NAME == name:
+            return control
+    raise OSError(_ENOENT, "no congestion control %s" % name)
+
+
+def _model(conn):
+    """Give the connection the model that its control works by, if it has one."""
+    conn.model = None
+    if conn.control.MODEL:
+        try:
+            conn.model = conn.control.MODEL(conn)
+        except MemoryError:
+            conn.st.nomem += 1
+            conn.control = cubic
 
 
 def start(conn):
@@ -74,6 +102,7 @@ def start(conn):
     cb[_CREDIT] = 0
     undo.forget(conn)
     _forget_recovery(cb)
+    _model(conn)
 
 
 def _initial(mss):
@@ -97,10 +126,12 @@ def in_flight(conn):
 def _reduce(conn, flight):
     """ssthresh after a loss; at least two segments (RFC 5681 equation 4)."""
     cb = conn.cb
+    ecn.reduced(conn)
+    if conn.model:
+        return
     ssthresh = conn.control.loss(conn, flight)
     floor = 2 * cb[_SND_MSS]
     cb[_SSTHRESH] = ssthresh if ssthresh > floor else floor
-    ecn.reduced(conn)
 
 
 def on_ack(conn, acked):
@@ -108,10 +139,15 @@ def on_ack(conn, acked):
     cb = conn.cb
     if cb[_FLAGS] & _F_RECOVERY:
         _recovering(conn, acked)
+        if conn.model:
+            conn.model.on_ack(conn)
         return
     cb[_DUPACKS] = 0
     if sub32(cb, _SND_UNA, cb, _RECOVER) > 0x1FFFFFFF:  # before it is so far off that it wraps
         _forget_recovery(cb)
+    if conn.model:
+        conn.model.on_ack(conn)
+        return
     mss = cb[_SND_MSS]
     cwnd = cb[_CWND]
     if cwnd >= (in_flight(conn) + acked) << 1:
@@ -129,7 +165,8 @@ def _recovering(conn, acked):
     mss = cb[_SND_MSS]
     if cb[_FLAGS] & _F_SACK:
         if sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:  # RFC 6675 section 5 (A)
-            cb[_CWND] = cb[_SSTHRESH]
+            if not conn.model:
+                cb[_CWND] = cb[_SSTHRESH]
             cb[_FLAGS] &= ~(_F_RECOVERY | _F_REXMT)
             if conn.rack:
                 conn.rack.recovered()
@@ -157,6 +194,8 @@ def on_dupack(conn):
     cb[_DUPACKS] += 1
     if cb[_FLAGS] & _F_RECOVERY:
         cb[_CWND] += cb[_SND_MSS]
+        if conn.model:
+            conn.model.on_ack(conn)
     elif cb[_DUPACKS] == 3 and sub32(cb, _SND_UNA, cb, _RECOVER) > 0:
         # RFC 6582 3.2 step 2: not again for losses of the same window
         _recover(conn)
@@ -175,13 +214,20 @@ def on_sack(conn, delivered, acked):
         return
     before = board.lost
     conn.rack.detect(conn)
+    if conn.model:
+        conn.model.lost(max(board.lost - before, 0))
     if cb[_FLAGS] & _F_RECOVERY:
-        if delivered or board.lost != before:
+        if conn.model:
+            conn.model.on_ack(conn)
+        elif delivered or board.lost != before:
             prr.on_ack(conn, delivered, acked > 0 and board.lost <= before)
     elif board.lost and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
         _recover(conn)
         board.rescued = False
-        prr.begin(conn, delivered)
+        if not conn.model:
+            prr.begin(conn, delivered)
+    elif conn.model:
+        conn.model.on_ack(conn)
 
 
 def on_reordering(conn):
@@ -197,9 +243,9 @@ def on_mark(conn, seg):
     undo.forget(conn)  # RFC 4015 3.2 step (8): the window stays reduced
     if cb[_FLAGS] & _F_RECOVERY or cb[_BACKOFF] or not ecn.first(conn, seg):
         return
-    _reduce(conn, in_flight(conn))
-    if cb[_CWND] > cb[_SSTHRESH]:
-        cb[_CWND] = cb[_SSTHRESH]
+    _shrink(conn)
+    if conn.model:
+        conn.model.marked()
     conn.tcp.stat[_MARKS] += 1
 
 
@@ -207,9 +253,15 @@ def on_probe(conn):
     """A tail loss probe has repaired a loss: the window pays for it (RFC 8985 7.4.2)."""
     cb = conn.cb
     if not cb[_FLAGS] & _F_RECOVERY:
-        _reduce(conn, in_flight(conn))
-        if cb[_CWND] > cb[_SSTHRESH]:
-            cb[_CWND] = cb[_SSTHRESH]
+        _shrink(conn)
+
+
+def _shrink(conn):
+    """A loss, or as good as one, that nothing is to be sent again for."""
+    cb = conn.cb
+    _reduce(conn, in_flight(conn))
+    if cb[_CWND] > cb[_SSTHRESH] and not conn.model:
+        cb[_CWND] = cb[_SSTHRESH]
 
 
 def _recover(conn):
@@ -227,6 +279,8 @@ def _recover(conn):
     cb[_FLAGS] = (cb[_FLAGS] | _F_RECOVERY) & ~_F_TIMING
     if not cb[_FLAGS] & _F_SACK:
         cb[_FLAGS] |= _F_REXMT
+    if conn.model:
+        conn.model.on_ack(conn)
     tlp.forget(conn)
     if cb[_FLAGS] & _F_TLP:
         tlp.arm(conn)  # RFC 8985 7.2: no probe in recovery, its timer runs for the timeout again
@@ -255,10 +309,14 @@ def on_timeout(conn):
         conn.rack.timed_out()
     if conn.board:
         conn.board.lost = 0
+    if conn.model:
+        conn.model.timed_out(conn)
 
 
 def after_idle(conn):
     """RFC 5681 4.1: nothing was sent for a timeout, so the window says nothing any more."""
+    if conn.model:  # it is paced
+        return
     cb = conn.cb
     restart = _initial(cb[_SND_MSS])
     if cb[_CWND] > restart:

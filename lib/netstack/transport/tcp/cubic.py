@@ -9,6 +9,7 @@ from micropython import const
 from netstack.core.clock import elapsed
 
 NAME = "cubic"
+MODEL = None
 
 _SND_MSS = const(14)
 _CWND = const(15)

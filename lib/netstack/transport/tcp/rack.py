@@ -86,6 +86,8 @@ def _slide(w: ptr32, src: int, dst: int, n: int):
 
 def sent(conn):
     """SND.MAX may have moved: note when. Once for all that goes out at one moment."""
+    if conn.model:
+        conn.model.sent(conn)
     rack = conn.rack
     if rack is None:
         cb = conn.cb

@@ -3,6 +3,7 @@
 from micropython import const
 
 NAME = "reno"
+MODEL = None
 
 _SND_MSS = const(14)
 _CWND = const(15)

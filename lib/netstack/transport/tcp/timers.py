@@ -109,7 +109,8 @@ def expire(conn):
         congestion.on_reordering(conn)
     if _due(conn, _T_DELACK):
         conn.cb[_FLAGS] |= _F_ACK_NOW
-    _due(conn, _T_OUTPUT)  # being deferred is enough
+    if _due(conn, _T_OUTPUT) and conn.model:  # else being deferred is enough
+        conn.model.tick(conn)
 
 
 def _retransmit(conn):

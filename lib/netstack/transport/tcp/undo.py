@@ -106,7 +106,7 @@ def take_back(conn, acked):
         cwnd = cb[_UNDO_CWND]
     if cwnd > cb[_CWND]:
         cb[_CWND] = cwnd
-    if cb[_SSTHRESH] < cb[_UNDO_SSTHRESH]:
+    if cb[_SSTHRESH] < cb[_UNDO_SSTHRESH] and not conn.model:
         cb[_SSTHRESH] = cb[_UNDO_SSTHRESH]
     cb[_W_MAX] = cb[_UNDO_W_MAX]  # RFC 9438 4.9
     cb[_EPOCH] = 0
@@ -118,3 +118,5 @@ def take_back(conn, acked):
     move32(cb, _SND_NXT, cb, _SND_MAX)
     move32(cb, _RECOVER, cb, _SND_UNA)
     add32(cb, _RECOVER, -1)
+    if conn.model:
+        conn.model.take_back(conn)
