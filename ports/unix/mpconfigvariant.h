@@ -22,3 +22,7 @@
 // function takes a block of the heap and frees it again, after which each larger allocation
 // searches the heap from there. port.c makes the stack.
 #define MICROPY_ENABLE_PYSTACK (1)
+
+// Where a name was last found in a dictionary is remembered by the name, of which there are more
+// than upstream's 128 have room for.
+#define MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE (4096)

@@ -26,3 +26,9 @@ LDFLAGS_EXTRA += -Wl,--wrap=mp_hal_stdin_rx_chr -Wl,--wrap=select
 
 # Upstream's stacks for the frames of Python functions are too small: port.c has others.
 LDFLAGS_EXTRA += -Wl,--wrap=mp_pystack_init
+
+# The state of a thread is found without pthread_getspecific(): port.c.
+LDFLAGS_EXTRA += -Wl,--wrap=mp_thread_get_state -Wl,--wrap=mp_thread_set_state
+
+# Upstream compiles for size, all but the interpreter's loop and the heap.
+COPT ?= -O2

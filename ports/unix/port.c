@@ -165,3 +165,21 @@ void __wrap_mp_pystack_init(void *start, void *end) {
     }
     __real_mp_pystack_init(start, end);
 }
+
+// Each access to the state of a thread, several in every call of a Python function, looks for it by
+// pthread_getspecific(). The linker can do that once.
+static __thread mp_state_thread_t *thread_state;
+
+mp_state_thread_t *__real_mp_thread_get_state(void);
+mp_state_thread_t *__wrap_mp_thread_get_state(void) {
+    if (thread_state == NULL) {
+        thread_state = __real_mp_thread_get_state();
+    }
+    return thread_state;
+}
+
+void __real_mp_thread_set_state(mp_state_thread_t *state);
+void __wrap_mp_thread_set_state(mp_state_thread_t *state) {
+    thread_state = state;
+    __real_mp_thread_set_state(state);
+}
