@@ -2,7 +2,7 @@
 # the check that a test has left nothing behind.
 
 from netstack.core.stack import Stack
-from netstack.inet import fragment, icmpv4, ipv4, reassembly
+from netstack.inet import fragment, icmpv4, ipv4, paths, reassembly
 from netstack.link import arp, ethernet, loopback
 from netstack.transport import udp
 from packets import ip
@@ -137,6 +137,7 @@ class Host:
         self.icmp4 = icmpv4.attach(st)
         fragment.attach(st)
         self.reassembly = reassembly.attach(st)
+        self.paths = paths.attach(self.ip4)
         self.udp = udp.attach(st)
         if with_tcp:
             from netstack.transport import tcp
@@ -230,6 +231,7 @@ def tidy():
         h.poll()
         h.nif.arp.flush()
         h.reassembly.flush()
+        h.paths.flush()
 
 
 def clean(*hosts):

@@ -44,7 +44,7 @@ def stack():
 def _make():
     global _service
     from netstack.core.stack import Stack
-    from netstack.inet import fragment, icmpv4, ipv4, reassembly
+    from netstack.inet import fragment, icmpv4, ipv4, paths, reassembly
     from netstack.link import loopback
 
     st = Stack(_budget(), ticks_ms)
@@ -52,6 +52,7 @@ def _make():
     icmpv4.attach(st)
     fragment.attach(st)
     reassembly.attach(st)
+    paths.attach(st.ip4)
     nif = st.add(loopback.Loopback(), loopback.attach, "lo")
     nif.set_up(True)
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)

@@ -33,6 +33,7 @@ _SUM = const(10)
 _SRC = const(12)
 _DST = const(16)
 _DF = const(0x40)
+_ICMP = const(1)
 _TCP = const(6)
 _UDP = const(17)
 _BOOTPC = const(68)
@@ -101,6 +102,7 @@ class IPv4:
         self.st = st
         self.protocols = {}  # protocol number -> object with input(fr) and error(...)
         self.stat = st.counters("ipv4", NAMES)
+        self.paths = None  # how long a packet may be: inet/paths.py
         self.output_parts = None  # sends in fragments: inet/fragment.py
         self.default = None  # the interface the default route prefers
         st.w[_IP_ID] = st.random.bits16()
@@ -189,7 +191,7 @@ class IPv4:
 
     def mtu(self, dst, out):
         """The longest packet that gets to `dst` by the interface `out`."""
-        return out.mtu
+        return self.paths.get(dst, out.mtu) if self.paths else out.mtu
 
     def mss_room(self, dst):
         """Bytes behind the IP header that fit into one packet to `dst`."""
@@ -363,7 +365,7 @@ class IPv4:
             return -_ENETUNREACH
         at = fr.l4 - _HDR
         n = fr.end - at
-        if n > self.mtu(dst, out):
+        if n > out.mtu:
             self.stat[_TOOBIG] += 1
             self.st.pool.release(fr)
             return -_EMSGSIZE
@@ -418,7 +420,7 @@ class IPv4:
         """Write a header but for length, identification and checksum, which is 0."""
         buf[at] = 0x45
         buf[at + 1] = tos
-        buf[at + _FRAG] = _DF
+        buf[at + _FRAG] = 0 if proto == _ICMP else _DF  # nobody answers errors about ICMP
         buf[at + _FRAG + 1] = 0
         buf[at + _TTL] = ttl
         buf[at + _PROTO] = proto
@@ -435,8 +437,9 @@ class IPv4:
 
     def too_big(self, buf, at, end, mtu):
         """A router could not pass on the packet of ours that starts at buf[at], because it is
-        longer than `mtu`; 0: it does not say (RFC 1191)."""
-        if end - at < _HDR + 8 or buf[at] >> 4 != 4:
+        longer than `mtu`; 0: it does not say (RFC 1191). A transport that may have sent it makes
+        that known to all."""
+        if not self._quoted(buf, at, end):
             return
         total = get16(buf, at + _TOTAL)
         if mtu == 0:
@@ -445,19 +448,28 @@ class IPv4:
                     break
         l4 = at + ((buf[at] & 15) << 2)
         handler = self.protocols.get(buf[at + _PROTO])
-        if mtu < total and l4 + 8 <= end and hasattr(handler, "too_big"):
-            handler.too_big(self, buf, at, l4, mtu)
-        else:
-            self.error(buf, at, end, _EMSGSIZE)
+        if mtu >= total or not hasattr(handler, "too_big"):
+            return
+        if handler.too_big(self, buf, at, l4, mtu) and self.paths:
+            self.paths.learn(buf, at + _DST, mtu)
+
+    def _quoted(self, buf, at, end):
+        """Is the packet quoted at buf[at] there up to the ports, and no later fragment?"""
+        if (
+            end - at < _HDR + 8
+            or buf[at] >> 4 != 4
+            or (buf[at + _FRAG] & 0x1F) | buf[at + _FRAG + 1]
+        ):
+            return False
+        hlen = (buf[at] & 15) << 2
+        return _HDR <= hlen <= end - at - 8
 
     def error(self, buf, at, end, errno, hard=False):
         """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""
-        if end - at < _HDR + 8 or buf[at] >> 4 != 4:
-            return
-        l4 = at + ((buf[at] & 15) << 2)
-        handler = self.protocols.get(buf[at + _PROTO])
-        if handler is not None and l4 + 8 <= end:
-            handler.error(self, buf, at, l4, errno, hard)
+        if self._quoted(buf, at, end):
+            handler = self.protocols.get(buf[at + _PROTO])
+            if handler is not None:
+                handler.error(self, buf, at, at + ((buf[at] & 15) << 2), errno, hard)
 
 
 def attach(st):

@@ -259,7 +259,7 @@ class Query(Endpoint):
 
     # -- input ------------------------------------------------------------------------------
 
-    def unreached(self, ip, buf, at, l4, errno):
+    def failed(self, ip, buf, at, l4, errno):
         """ICMP says that a datagram of ours, which starts at buf[at], has reached nobody."""
         if errno == _EMSGSIZE or get16(buf, l4 + 2) != _PORT:
             return

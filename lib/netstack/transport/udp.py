@@ -54,9 +54,6 @@ _ERROR = const(7)
 class Endpoint:
     """One UDP socket's state. Made by UDP.open()."""
 
-    # (ip, buf, at, l4, errno): ICMP is about a datagram sent unconnected, quoted at buf[at]
-    unreached = None
-
     def __init__(self, udp):
         self.udp = udp
         self.st = udp.st
@@ -243,6 +240,14 @@ class Endpoint:
             self.from_len = cb[_FROM_LEN]
         return n
 
+    def failed(self, ip, buf, at, l4, errno):
+        """An ICMP error about a datagram of ours, quoted at buf[at]. Only who is connected can
+        tell whom it is about, as on Linux."""
+        if self.raddr is not None:
+            self.error = errno
+            if self.notify:
+                self.notify(self)
+
     def next_size(self):
         """Bytes of the next datagram; -1 when there is none."""
         if not self.cb[_WAITING]:
@@ -330,21 +335,30 @@ class UDP:
     def error(self, ip, buf, at, l4, errno, hard):
         """An ICMP error about a datagram we sent (RFC 1122 4.1.3.3)."""
         self.stat[_ERROR] += 1
+        endpoint = self._sender(ip, buf, at, l4)
+        if endpoint is not None:
+            endpoint.failed(ip, buf, at, l4, errno)
+
+    def too_big(self, ip, buf, at, l4, mtu):
+        """A datagram of ours was too long for a link that takes `mtu` bytes. False if it cannot
+        be ours."""
+        self.error(ip, buf, at, l4, _EMSGSIZE, False)
+        return self._sender(ip, buf, at, l4) is not None
+
+    def _sender(self, ip, buf, at, l4):
+        """Whose datagram starts at buf[at], its header of UDP at l4; None: nobody's."""
         key = self.table.key
         lport = get16(buf, l4)
         rport = get16(buf, l4 + 2)
         set_key(key, lport, rport, buf, at + ip.src_off, buf, at + ip.dst_off, ip.alen)
-        endpoint = self.table.find()  # only connected endpoints can tell whom it is about,
-        if endpoint is not None:
-            endpoint.error = errno
-            if endpoint.notify:
-                endpoint.notify(endpoint)
-            return
-        clear_local(key)
-        clear_remote(key)
         endpoint = self.table.find()
-        if endpoint is not None and endpoint.unreached:  # and those that see for themselves
-            endpoint.unreached(ip, buf, at, l4, errno)
+        if endpoint is None:
+            clear_remote(key)
+            endpoint = self.table.find()
+            if endpoint is None:
+                clear_local(key)
+                endpoint = self.table.find()
+        return endpoint
 
     # -- output -----------------------------------------------------------------------------
 

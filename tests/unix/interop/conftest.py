@@ -107,6 +107,37 @@ def lan(namespace, request, tmp_path):
 
 
 @pytest.fixture
+def far(lan):
+    """A host behind two routers with a link of 1300 bytes between them, where all others take
+    1500: its namespace. Linux of `lan` is the first router."""
+    with netns.Namespace(tap=None) as second, netns.Namespace(tap=None) as host:
+        for left, right, net, mtu in ((lan.ns, second, 97, 1300), (second, host, 98, 1500)):
+            names = "left%d" % net, "right%d" % net
+            left.run(
+                "ip",
+                "link",
+                "add",
+                names[0],
+                "type",
+                "veth",
+                "peer",
+                names[1],
+                "netns",
+                right.name,
+            )
+            for end, ns in enumerate((left, right)):
+                ns.run("ip", "addr", "add", "10.%d.0.%d/24" % (net, end + 1), "dev", names[end])
+                ns.run("ip", "link", "set", names[end], "mtu", mtu, "up")
+        for router in (lan.ns, second):
+            router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        lan.run("ip", "route", "add", "10.98.0.0/24", "via", "10.97.0.2")
+        second.run("ip", "route", "add", "default", "via", "10.97.0.1")
+        host.run("ip", "route", "add", "default", "via", "10.98.0.1")
+        host.address = "10.98.0.2"
+        yield host
+
+
+@pytest.fixture
 def bad_lan(namespace, request, tmp_path):
     """The same over a cable that loses 1 % of the frames and takes 10 ms, each way."""
     namespace.add_tap("tap0")

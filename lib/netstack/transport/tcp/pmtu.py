@@ -17,6 +17,7 @@ from netstack.transport.tcp import tlp, undo
 _LEN = const(1)  # a word of Ring.w
 
 _ESTABLISHED = const(4)
+_TIME_WAIT = const(10)
 
 _SND_UNA = const(1)
 _SND_NXT = const(2)
@@ -100,6 +101,14 @@ def too_big(conn, ip_hdr, mtu):
         conn.full = conn.doubt = 0
         conn.soft_error = _EMSGSIZE
         set_mss(conn, n)
+
+
+def path_changed(conn, mtu):
+    """What is known of the path is another thing: somebody else has met its limit, or that is so
+    long ago that it may have gone (RFC 1191 6.3)."""
+    if _ESTABLISHED <= conn.state < _TIME_WAIT:
+        n = mtu - conn.ip.dst_off - conn.ip.alen - _TCP_HDR
+        set_mss(conn, n - _TS_LEN if conn.cb[_FLAGS] & _F_TS else n)
 
 
 def black_hole(conn):

@@ -5,7 +5,7 @@
 
 from hashlib import sha256  # here: each import looks through the file system first
 from micropython import const
-from netstack.core.wire import add32, get16, load32, move32, sub32
+from netstack.core.wire import add32, get16, load32, move32, same, sub32
 from netstack.transport.demux import Table, clear_remote, set_key
 from netstack.transport.tcp import fast, pmtu
 from netstack.transport.tcp.buffers import slim
@@ -270,10 +270,19 @@ class TCP:
             conn.fail(errno)
 
     def too_big(self, ip, buf, at, l4, mtu):
-        """A packet of ours was too long for a link that takes `mtu` bytes."""
+        """A packet of ours was too long for a link that takes `mtu` bytes. False if it cannot
+        be ours."""
         conn = self._meant(ip, buf, at, l4)
         if conn is not None:
             pmtu.too_big(conn, l4 - at, mtu)
+        return conn is not None
+
+    def path_changed(self, ip, addrs, at, mtu):
+        """From now on packets to the address at addrs[at] may have `mtu` bytes, as far as the
+        link takes them."""
+        for conn in self.connections():
+            if conn.ip is ip and conn.raddr and same(addrs, at, conn.raddr, 0, ip.alen):
+                pmtu.path_changed(conn, mtu)
 
 
 def _clip(value, low, high):

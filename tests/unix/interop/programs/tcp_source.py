@@ -1,12 +1,13 @@
-# Connects to <port> of Linux and sends a file: tcp_source.py <port> <file>
+# Connects to <port> of Linux and sends a file: tcp_source.py <port> <file> [<address>]
 
 import lan
 import socket
 import sys
 
 lan.up()
+host = sys.argv[3] if len(sys.argv) > 3 else lan.LINUX
 s = socket.socket()
-s.connect(socket.getaddrinfo(lan.LINUX, int(sys.argv[1]))[0][-1])
+s.connect(socket.getaddrinfo(host, int(sys.argv[1]))[0][-1])
 buf = bytearray(16384)
 view = memoryview(buf)
 with open(sys.argv[2], "rb") as f:

@@ -1,0 +1,77 @@
+"""Two Linux routers and a narrow link between us and Linux (RFC 1191)."""
+
+import hashlib
+import os
+import socket
+import threading
+
+from netns import MAC, OURS
+
+_TOLD = "icmp.type == 3 && icmp.code == 4"  # fragmentation needed
+
+
+def test_tcp_from_us(lan, far, tmp_path):
+    """A router tells of its limit, and the rest of the file comes in segments that fit."""
+    data = os.urandom(3 << 20)
+    (tmp_path / "file").write_bytes(data)
+    with far.entered(), socket.create_server((far.address, 5001)) as listener:
+        listener.settimeout(30)
+        source = lan.program("tcp_source", 5001, tmp_path / "file", far.address)
+        conn, _ = listener.accept()
+    with conn:
+        conn.settimeout(30)
+        digest = hashlib.sha256()
+        while part := conn.recv(65536):
+            digest.update(part)
+    assert digest.digest() == hashlib.sha256(data).digest()
+    source.expect("^rest b''", 30)
+    assert lan.capture.frames(_TOLD + " && icmp.mtu == 1300")
+    full = lan.capture.frames("ip.src == %s && ip.len == 1300 && ip.flags.df == 1" % OURS)
+    assert len(full) > 2000
+    long = lan.capture.frames("eth.src == %s && ip.len > 1300" % MAC)
+    assert len(long) < 50, "goes on with segments that do not fit: %d" % len(long)
+
+
+def test_tcp_to_us(lan, far, tmp_path):
+    """Linux learns of it in the same way, its packets being quoted; ours answers what comes."""
+    data = os.urandom(1 << 20)
+    sink = lan.ready("tcp_sink", 5000)
+    with far.entered(), socket.create_connection((OURS, 5000), 10) as s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(100) == b"%d bytes\n" % len(data)
+    assert sink.expect(r"^got (\d+)", 60).group(1) == str(len(data))
+
+
+def test_udp_from_us(lan, far):
+    """What does not fit is told once (EMSGSIZE), and sent in fragments from then on."""
+
+    def serve():
+        while True:
+            data, peer = s.recvfrom(65535)
+            if data == b"end":
+                return
+            s.sendto(data, peer)
+
+    with far.entered():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with s:
+        s.bind((far.address, 4007))
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        client = lan.program("udp_client", 4007, 40, 8000, far.address)
+        assert client.expect(r"^equal (\d+)", 60).group(1) == "40", client.output
+        assert client.output.count("again 90") == 1 and client.output.count("again") == 2
+        s.sendto(b"end", s.getsockname())
+        thread.join(5)
+    assert lan.capture.frames(_TOLD)
+    large = lan.capture.frames("eth.src == %s && ip.len > 1300" % MAC)
+    assert len(large) == 1  # it was that one
+
+
+def test_ping_both_ways(lan, far):
+    """Our answers may be cut by routers: nobody would listen to their complaints (no DF)."""
+    lan.ready("udp_echo")
+    for size in (1472, 1400, 8000):
+        said = far.run("ping", "-c", "3", "-i", "0.05", "-M", "dont", "-s", size, OURS).stdout
+        assert " 3 received" in said, said
