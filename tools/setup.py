@@ -34,6 +34,7 @@ PACKAGES = {
     "test": (
         "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base tshark"
         " tcpdump socat procps util-linux vde2"
+        " isc-dhcp-server dhcpcd-base busybox bind9-dnsutils"
     ),
 }
 

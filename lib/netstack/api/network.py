@@ -19,6 +19,7 @@ _ETIMEDOUT = _const(110)
 _LINK_UP = _const(1)
 _PATIENCE = _const(4)  # unanswered DHCP messages before it is called a failure
 _DHCP_MS = _const(10000)
+_RELEASE_MS = _const(1200)
 _ASKED_MS = _const(10)
 _PROBES = _const(2)  # as DHCP does, see services/dhcp.py
 _PROBE_MS = _const(200)
@@ -65,10 +66,24 @@ class _Wire:
         self.nif.hostname = _hostname
         dhcp.attach(self.nif).start()
 
+    def inform(self):
+        """The address is set by hand, the rest comes by DHCP."""
+        from netstack.services import dhcp
+
+        _host.udp()
+        dhcp.attach(self.nif).inform()
+
     def stop_dhcp(self):
+        """Give the lease back, and wait until that has been sent: for a second at most."""
         client = self.client()
-        if client:
+        if client is None:
+            return
+        _host.enter(self.st)
+        try:
             client.release()
+        finally:
+            _host.leave(self.st)
+        _host.wait(lambda: not client.releasing, _RELEASE_MS)
 
     def dhcp_failure(self):
         client = self.client()
@@ -80,7 +95,6 @@ class _Wire:
 
     def configure(self, addr, mask, gw):
         self._end_check()
-        self.stop_dhcp()
         self.manual = addr != _NOBODY
         self.error = None
         self.told = False
@@ -176,10 +190,11 @@ class LAN:
         if bool(up) == nif.up:
             return
         st = wire.st
+        if not up:
+            wire.stop_dhcp()
         _host.enter(st)
         try:
             if not up:
-                wire.stop_dhcp()
                 nif.set_up(False)
                 return
             nif.set_up(True)
@@ -237,7 +252,8 @@ class LAN:
 
     def ipconfig(self, *args, **kwargs):
         """ipconfig("addr4") asks; ipconfig(addr4="10.0.0.2/24", gw4="10.0.0.1") sets, and ends
-        DHCP; ipconfig(dhcp4=True) starts it and does not wait."""
+        DHCP; ipconfig(dhcp4=True) starts it and does not wait. ipconfig(addr4=..., dhcp4="inform")
+        asks DHCP for everything but the address; ipconfig("lease4") tells what has come."""
         if not kwargs:
             if len(args) != 1:
                 raise TypeError("must query one param")
@@ -260,16 +276,19 @@ class LAN:
 
     def _apply(self, kwargs, addr, mask, gw):
         wire = self._wire
+        want = kwargs.get("dhcp4")
+        if "addr4" in kwargs or "dhcp4" in kwargs and not want:
+            wire.stop_dhcp()
         _host.enter(wire.st)
         try:
             if "addr4" in kwargs:
                 wire.configure(addr, mask, gw)
             elif "gw4" in kwargs:
                 wire.st.ip4.configure(wire.nif, addr, mask, gw)
-            if kwargs.get("dhcp4"):
+            if want == "inform":
+                wire.inform()
+            elif want:
                 wire.start_dhcp()
-            elif "dhcp4" in kwargs and "addr4" not in kwargs:
-                wire.stop_dhcp()
         finally:
             _host.leave(wire.st)
 
@@ -285,6 +304,8 @@ class LAN:
             return bool(client and client.state)
         if name == "has_dhcp4":
             return bool(client and client.bound)
+        if name == "lease4":
+            return _lease(client) if client and client.lease else None
         raise ValueError("unexpected key %s" % name)
 
     def ifconfig(self, config=None):
@@ -314,6 +335,22 @@ class LAN:
         client = wire.client()
         if not _host.wait(lambda: client.bound, _DHCP_MS):
             raise OSError(_ETIMEDOUT, client.failed or "no DHCP lease on %s" % wire.nif.name)
+
+
+def _lease(client):
+    """What a DHCP server has granted or told, in words."""
+    lease = client.lease
+    text = _address.text
+    return {
+        "server": text(lease.server),
+        "seconds": client.left,
+        "dns": [text(addr) for addr in lease.dns],
+        "ntp": [text(addr) for addr in lease.ntp],
+        "domain": lease.domain,
+        "search": list(lease.search),
+        "mtu": lease.mtu,
+        "routes": [(text(r[0]) + "/%d" % r[1], text(r[2])) for r in lease.routes],
+    }
 
 
 def _find(nic):

@@ -105,6 +105,7 @@ class IPv4:
         self.paths = None  # how long a packet may be: inet/paths.py
         self.output_parts = None  # sends in fragments: inet/fragment.py
         self.default = None  # the interface the default route prefers
+        self.routes = None  # more of them: inet/routes.py
         st.w[_IP_ID] = st.random.bits16()
         st.ip4 = self
         st.ethertypes[_ETHERTYPE] = self.input
@@ -148,9 +149,13 @@ class IPv4:
 
     def route(self, dst, off):
         """The interface that leads to an address, or None: our own addresses through loopback,
-        then networks on a link, then a gateway."""
+        then routes and networks on a link, then a gateway."""
         if self.local(dst, off):
             return self._loopback()
+        if self.routes:
+            route = self.routes.find(dst, off)
+            if route:
+                return route.nif
         gateway = None
         for nif in self.st.nifs:
             v4 = nif.v4
@@ -377,16 +382,21 @@ class IPv4:
         """Send a packet that has its header. Takes `fr`. Returns 0 or -errno."""
         fr.ip = self
         self.stat[_OUT] += 1
-        return out.output(fr, _ETHERTYPE, self._hop(dst, out.v4), 0)
+        return out.output(fr, _ETHERTYPE, self.hop(dst, out), 0)
 
-    def _hop(self, dst, v4):
-        """Whom a packet to `dst` is given to."""
+    def hop(self, dst, out):
+        """Whom a packet to `dst` is given to on the interface `out`."""
+        v4 = out.v4
+        if dst[0] < 224 and self.routes:
+            hop = self.routes.hop(dst, out)
+            if hop:
+                return hop
         return dst if zero(v4.gw, 0, 4) or self._direct(dst, v4) else v4.gw
 
     def ready(self, dst, out):
         """Could a packet to `dst` leave at once? 0, or -errno: -_ENOBUFS, its neighbour has been
         asked for and will be known after some polls."""
-        hop = self._hop(dst, out.v4)
+        hop = self.hop(dst, out)
         if not hasattr(out, "arp") or self.broadcast(hop, 0):
             return 0
         return out.arp.ready(hop, 0)
@@ -402,8 +412,7 @@ class IPv4:
         self.fields(buf, at, src, dst, proto, ttl, tos)
         put16(buf, at + _TOTAL, 0)
         put16(buf, at + _ID, 0)
-        hop = self._hop(dst, out.v4)
-        return out if out.prepare(buf, at, _ETHERTYPE, hop, 0) else None
+        return out if out.prepare(buf, at, _ETHERTYPE, self.hop(dst, out), 0) else None
 
     def _direct(self, dst, v4):
         return dst[0] >= 224 or _on_link(dst, 0, v4.addr, v4.mask)

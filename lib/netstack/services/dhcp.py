@@ -4,9 +4,10 @@
 #   BOUND -(T1)-> RENEWING -(T2)-> REBINDING -(end of lease)-> SELECTING; an ACK leads back
 #   link comes back while a lease runs: REBOOTING (INIT-REBOOT) -> CHECKING -> BOUND
 #   NAK, conflict: BACKING_OFF -> SELECTING
+#   inform(): the address was set by hand; INFORMING -> INFORMED, everything else comes by DHCP
+#   release() to a server whose link address is not known: RELEASING, until it has been asked for
 #
-# input: UDP.input -> _Port.take -> Client.input. One port serves all interfaces of a stack: it is
-# the message buffer too, 512 bytes, and reads answers where they lie in the frame.
+# input: UDP.input -> Port.take -> Client.input, which reads answers where they lie in the frame.
 
 # -- on the wire ------------------------------------------------------------------------------
 #
@@ -17,11 +18,11 @@ from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import get16, put16, same
-from netstack.services.dhcp_lease import is_host, read_lease, read_options
-from netstack.transport.udp import Endpoint
+from netstack.services.dhcp_port import Port, put
+from netstack.services.dhcp_lease import Lease, is_host, read_lease, read_options, read_services
 
+_EADDRNOTAVAIL = const(99)
 _SERVER_PORT = const(67)
-_CLIENT_PORT = const(68)
 _XID = const(4)
 _SECS = const(8)
 _CIADDR = const(12)
@@ -40,6 +41,7 @@ _DECLINE = const(4)
 _ACK = const(5)
 _NAK = const(6)
 _RELEASE = const(7)
+_INFORM = const(8)
 
 _OPT_HOSTNAME = const(12)
 _OPT_ADDRESS = const(50)
@@ -47,11 +49,15 @@ _OPT_TYPE = const(53)
 _OPT_SERVER = const(54)
 _OPT_WANTED = const(55)
 _OPT_SIZE = const(57)
+_OPT_VENDOR_CLASS = const(60)
 _OPT_CLIENT = const(61)
 _OPT_END = const(255)
 
-# asked for: mask, routers, DNS, domain, MTU, broadcast, NTP, lease time, T1, T2
-_WANTED = b"\x01\x03\x06\x0f\x1a\x1c\x2a\x33\x3a\x3b"
+# asked for: classless routes, which must come before routers (RFC 3442), mask, routers, DNS,
+# domain, MTU, broadcast, NTP, search list, lease time, T1, T2
+_WANTED = b"\x79\x01\x03\x06\x0f\x1a\x1c\x2a\x77\x33\x3a\x3b"
+_MORE_MAX = const(32)  # codes that a program may add
+_CLASS_MAX = const(64)  # all options together fit into Port.buf
 
 # -- state ------------------------------------------------------------------------------------
 
@@ -62,9 +68,12 @@ _REQUESTING = const(3)
 _REBOOTING = const(4)
 _CHECKING = const(5)
 _BACKING_OFF = const(6)
-_BOUND = const(7)
-_RENEWING = const(8)
-_REBINDING = const(9)
+_INFORMING = const(7)
+_INFORMED = const(8)
+_RELEASING = const(9)
+_BOUND = const(10)
+_RENEWING = const(11)
+_REBINDING = const(12)
 STATES = (
     "off",
     "init",
@@ -73,6 +82,9 @@ STATES = (
     "rebooting",
     "checking",
     "backing off",
+    "informing",
+    "informed",
+    "releasing",
     "bound",
     "renewing",
     "rebinding",
@@ -91,6 +103,9 @@ _PROBE_MS = const(200)
 _DECLINE_MS = const(10000)  # RFC 2131 3.1 (5)
 _CONFLICTS_MAX = const(10)  # RFC 5227 2.1.1: more than these, and one try a minute
 _CONFLICTS_MS = const(60000)
+_RESOLVE_MS = const(50)  # how often we look whether a neighbour's address has come,
+_RESOLVES = const(20)  # and how many times
+_JITTER_MAX_S = const(600)
 _RENEW_S = const(60)  # RFC 2131 4.4.5: repeats come no closer than this
 _DAY_S = const(86400)  # the clock tells six days apart, so the lease is looked at every day
 _LEASE_MIN_S = const(8)  # less would keep us asking all the time
@@ -158,46 +173,6 @@ def _check_hostname(name):
     return name.encode()
 
 
-class _Port(Endpoint):
-    """UDP port 68 of a stack, shared by the clients of all its interfaces. It has no ring: answers
-    are read out of the frame."""
-
-    def __init__(self, udp):
-        Endpoint.__init__(self, udp)
-        self.rcvbuf = 0
-        self.control = True
-        self.broadcast = True
-        self.buf = bytearray(_BUF)
-        self.open = False
-
-    def use(self):
-        if not self.open:
-            self.bind(self.st.ip4, None, _CLIENT_PORT)
-            self.open = True
-
-    def leave(self):
-        """Give the port up when no client needs it any more."""
-        for client in self.st.dhcp.values():
-            if client.state != _OFF:
-                return
-        if self.open:
-            self.close()
-            self.open = False
-
-    def take(self, fr, data, n):
-        """Borrows `fr`."""
-        client = self.st.dhcp.get(fr.nif)
-        if client is not None and client.state != _OFF:
-            client.input(fr, data, n)
-
-    def transmit(self, n, nif, src, dst):
-        """Send the message in `buf`: by the interface `nif`, or routed when that is None."""
-        self.nif = nif
-        sent = self.udp.output(self, self.buf, 0, n, self.st.ip4, src, dst, _SERVER_PORT)
-        self.nif = None
-        return sent
-
-
 # -- behaviour --------------------------------------------------------------------------------
 
 
@@ -211,7 +186,12 @@ class Client:
         self.stat = nif.st.counters("dhcp." + nif.name, NAMES)
         self.state = _OFF
         self.hostname = b""
+        self._vendor_class = b""
         self.lease = None  # what is held, or was and may be asked for again
+        self.on_options = None  # callable (lease): a server has told something
+        self._more = b""
+        self._t1 = 0  # seconds of the lease, a little earlier than the server says
+        self._t2 = 0
         self.discovers = 0  # sent since anybody last answered
         self.error = ""  # what went wrong last, for people
         self._got = None  # a lease granted, its address still to be checked
@@ -238,6 +218,19 @@ class Client:
         return self.state >= _BOUND
 
     @property
+    def releasing(self):
+        """Is the address still there after release()?"""
+        return self.state == _RELEASING
+
+    @property
+    def left(self):
+        """Seconds that the lease still runs; 0x3FFFFFFF: it does not end."""
+        lease = self.lease
+        if lease is None:
+            return 0
+        return _FOREVER if lease.lease_s == _FOREVER else max(lease.lease_s - self._aged(), 0)
+
+    @property
     def failed(self):
         """Why there is no lease, in words; None while there is one or nothing has gone wrong."""
         if self.bound or self.state == _OFF or not (self.discovers > 1 or self.error):
@@ -249,19 +242,56 @@ class Client:
             text += " (%d discovers unanswered)" % self.discovers
         return text + (": " + self.error if self.error else "")
 
-    def start(self, hostname=None):
-        """Get a lease and keep it; asks for the last one again if it has not run out. Raises
-        OSError(EADDRINUSE) when a socket holds port 68, ValueError for an impossible host name."""
-        name = hostname or self.nif.hostname
-        self.hostname = _check_hostname(name) if name else b""
-        self.port.use()
-        self._halt()
-        self.error = ""
-        self.discovers = self._naks = self._conflicts = 0
+    def want(self, codes, callback=None, vendor_class=b""):
+        """Ask servers for these options as well. callback(lease) comes with everything that one
+        tells: lease.options[code] are the bytes of an option, of vendor options (43) too, which
+        some servers give by what we say that we are, `vendor_class` (RFC 2132 9.13)."""
+        codes = bytes(codes)
+        if len(vendor_class) > _CLASS_MAX:
+            raise ValueError("DHCP vendor class: at most %d bytes" % _CLASS_MAX)
+        if len(codes) > _MORE_MAX or 0 in codes or _OPT_END in codes:
+            raise ValueError("DHCP options %r: at most %d, from 1 to 254" % (codes, _MORE_MAX))
+        self._more = codes
+        self._vendor_class = bytes(vendor_class)
+        self.on_options = callback
+
+    def start(self, hostname=None, addr=None):
+        """Get a lease and keep it; asks for the last one again if it has not run out, or for
+        `addr`, 4 bytes, which it had before a restart (RFC 2131 3.2). Raises OSError(EADDRINUSE)
+        when a socket holds port 68, ValueError for an impossible host name."""
+        if addr is not None and not is_host(addr):
+            raise ValueError("no host has the address %r" % addr)
+        self._prepare(hostname)
+        if addr is not None:
+            self.lease = None
+            copy(self._addr, 0, addr, 0, 4)
+            self._exchange(_REBOOTING)
         if self.nif.link:
             self._begin()
         else:
             self._rest(_INIT)
+
+    def _prepare(self, hostname):
+        name = hostname or self.nif.hostname
+        self.hostname = _check_hostname(name) if name else b""
+        self.port.use()
+        self._halt()
+        if self.state == _RELEASING:
+            self._unconfigure()
+        self.state = _INIT
+        self.error = ""
+        self.discovers = self._naks = self._conflicts = 0
+
+    def inform(self):
+        """The address was set by hand; ask for everything else (RFC 2131 3.4, 4.4.3). Raises
+        OSError as start() does, and EADDRNOTAVAIL without an address."""
+        if not self.nif.v4.set:
+            raise OSError(_EADDRNOTAVAIL, self.nif.name + " has no address")
+        self.lease = None
+        self._prepare(None)
+        self._exchange(_INFORMING)
+        if self.nif.link:
+            self._again()
 
     def stop(self):
         """Give the address up without a word to the server; start() may ask for it again."""
@@ -273,14 +303,40 @@ class Client:
         self.port.leave()
 
     def release(self):
-        """Give the lease back to its server (RFC 2131 4.4.6) and stop."""
-        if self.bound:
+        """Give the lease back to its server (RFC 2131 4.4.6) and stop; the address stays for up
+        to a second, while the link address of the server is asked for."""
+        if self.state == _RELEASING:
+            return
+        held = self.bound
+        if held:
             copy(self._server, 0, self.lease.server, 0, 4)
             self._exchange(self.state)
             self._send(_RELEASE)
         self.lease = None
         self._halt()
-        self.stop()
+        if held and not self._reachable():
+            self.state = _RELEASING
+            self._timer.start(self.st.now, _RESOLVE_MS)
+        else:
+            self.stop()
+
+    def _reachable(self):
+        """Is the link address known of whom a message to the server is given to?"""
+        arp = getattr(self.nif, "arp", None)
+        if arp is None or not self.nif.link:
+            return True
+        hop = self.st.ip4.hop(self._server, self.nif)
+        for addr, mac, _ in arp.entries():
+            if mac and addr == hop:
+                return True
+        return False
+
+    def _look_again(self):
+        self._tries += 1
+        if self._tries >= _RESOLVES or self._reachable():
+            self.stop()
+        else:
+            self._timer.start(self.st.now, _RESOLVE_MS)
 
     # -- events -----------------------------------------------------------------------------
 
@@ -288,8 +344,18 @@ class Client:
         if nif is not self.nif or self.state == _OFF:
             return
         if event == _LINK_UP:
-            self._begin()
+            if self.state == _INFORMING or self.state == _INFORMED:
+                self._exchange(_INFORMING)
+                self._again()
+            else:
+                self._begin()
         elif event == _LINK_DOWN:
+            if self.state == _INFORMING or self.state == _INFORMED:
+                self._timer.stop()
+                return
+            if self.state == _RELEASING:
+                self.stop()
+                return
             # The address stays for the time of its lease: a cable pulled and put back costs no
             # connection.
             self._halt()
@@ -297,6 +363,9 @@ class Client:
 
     def _begin(self):
         """The link is there."""
+        if self.state == _REBOOTING and self.lease is None:
+            self._again()
+            return
         if self.lease is None or self._aged() >= self.lease.lease_s:
             self._discover()
             return
@@ -310,8 +379,10 @@ class Client:
             self._keep()
         elif state == _SELECTING or state == _BACKING_OFF:
             self._discover()
-        elif state == _REQUESTING or state == _REBOOTING:
+        elif state == _REQUESTING or state == _REBOOTING or state == _INFORMING:
             self._again()
+        elif state == _RELEASING:
+            self._look_again()
         elif state == _CHECKING:
             self._check()
         else:
@@ -371,7 +442,11 @@ class Client:
         self._retry()
 
     def _again(self):
-        """Send a REQUEST, unless it has been sent often enough."""
+        """Send a REQUEST, unless it has been sent often enough; an INFORM is sent on and on."""
+        if self.state == _INFORMING:
+            self._send(_INFORM)
+            self._retry()
+            return
         if self._tries < (_REQUESTS if self.state == _REQUESTING else _REBOOTS):
             self._send(_REQUEST)
             self._retry()
@@ -389,10 +464,10 @@ class Client:
         if age >= lease.lease_s:
             self._expire()
             return
-        if age < lease.t1:
-            self._sleep(lease.t1 - age)
+        if age < self._t1:
+            self._sleep(self._t1 - age)
             return
-        state, end = (_RENEWING, lease.t2) if age < lease.t2 else (_REBINDING, lease.lease_s)
+        state, end = (_RENEWING, self._t2) if age < self._t2 else (_REBINDING, lease.lease_s)
         if self.state != state:
             copy(self._addr, 0, lease.addr, 0, 4)
             copy(self._server, 0, lease.server, 0, 4)
@@ -470,11 +545,36 @@ class Client:
             v4.set and v4.addr == lease.addr and v4.mask == lease.mask and v4.gw == lease.router
         ):
             self.st.ip4.configure(nif, lease.addr, lease.mask, lease.router)
+        self._route(lease)
+        self._tell(lease)
+
+    def _route(self, lease):
+        """Classless routes (RFC 3442)."""
+        table = self.st.ip4.routes
+        if table is None:
+            if not lease.routes:
+                return
+            from netstack.inet import routes
+
+            table = routes.attach(self.st)
+        table.drop(self)
+        for net, bits, router in lease.routes:
+            try:
+                table.add(self, net, bits, router, self.nif)
+            except OSError as error:
+                self.error = str(error)
+
+    def _tell(self, lease):
+        """What has nothing to do with the address, to those whom it concerns."""
         if self.st.dns:
-            self.st.dns.set_servers(nif, lease.dns, lease.search)
+            self.st.dns.set_servers(self.nif, lease.dns, lease.search)
+        if self.on_options:
+            self.on_options(lease)
 
     def _unconfigure(self):
         """Take away the address, if it is still the one we have set."""
+        if self.state == _INFORMED and self.st.dns:
+            self.st.dns.set_servers(self.nif, ())
         mine = self._mine
         if mine is None:
             return
@@ -483,6 +583,8 @@ class Client:
         nif.mtu = nif.nic.mtu
         if nif.v4.set and nif.v4.addr == mine:
             self.st.ip4.configure(nif, _NOBODY, _NOBODY)
+        if self.st.ip4.routes:
+            self.st.ip4.routes.drop(self)
         if self.st.dns:
             self.st.dns.set_servers(nif, ())
 
@@ -494,7 +596,7 @@ class Client:
         buf = fr.buf
         bad = self._check_header(fr, buf, at, n)
         if bad < 0:
-            found = read_options(buf, at, n)
+            found = read_options(buf, at, n, self._more)
             bad = _IN_OPTIONS if found is None else self._dispatch(buf, at, found)
         if bad >= 0:
             self.stat[bad] += 1
@@ -527,6 +629,8 @@ class Client:
         addr = bytes(buf[at + _YIADDR : at + _YIADDR + 4])
         if kind[0] == _OFFER:
             return self._on_offer(addr, server, found)
+        if self.state == _INFORMING and kind[0] == _ACK:
+            return self._on_told(server, found)
         if self.state not in (_REQUESTING, _REBOOTING, _RENEWING, _REBINDING):
             return _IN_STATE
         if self.state in (_REQUESTING, _RENEWING) and server != self._server:
@@ -563,6 +667,7 @@ class Client:
         self.stat[_ACKS] += 1
         copy(self._server, 0, server, 0, 4)
         self._got = lease
+        self._spread(lease)
         self._mark = self._sent  # RFC 2131 4.4.1: it runs from when it was asked for
         self._age = 0
         if self.state >= _BOUND:
@@ -571,6 +676,25 @@ class Client:
         self.state = _CHECKING
         self._tries = 0
         self._check()
+        return -1
+
+    def _spread(self, lease):
+        """RFC 2131 4.4.5: some random fuzz, so that boards that were switched on together do not
+        all come back at the same moment."""
+        fuzz = min(lease.t1 >> 4, _JITTER_MAX_S)
+        less = self.st.random.below(fuzz + 1)
+        self._t1 = lease.t1 - less
+        self._t2 = lease.t2 - min(less, lease.t2 - lease.t1)
+
+    def _on_told(self, server, found):
+        """The answer to an INFORM: RFC 2131 4.3.5, it has no address and no times."""
+        self.stat[_ACKS] += 1
+        self._timer.stop()
+        self.state = _INFORMED
+        self.lease = lease = Lease(bytes(self.nif.v4.addr), server)
+        lease.lease_s = _FOREVER
+        read_services(lease, found)
+        self._tell(lease)
         return -1
 
     def _on_nak(self, server):
@@ -588,7 +712,7 @@ class Client:
         buf = self.port.buf
         for i in range(_BUF):
             buf[i] = 0
-        has_addr = self.state >= _BOUND
+        has_addr = self.state >= _BOUND or kind == _INFORM
         mac = self.nif.mac
         buf[0] = 1
         buf[1] = 1
@@ -598,46 +722,42 @@ class Client:
             secs = elapsed(self.st.now, self._began) // 1000
             self._secs = secs if secs < 65535 else 65535
         put16(buf, _SECS, self._secs)
+        own = _NOBODY
         if has_addr:
-            copy(buf, _CIADDR, self.lease.addr, 0, 4)
+            own = self.nif.v4.addr if kind == _INFORM else self.lease.addr
+            copy(buf, _CIADDR, own, 0, 4)
         copy(buf, _CHADDR, mac, 0, len(mac))
         copy(buf, _COOKIE, _MAGIC, 0, 4)
         n = self._put_options(buf, kind, has_addr)
         # RFC 2131 4.4.4: broadcast until bound, and when rebinding; to the server when it has
         # granted an address to answer to
         self._sent = self.st.now
-        src = self.lease.addr if has_addr else _NOBODY
-        if has_addr and self.state != _REBINDING or kind == _RELEASE:
-            sent = self.port.transmit(n, None, src, self._server)
+        far = has_addr and self.state != _REBINDING and kind != _INFORM
+        if far or kind == _RELEASE:
+            sent = self.port.transmit(n, None, own, self._server)
         else:
-            sent = self.port.transmit(n, self.nif, src, _EVERYBODY)
+            sent = self.port.transmit(n, self.nif, own, _EVERYBODY)
         self.stat[_OUT if sent > 0 else _OUT_FAILED] += 1
 
     def _put_options(self, buf, kind, has_addr):
         """RFC 2131 table 5. Returns the length of the message."""
         mac = self.nif.mac
-        at = _put(buf, _OPTIONS, _OPT_TYPE, bytes((kind,)))
-        at = _put(buf, at, _OPT_CLIENT, b"\x01" + mac)
+        at = put(buf, _OPTIONS, _OPT_TYPE, bytes((kind,)))
+        at = put(buf, at, _OPT_CLIENT, b"\x01" + mac)
         if kind == _DECLINE or kind == _REQUEST and not has_addr:
-            at = _put(buf, at, _OPT_ADDRESS, self._addr)
+            at = put(buf, at, _OPT_ADDRESS, self._addr)
         if kind == _DECLINE or kind == _RELEASE or self.state == _REQUESTING:
-            at = _put(buf, at, _OPT_SERVER, self._server)
-        if kind == _DISCOVER or kind == _REQUEST:
+            at = put(buf, at, _OPT_SERVER, self._server)
+        if kind == _DISCOVER or kind == _REQUEST or kind == _INFORM:
             size = self.nif.mtu
-            at = _put(buf, at, _OPT_SIZE, bytes((size >> 8, size & 255)))
+            at = put(buf, at, _OPT_SIZE, bytes((size >> 8, size & 255)))
             if self.hostname:
-                at = _put(buf, at, _OPT_HOSTNAME, self.hostname)
-            at = _put(buf, at, _OPT_WANTED, _WANTED)
+                at = put(buf, at, _OPT_HOSTNAME, self.hostname)
+            if self._vendor_class:
+                at = put(buf, at, _OPT_VENDOR_CLASS, self._vendor_class)
+            at = put(buf, at, _OPT_WANTED, _WANTED + self._more)
         buf[at] = _OPT_END
         return at + 1 if at >= _SHORTEST else _SHORTEST
-
-
-def _put(buf, at, code, value):
-    n = len(value)
-    buf[at] = code
-    buf[at + 1] = n
-    copy(buf, at + 2, value, 0, n)
-    return at + 2 + n
 
 
 def attach(nif):
@@ -648,5 +768,5 @@ def attach(nif):
         port = None
         for other in st.dhcp.values():
             port = other.port
-        client = st.dhcp[nif] = Client(nif, port or _Port(st.udp))
+        client = st.dhcp[nif] = Client(nif, port or Port(st.udp))
     return client

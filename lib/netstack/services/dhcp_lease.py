@@ -1,4 +1,5 @@
-# What a DHCP server grants: the options of its messages (RFC 2132, RFC 3396), read into a Lease.
+# What a DHCP server grants: the options of its messages (RFC 2132, RFC 3396; search list RFC 3397;
+# routes RFC 3442), read into a Lease.
 #
 # On the wire:  | code 1 | length 1 | value ... |, code 0 pads, code 255 ends; behind the cookie,
 # and in the fields `file` and `sname` of the message when option 52 says so.
@@ -22,12 +23,17 @@ _OPT_TIME = const(51)
 _OPT_OVERLOAD = const(52)
 _OPT_T1 = const(58)
 _OPT_T2 = const(59)
+_OPT_SEARCH = const(119)
+_OPT_ROUTES = const(121)
 _OPT_END = const(255)
 
 # the codes above, and 53 and 54, which dhcp.py looks at: what is kept of a message
-_READ = b"\x01\x03\x06\x0f\x1a\x1c\x2a\x33\x34\x35\x36\x3a\x3b"
-_LONGEST = const(128)  # bytes of one option that are worth keeping
+_READ = b"\x01\x03\x06\x0f\x1a\x1c\x2a\x33\x34\x35\x36\x3a\x3b\x77\x79"
+_LONGEST = const(255)  # bytes of one option that are worth keeping
 _MANY = const(4)  # servers kept of a list
+_ROUTES = const(8)
+_DOMAINS = const(6)
+_NAME_MAX = const(255)
 _NOBODY = b"\0\0\0\0"
 
 
@@ -47,7 +53,9 @@ class Lease:
         self.ntp = ()
         self.domain = ""
         self.search = ()  # domains
+        self.routes = ()  # (network, length of its prefix, router or 0.0.0.0: on the link)
         self.mtu = 0
+        self.options = {}  # what the server has said: code -> bytes
 
 
 def is_host(addr):
@@ -109,7 +117,49 @@ def _text(value):
     return value.decode() if len(value) <= 253 else ""
 
 
-def _collect(buf, at, end, into):
+def _search(value):
+    """The domains of option 119, compressed within it as in a DNS message; those before the first
+    that cannot be read."""
+    if not value:
+        return []
+    from netstack.services.dns_message import from_wire, read_name, skip_name
+
+    result = []
+    name = bytearray(_NAME_MAX + 1)
+    at = 0
+    while at < len(value) and len(result) < _DOMAINS:
+        n = read_name(value, 0, at, len(value), name)
+        domain = _text(from_wire(name)) if n > 1 else ""
+        if not domain:
+            break
+        result.append(domain)
+        at = skip_name(value, at, len(value))
+    return result
+
+
+def _routes(value):
+    """The routes of option 121 (RFC 3442); none when one of them is malformed, as half a list
+    would send packets astray."""
+    result = []
+    at = 0
+    while at < len(value):
+        bits = value[at]
+        n = bits + 7 >> 3
+        if bits > 32 or at + 5 + n > len(value):
+            return []
+        net = bytearray(4)
+        for i in range(n):  # RFC 3442: what is not of the prefix counts as zero
+            net[i] = value[at + 1 + i] & 0xFF00 >> min(8, bits - 8 * i)
+        router = value[at + 1 + n : at + 5 + n]
+        if router != _NOBODY and not is_host(router):
+            return []
+        if len(result) < _ROUTES:
+            result.append((bytes(net), bits, router))
+        at += 5 + n
+    return result
+
+
+def _collect(buf, at, end, into, wanted):
     """Gather the options between `at` and `end` into a dict; parts of one option are joined
     (RFC 3396). False when one runs past the end or grows beyond reason."""
     while at < end:
@@ -123,7 +173,7 @@ def _collect(buf, at, end, into):
             return False
         n = buf[at]
         at += 1
-        if code in _READ:
+        if code in wanted:
             value = into.get(code, b"") + bytes(buf[at : at + n])
             if len(value) > _LONGEST:
                 return False
@@ -132,18 +182,20 @@ def _collect(buf, at, end, into):
     return True
 
 
-def read_options(buf, at, n):
-    """The options of the message at buf[at] as {code: bytes}; None when they are malformed."""
+def read_options(buf, at, n, more=b""):
+    """The options of the message at buf[at] as {code: bytes}, those with the codes `more` among
+    them; None when they are malformed."""
     found = {}
-    if not _collect(buf, at + _OPTIONS, at + n, found):
+    wanted = _READ + more
+    if not _collect(buf, at + _OPTIONS, at + n, found, wanted):
         return None
     overload = found.get(_OPT_OVERLOAD)
     if overload is not None:  # RFC 2131 4.1: `file` first, then `sname`
         if len(overload) != 1 or not 1 <= overload[0] <= 3:
             return None
-        if overload[0] & 1 and not _collect(buf, at + _FILE, at + _COOKIE, found):
+        if overload[0] & 1 and not _collect(buf, at + _FILE, at + _COOKIE, found, wanted):
             return None
-        if overload[0] & 2 and not _collect(buf, at + _SNAME, at + _FILE, found):
+        if overload[0] & 2 and not _collect(buf, at + _SNAME, at + _FILE, found, wanted):
             return None
     for code in (_OPT_MASK, _OPT_BROADCAST, _OPT_TIME, _OPT_T1, _OPT_T2):
         if len(found.get(code, _NOBODY)) != 4:
@@ -157,17 +209,42 @@ def read_lease(addr, server, found):
     lease.mask = found.get(_OPT_MASK) or _class_mask(addr)
     if not is_host(addr) or not _fits(addr, lease.mask):
         return None
-    for router in _hosts(found.get(_OPT_ROUTER, b"")):
-        if router != addr:
+    _read_routes(lease, found)
+    lease.broadcast = found.get(_OPT_BROADCAST)
+    read_services(lease, found)
+    _read_times(lease, found)
+    return lease
+
+
+def _read_routes(lease, found):
+    """RFC 3442: where there are classless routes the router option does not count; the default
+    route is one of them."""
+    routes = _routes(found.get(_OPT_ROUTES, b""))
+    if routes:
+        lease.routes = [route for route in routes if route[1] and route[2] != lease.addr]
+        routers = [route[2] for route in routes if route[1] == 0]
+    else:
+        routers = _hosts(found.get(_OPT_ROUTER, b""))
+    for router in routers:
+        if router != lease.addr:
             lease.router = router
             break
-    lease.broadcast = found.get(_OPT_BROADCAST)
+
+
+def read_services(lease, found):
+    """Everything that has nothing to do with the address: all that an INFORM asks for."""
+    lease.options = found
     lease.dns = _hosts(found.get(_OPT_DNS, b""))
     lease.ntp = _hosts(found.get(_OPT_NTP, b""))
     lease.domain = _text(found.get(_OPT_DOMAIN, b""))
-    lease.search = (lease.domain,) if lease.domain else ()
+    lease.search = _search(found.get(_OPT_SEARCH, b""))
+    if not lease.search and lease.domain:
+        lease.search = [lease.domain]
     mtu = found.get(_OPT_MTU, b"")
     lease.mtu = get16(mtu, 0) if len(mtu) == 2 else 0
+
+
+def _read_times(lease, found):
     total = get32(found.get(_OPT_TIME, _NOBODY), 0)
     t1 = get32(found.get(_OPT_T1, _NOBODY), 0)
     t2 = get32(found.get(_OPT_T2, _NOBODY), 0)
@@ -178,4 +255,3 @@ def read_lease(addr, server, found):
     lease.lease_s = total
     lease.t1 = t1
     lease.t2 = t2
-    return lease

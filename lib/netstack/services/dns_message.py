@@ -75,6 +75,17 @@ def to_wire(name):
     return bytes(wire)
 
 
+def from_wire(wire):
+    """A name without pointers as bytes, with dots."""
+    text = bytearray()
+    at = 0
+    while wire[at]:
+        text.extend(wire[at + 1 : at + 1 + wire[at]])
+        text.append(46)
+        at += 1 + wire[at]
+    return bytes(text[:-1])
+
+
 def skip_name(buf, at, end):
     """The offset behind the name at `at`; -1 when it is malformed."""
     while at < end:

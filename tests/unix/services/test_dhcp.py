@@ -131,6 +131,7 @@ class Setup:
     def end(self):
         with inside(self.st):
             self.client.release()
+            self.client.stop()
 
     @property
     def state(self):
@@ -314,6 +315,219 @@ def test_port_taken():
     assert s.st.udp.table.count == 0
 
 
+# -- what else servers tell --------------------------------------------------------------------
+
+
+def test_search_list():
+    # RFC 3397: names compressed within the option, which may come in parts (RFC 3396)
+    value = b"\3eng\5apple\3com\0\11marketing\xc0\4"
+    s = Setup()
+    s.bind(((15, b"example.com"), (119, value)))
+    assert s.client.lease.search == ["eng.apple.com", "marketing.apple.com"]
+    assert s.dns.domains_in_use() == s.client.lease.search
+    assert s.client.lease.domain == "example.com"
+    s = Setup()
+    s.bind(((15, b"example.com"),))
+    assert s.dns.domains_in_use() == ["example.com"]
+    s.call("release")
+    s.p.advance(50)
+    assert s.dns.domains_in_use() == []
+
+
+def test_search_list_that_lies():
+    # what comes before the first mistake counts; pointers in a circle end it
+    for bad in (
+        b"\xc0\6",
+        b"\xc0\5",
+        b"\1b\xc0\x08",
+        b"\x40abc",
+        b"\3ab",
+        b"\0",
+        b"\1\xff\0",
+        b"\xc0",
+    ):
+        s = Setup()
+        s.bind(((119, b"\1a\2bc\0" + bad),))
+        assert s.client.lease.search == ["a.bc"], (bad, s.client.lease.search)
+    s = Setup()
+    s.bind(((119, b"\1a\0" * 20),))
+    assert s.client.lease.search == ["a"] * 6 and s.dns.domains_in_use() == ["a"]
+
+
+def ways(s, *addresses):
+    """By whom a packet to each address goes."""
+    return [bytes(s.st.ip4.hop(ip(addr), s.nif)) for addr in addresses]
+
+
+def test_classless_routes():
+    # RFC 3442: they take the place of the router option; a default route is one of them
+    routes = (
+        b"\x18\xc0\xa8\x07"
+        + ip("10.0.0.3")  # 192.168.7.0/24
+        + b"\x14\xac\x10\x1f"
+        + ip("10.0.0.4")  # 172.16.16.0/20: bits beyond the prefix do not count
+        + b"\0"
+        + ip("10.0.0.2")
+        + b"\x20"
+        + ip("192.168.7.9")
+        + ip("10.0.0.5")
+        + b"\x10\xc0\xa9"
+        + NOBODY  # 192.169.0.0/16 on the link
+        + b"\x19"
+        + ip("10.0.0.128")
+        + ip("10.0.0.6")  # longer than the link's own prefix
+        + b"\x08\x0a"
+        + ip("10.0.0.7")  # shorter than it
+    )
+    s = Setup()
+    m = s.bind(((3, SERVER), (121, routes)))
+    assert 0 <= m.opts[55].find(b"\x79") < m.opts[55].find(b"\3")
+    assert s.client.lease.router == ip("10.0.0.2") and s.v4.gw == ip("10.0.0.2")
+    hops = ways(s, "192.168.7.1", "172.16.20.1", "8.8.8.8", "192.168.7.9", "192.169.1.1")
+    assert [hop[3] for hop in hops] == [3, 4, 2, 5, 1], hops
+    assert [hop[3] for hop in ways(s, "10.0.0.9", "10.0.0.200", "10.1.0.1")] == [9, 6, 7]
+    assert s.st.ip4.route(ip("192.168.7.1"), 0) is s.nif
+    endpoint = s.st.udp.open()
+    s.p.addrs.append(ip("10.0.0.3"))
+    with inside(s.st):
+        assert endpoint.send(b"x", 0, 1, s.st.ip4, ip("192.168.7.1"), 9) == 1
+    s.p.poll()
+    s.p.expect("udp", dst=ip("192.168.7.1"), dst_mac=s.p.mac)
+    s.call("release")
+    s.p.take()
+    s.p.advance(1000)
+    assert not s.st.ip4.routes.list
+
+
+def test_routes_that_lie():
+    # one that is malformed, or by way of what is no host: none is taken, the router option counts
+    good = b"\x18\xc0\xa8\x07" + ip("10.0.0.3")
+    for bad in (b"\x21" + bytes(9), b"\x18\xc0\xa8", b"\0\1\2\3", b"\x08\x0b" + ip("224.0.0.1")):
+        s = Setup()
+        s.bind(((3, SERVER), (121, good + bad)))
+        assert s.v4.gw == SERVER and not s.client.lease.routes, bad
+    s = Setup()
+    s.bind(((3, SERVER), (121, b"\x08\x0b" + ADDR + b"\0" + ADDR)))  # by way of ourselves
+    assert not s.client.lease.routes and s.v4.gw == NOBODY
+
+
+def test_too_many_routes():
+    value = b"".join(b"\x10\xac" + bytes([n]) + ip("10.0.0.3") for n in range(30))
+    s = Setup()
+    s.bind(((121, value),))
+    assert len(s.st.ip4.routes.list) == 8
+
+
+def test_vendor_options():
+    # RFC 2132 8.4, 9.13: a program asks for options, and gets their bytes
+    s = Setup(start=False)
+    told = []
+    s.client.want(b"\x2b\x42", told.append, b"netstack")
+    s.start()
+    m = s.message(DISCOVER)
+    assert m.opts[60] == b"netstack" and m.opts[55][-2:] == b"\x2b\x42"
+    extra = ((43, b"\1\4abcd\xff"), (66, b"tftp.test"), (67, b"boot"))
+    s.reply(m, OFFER, extra)
+    assert not told  # an offer is no lease
+    s.reply(s.message(REQUEST), ACK, extra)
+    s.p.advance(400)
+    assert len(told) == 1 and told[0] is s.client.lease
+    assert told[0].options[43] == b"\1\4abcd\xff" and told[0].options[66] == b"tftp.test"
+    assert 67 not in told[0].options
+    for bad in ((b"\0",), (b"\xff",), (bytes(range(1, 34)),), (b"\1", None, bytes(65))):
+        try:
+            s.client.want(*bad)
+        except ValueError:
+            pass
+        else:
+            raise AssertionError(bad)
+
+
+def test_longest_message():
+    # every option at its longest fits into the buffer
+    s = Setup(start=False)
+    s.client.want(bytes(range(2, 34)), None, b"v" * 64)
+    s.start("h" * 63)
+    m = s.message(DISCOVER)
+    assert m.opts[60] == b"v" * 64 and m.opts[12] == b"h" * 63 and len(m.opts[55]) == 44
+    s.reply(m, OFFER)
+    s.reply(s.message(REQUEST), ACK)
+
+
+def test_inform():
+    # RFC 2131 3.4, 4.4.3: the address is ours, the rest is the server's
+    s = Setup(start=False)
+    bench.raises(99, s.client.inform)
+    with inside(s.st):
+        s.st.ip4.configure(s.nif, ip("10.0.0.50"), ip("255.255.255.0"))
+        s.client.inform()
+    s.p.poll()
+    m = s.message(8)
+    assert m.ciaddr == m.src == ip("10.0.0.50") and m.dst == ALL
+    assert 50 not in m.opts and 51 not in m.opts and 54 not in m.opts and 6 in m.opts[55]
+    s.p.advance(1300)
+    m = s.message(8)
+    extra = ((51, None), (6, SERVER), (42, ip("10.0.0.4")), (15, b"lan.test"), (3, SERVER))
+    s.reply(m, NAK)
+    assert s.state == "informing" and s.stat("in_state") == 1
+    s.reply(m, ACK, extra, addr=NOBODY, dst=ip("10.0.0.50"))
+    assert s.state == "informed" and not s.client.bound
+    assert s.dns.servers_in_use() == [SERVER] and s.dns.domains_in_use() == ["lan.test"]
+    assert s.client.lease.ntp == [ip("10.0.0.4")]
+    assert s.v4.addr == ip("10.0.0.50") and s.v4.gw == NOBODY
+    s.p.advance(100000)
+    s.p.expect_nothing()
+    unplug(s, 0)
+    unplug(s, 1)  # another network, perhaps
+    m = s.message(8)
+    s.reply(m, ACK, extra, addr=NOBODY, dst=ip("10.0.0.50"))
+    s.call("release")
+    assert s.state == "off" and s.dns.servers_in_use() == []
+    s.p.expect_nothing()
+    assert s.v4.addr == ip("10.0.0.50")
+
+
+def test_inform_unanswered():
+    s = Setup(start=False)
+    with inside(s.st):
+        s.st.ip4.configure(s.nif, ip("10.0.0.50"), ip("255.255.255.0"))
+        s.client.inform()
+    s.p.advance(60000)
+    assert all(Message(packet).kind == 8 for packet in s.p.take()) and s.state == "informing"
+
+
+def test_address_of_before():
+    # RFC 2131 3.2: what a board had before a restart is confirmed, not asked for anew
+    s = Setup(start=False)
+    with inside(s.st):
+        s.client.start(addr=ADDR)
+    s.p.poll()
+    assert s.state == "rebooting"
+    m = s.message(REQUEST)
+    assert m.opts[50] == ADDR and 54 not in m.opts and m.ciaddr == NOBODY and m.dst == ALL
+    s.reply(m, ACK)
+    s.p.advance(400)
+    assert s.client.bound and s.v4.addr == ADDR
+    s = Setup(start=False)
+    with inside(s.st):
+        s.client.start(addr=ADDR)
+    s.p.poll()
+    s.reply(s.message(REQUEST), NAK)  # it has moved to another network
+    s.p.advance(1500)
+    s.bind()
+    s = Setup(start=False)
+    with inside(s.st):
+        s.client.start(addr=ADDR)
+    s.p.advance(30000)  # nobody answers: from the start
+    assert s.state == "selecting" and Message(s.p.take()[-1]).kind == DISCOVER
+    try:
+        s.client.start(addr=ALL)
+    except ValueError:
+        pass
+    else:
+        raise AssertionError
+
+
 # -- repeating ---------------------------------------------------------------------------------
 
 
@@ -376,9 +590,9 @@ def test_lease_runs_from_the_request():
     m = s.message(REQUEST)
     s.p.advance(700)
     s.reply(m, ACK, lease=100)
-    s.p.advance(49200)
+    s.p.advance(s.client._t1 * 1000 - 701)
     assert s.state == "bound"
-    s.p.advance(100)
+    s.p.advance(1)
     assert s.state == "renewing"
     s.message(REQUEST)
 
@@ -435,7 +649,8 @@ def test_renewal():
     s = Setup()
     bound = s.bind()
     s.events.clear()
-    s.p.advance(1800000 - 400 - 1)
+    assert 1800 - 1800 // 16 <= s.client._t1 <= 1800  # not all boards at the same moment
+    s.p.advance(s.client._t1 * 1000 - 400 - 1)
     s.p.expect_nothing()
     assert s.state == "bound"
     s.p.advance(1)
@@ -448,7 +663,7 @@ def test_renewal():
     s.reply(m, ACK, dst=ADDR)
     assert s.state == "bound"
     assert s.events == []  # nothing has changed, nobody is disturbed
-    s.p.advance(1798999)  # the REQUEST was sent a second before it was answered
+    s.p.advance(s.client._t1 * 1000 - 1001)  # the REQUEST was sent a second before
     s.p.expect_nothing()
     s.p.advance(1)
     m = s.message(REQUEST)
@@ -486,8 +701,10 @@ def test_rebinding_and_expiry():
     assert 3599 <= (s.p.clock.ms - start) // 1000 <= 3602
     renewals = [t for t, dst in seen if dst == SERVER]
     rebinds = [t for t, dst in seen if dst == ALL]
-    assert len(renewals) == 6 and 1800 <= renewals[0] <= 1802, seen
-    assert 3150 <= rebinds[0] <= 3152 and 3 <= len(rebinds) <= 5, seen
+    t1, t2 = s.client._t1, s.client._t2
+    assert 1688 <= t1 <= 1800 and 3038 <= t2 <= 3150
+    assert len(renewals) == 6 and t1 <= renewals[0] <= t1 + 2, seen
+    assert t2 <= rebinds[0] <= t2 + 2 and 3 <= len(rebinds) <= 5, seen
     for i in range(len(renewals) - 1):
         assert renewals[i + 1] - renewals[i] >= 60
     assert not s.v4.set and s.dns.servers_in_use() == [] and not s.client.bound
@@ -527,11 +744,12 @@ def test_long_lease():
     s.bind(lease=30 * 86400)
     s.st._link_timer.stop()
     day = 0
-    while day < 15:
+    while day < 14:
         s.p.expect_nothing()
         assert s.state == "bound", day
         s.p.advance(86400000)
         day += 1
+    s.p.advance((s.client._t1 - 14 * 86400) * 1000)
     assert s.state == "renewing"
     m = s.message(REQUEST)
     s.reply(m, ACK, dst=ADDR, lease=30 * 86400)
@@ -568,6 +786,7 @@ def test_release_and_stop():
     m = s.message(RELEASE)
     assert m.dst == SERVER and m.src == ADDR and m.ciaddr == ADDR and m.opts[54] == SERVER
     assert 50 not in m.opts and 55 not in m.opts and 61 in m.opts
+    s.p.advance(50)
     assert s.state == "off" and not s.v4.set and s.client.lease is None
     assert s.client.failed is None
     s.call("release")
@@ -580,6 +799,53 @@ def test_release_and_stop():
     s.p.advance(100000)
     s.p.expect_nothing()
     assert not s.v4.set and s.st.udp.table.count == 0
+
+
+def test_release_to_a_stranger():
+    # the server's link address is not known: the address stays while it is asked for
+    s = Setup()
+    s.bind()
+    s.p.host.arp.flush()
+    s.p.nic.tx = s.p.sent.append  # nobody answers
+    s.call("release")
+    assert s.state == "releasing" and s.v4.set and s.client.failed is None
+    assert s.p.sent.pop()[12:14] == b"\x08\x06" and not s.p.sent
+    s.p.advance(500)
+    assert s.state == "releasing"
+    s.p.queue(s.p.arp_frame(2, SERVER, ADDR, tha=s.p.nic.mac))
+    s.p.poll()
+    released = [frame for frame in s.p.sent if frame[12:14] == b"\x08\0"]
+    assert len(released) == 1
+    s.p.sent.clear()
+    s.p.nic.rx.clear()
+    m = Message(bench.Packet(released[0]))
+    assert m.kind == RELEASE and m.src == ADDR and m.dst == SERVER
+    s.p.advance(50)
+    assert s.state == "off" and not s.v4.set
+
+
+def test_release_to_nobody():
+    # no answer to ARP: after a second the address is given up all the same
+    for how in ("wait", "start", "unplug", "stop"):
+        s = Setup()
+        s.bind()
+        s.p.host.arp.flush()
+        s.p.nic.tx = s.p.sent.append
+        s.call("release")
+        s.call("release")
+        if how == "wait":
+            s.p.advance(900)
+            assert s.state == "releasing"
+            s.p.advance(150)
+        elif how == "start":
+            s.start()
+            assert s.state == "selecting" and not s.v4.set
+        elif how == "unplug":
+            unplug(s, 0)
+        else:
+            s.call("stop")
+        assert s.state == ("selecting" if how == "start" else "off") and not s.v4.set, how
+        s.p.sent.clear()
 
 
 def test_stop_leaves_a_static_address():
@@ -762,7 +1028,7 @@ def test_offers_to_drop():
         ("in_options", {"extra": ((1, b"\xff\xff\xff"),)}),
         ("in_options", {"extra": ((51, b"\0\0\1"),)}),
         ("in_options", {"opts": options(OFFER) + option(51, number(5))}),  # contradicts itself
-        ("in_options", {"opts": options(OFFER) + option(6, bytes(64)) * 3}),
+        ("in_options", {"opts": options(OFFER) + option(6, bytes(64)) * 4}),
         ("in_options", {"extra": ((52, b"\4"),)}),
         ("in_options", {"extra": ((52, b"\1\1"),)}),
         ("in_options", {"extra": ((52, b"\1"),), "file": option(6, bytes(126), 127)}),
