@@ -12,6 +12,7 @@ options.defaults(kernels=("32", "64"))
 _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
     "transport/tcp/fastopen.py": "NETSTACK_FASTOPEN",
+    "api/links.py": "NETSTACK_ROUTER",
     "link/bridge.py": "NETSTACK_ROUTER",
     "link/vlan.py": "NETSTACK_ROUTER",
 }

@@ -3,6 +3,7 @@
 
 import struct
 import uctypes
+from array import array
 
 _M32 = 0xFFFFFFFF
 
@@ -289,3 +290,71 @@ def tag(buf, at, saved, tci):
     saved[:] = buf[at - 4 : at + 12]
     buf[at - 4 : at + 8] = saved[4:]
     buf[at + 8 : at + 12] = struct.pack("!HH", 0x8100, tci)
+
+
+# link/bridge.py: the table as words, rows of four from word 4 on
+
+
+def bridge_set(table, buf, at):
+    x = (buf[at + 3] * 33 + buf[at + 4]) * 33 + buf[at + 5]
+    first = 4 + (((x >> 8) ^ x) & table[0]) * 16
+    a, b = struct.unpack("<HI", bytes(buf[at : at + 6]))
+    return range(first, first + 16, 4), a, b
+
+
+def fresh(table, row, now):
+    return table[row + 3] or (now - table[row + 2]) % 0x40000000 <= table[1]
+
+
+def lookup(table, buf, at, now):
+    rows, a, b = bridge_set(table, buf, at)
+    for row in rows:
+        if table[row] >> 16 and table[row] & 0xFFFF == a and table[row + 1] == b:
+            return (table[row] >> 16) - 1 if fresh(table, row, now) else -1
+    return -1
+
+
+def learn(table, buf, at, now, port, static):
+    rows, a, b = bridge_set(table, buf, at)
+    best, most = None, -1
+    for row in rows:
+        age = (now - table[row + 2]) % 0x40000000 if table[row] else 0x3FFFFFFF
+        if table[row] and table[row] & 0xFFFF == a and table[row + 1] == b:
+            there = (table[row] >> 16) - 1 == port
+            if table[row + 3] and not static:
+                return 0 if there else 4
+            table[row] = a | (port + 1) << 16
+            table[row + 2 : row + 4] = array("I", (now, static))
+            return 0 if there else 2
+        if age > most and not (table[row] and table[row + 3]):
+            best, most = row, age
+    if best is None:
+        return 4
+    how = 3 if table[best] and most <= table[1] else 1
+    table[best : best + 4] = array("I", (a | (port + 1) << 16, b, now, static))
+    return how
+
+
+def sweep(table, now, port):
+    left = 0
+    for row in range(4, len(table), 4):
+        if table[row] and not table[row + 3]:
+            if (table[row] >> 16) - 1 == port or not fresh(table, row, now):
+                table[row] = 0
+            else:
+                left += 1
+    return left
+
+
+def pick(buf, n, port, w):
+    if n < 14 or n > port[9] or (buf[2] | buf[8]) & 1:
+        return 0
+    table = port[7]  # itself, not its address
+    if lookup(table, buf, 8, w[0]) != port[6]:
+        return 0
+    learn(table, buf, 8, w[0], port[6], 0)
+    to = lookup(table, buf, 2, w[0])
+    if to in (-1, 30, port[6]):
+        return 0
+    w[12], w[16], w[36] = port[6], to, n
+    return port[10]

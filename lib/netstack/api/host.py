@@ -134,10 +134,15 @@ def _parse_mac(text):
 def add(nic, name):
     """Put a NIC on the stack as an Ethernet interface; returns the interface."""
     nif = stack().add(nic, _attach_ethernet, name)
+    watch(nic)
+    return nif
+
+
+def watch(nic):
+    """Run the stack when this NIC has something."""
     _nics.append(nic)
     if _service:
         _service.watch(nic)
-    return nif
 
 
 def _attach_ethernet(nif):

@@ -6,13 +6,11 @@ import lan
 import network
 import socket
 import sys
-from netstack.api import host
-from netstack.link.vlan import VLAN
+from netstack.api import links
 
-lan.up()
-eth0 = host.stack().nifs[-1]
+eth0 = lan.up()
 for vid, priority in ((10, 0), (20, int(sys.argv[1]))):
-    nic = network.LAN(nic=VLAN(eth0, vid, priority))
+    nic = network.LAN(nic=links.vlan(eth0, vid, priority))
     nic.active(True)
     nic.ipconfig(addr4="10.99.%d.2/24" % vid)
 

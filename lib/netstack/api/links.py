@@ -1,0 +1,26 @@
+# NICs made of others, for network.LAN(nic=...): VLANs of an interface, a bridge of several NICs.
+
+from netstack.api import host
+
+
+def vlan(lan, vid, priority=0, mtu=None):
+    """VLAN `vid` (IEEE 802.1Q) on the interface of a network.LAN: link/vlan.py."""
+    from netstack.link.vlan import VLAN
+
+    return VLAN(lan._wire.nif, vid, priority, mtu)
+
+
+def bridge(*nics, mac=None, size=64):
+    """These NICs become one Ethernet (IEEE 802.1D), of which this host is a part: link/bridge.py.
+    They have to let frames to any address in."""
+    from netstack.link.bridge import Bridge
+
+    names = [nif.name for nif in host.stack().nifs]
+    number = 0
+    while "br%d.0" % number in names:
+        number += 1
+    made = Bridge(host.stack(), "br%d" % number, mac, size)
+    for nic in nics:
+        made.add(nic)
+        host.watch(nic)
+    return made

@@ -1,0 +1,149 @@
+# lib: link/vlan.py, link/bridge.py
+# VLANs and bridges allocate nothing in the steady state: 1,000 frames under heap_lock(), and again
+# with the collector off (see test_steady.py).
+
+import bench
+import gc
+import micropython
+import netstack
+from netstack.core.checksum import copy
+from netstack.core.stack import Stack
+from netstack.inet import icmpv4, ipv4
+from netstack.link import arp, ethernet
+
+vlan = bench.optional("link.vlan")
+bridge = bench.optional("link.bridge")
+
+COUNT = 1000
+BURST = 4
+A, B, C = (b"\x02\0\0\0\1" + bytes((i,)) for i in range(3))
+
+
+class NIC(bench.NIC):
+    """Gives the same frame over and over, keeps the last one sent."""
+
+    def __init__(self, mac):
+        super().__init__(mac)
+        self.out = bytearray(1600)
+        self.sent = 0
+        self.left = 0
+
+    def recv(self, buf, off):
+        if self.left == 0:
+            return 0
+        self.left -= 1
+        copy(buf, off, self.frame, 0, len(self.frame))
+        return len(self.frame)
+
+    def send(self, buf, off, n):
+        copy(self.out, 0, buf, off, n)
+        self.sent += 1
+        return n
+
+
+def _attach(nif):
+    ethernet.attach(nif)
+    arp.attach(nif)
+
+
+def _stack():
+    st = Stack(128 * 1024, lambda: 0, 1)
+    ipv4.attach(st)
+    icmpv4.attach(st)
+    return st
+
+
+def _measure(st, nic, frame):
+    """Have `nic` receive the frame a thousand times, and again."""
+    nic.frame = frame
+    now = [0]
+
+    def run():
+        for _ in range(COUNT // BURST):
+            nic.left = BURST
+            now[0] += 1
+            st.poll(now[0])
+
+    run()
+    gc.collect()
+    micropython.heap_lock()
+    try:
+        run()
+    finally:
+        micropython.heap_unlock()
+    gc.collect()
+    gc.disable()
+    try:
+        before = gc.mem_alloc()
+        run()
+        got = gc.mem_alloc() - before
+    finally:
+        gc.enable()
+    assert got == 0, "%d bytes allocated by %d frames" % (got, COUNT)
+    assert st.nomem == 0, "MemoryError inside poll()"
+
+
+def _bridge():
+    st = _stack()
+    made = bridge.Bridge(st)
+    nics = [NIC(b"\x02\0\0\0\0" + bytes((i,))) for i in range(3)]
+    for nic in nics:
+        made.add(nic)
+    st.add(made, _attach, "br0").set_up(True)
+    for nic, mac in zip(nics, (A, B, C)):
+        nic.frame = bench.eth(bench.BROADCAST, mac, 0x88B5, bytes(46))
+        nic.left = 1
+    st.poll(0)
+    return st, nics
+
+
+def _both(run):
+    for fast in (True, False):
+        netstack.fastpath = fast
+        try:
+            run()
+        finally:
+            netstack.fastpath = True
+
+
+def test_bridge_forwards():
+    def run():
+        st, nics = _bridge()
+        before = nics[1].sent
+        frame = bench.eth(B, A, 0x88B5, bytes(1000))
+        _measure(st, nics[0], frame)
+        assert nics[1].sent - before == 3 * COUNT and nics[1].out[: len(frame)] == frame
+        assert nics[2].sent < 10
+
+    _both(run)
+
+
+def test_bridge_floods():
+    st, nics = _bridge()
+    _measure(st, nics[0], bench.eth(bench.BROADCAST, A, 0x88B5, bytes(100)))
+    assert nics[1].sent >= 3 * COUNT and nics[2].sent >= 3 * COUNT
+
+
+def test_vlan():
+    # Pings to a VLAN, answered; and to one that is not there
+    def run():
+        st = _stack()
+        nic = NIC(A)
+        below = st.add(nic, _attach, "eth0")
+        below.set_up(True)
+        nif = st.add(vlan.VLAN(below, 10), _attach, "eth0.10")
+        nif.set_up(True)
+        st.ip4.configure(nif, b"\x0a\0\0\2", b"\xff\xff\xff\0")
+        nif.arp.add_static(b"\x0a\0\0\1", B)
+        ping = bench.ip4(b"\x0a\0\0\1", b"\x0a\0\0\2", 1, bench.icmp(8, 0, data=bytes(500)))
+        frame = A + B + b"\x81\0\0\x0a\x08\0" + ping
+        before = nic.sent
+        _measure(st, nic, frame)
+        assert nic.sent - before == 3 * COUNT and nic.out[12:16] == b"\x81\0\0\x0a"
+        _measure(st, nic, A + B + b"\x81\0\0\x0b\x08\0" + ping)
+        assert nic.sent - before == 3 * COUNT
+
+    _both(run)
+
+
+bench.run_tests(globals())
