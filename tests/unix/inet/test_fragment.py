@@ -3,6 +3,8 @@
 import bench
 import gc
 
+MOST = 65507 if bench.UNIX else 30000  # a board's heap is in pieces by now
+
 EHOSTUNREACH = 113
 EMSGSIZE = 90
 ENETUNREACH = 101
@@ -28,7 +30,7 @@ def _data(n):
 def test_sizes():
     p = _peer()
     e = p.host.udp.open()
-    for n in (1473, 1479, 1480, 1481, 2952, 2953, 8000, 65507):
+    for n in (1473, 1479, 1480, 1481, 2952, 2953, 8000, MOST):
         data = _data(n)
         before = p.host.stat("fragment")["out_parts"]
         assert _send(p, e, data) == n
@@ -132,9 +134,9 @@ def test_busy_nic():
     # more parts than frames or places in the queue: the NIC is asked until it gets on
     p = _peer()
     e = p.host.udp.open()
-    data = _data(65507)
+    data = _data(MOST)
     p.nic.busy = 500
-    assert _send(p, e, data) == 65507
+    assert _send(p, e, data) == MOST
     p.poll()
     p.expect_whole("udp", data=data)
 
@@ -142,14 +144,14 @@ def test_busy_nic():
 def test_stuck_nic():
     p = _peer()
     e = p.host.udp.open()
-    data = _data(65507)
+    data = _data(MOST)
     p.nic.busy = 100000
     assert _send(p, e, data) == -ENOBUFS
     assert p.host.stat("fragment")["out_nobuf"] == 1
     p.nic.busy = 0
     p.poll()
     p.take()
-    assert _send(p, e, data) == 65507
+    assert _send(p, e, data) == MOST
     p.expect_whole("udp", data=data)
 
 
