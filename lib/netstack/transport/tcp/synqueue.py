@@ -135,9 +135,9 @@ class SynQueue:
         scatter(conn.cb, _WORDS, conn.cb, 0, _KEPT, 0)
         conn.ip = fr.ip
         rows = self.rows
+        self._meet(conn, listener, fr, seg)
         rows.key_of(fr)
         row = rows.new()
-        self._meet(conn, listener, fr, seg)
         if row < 0:
             self.tcp.stat[_COOKIES_SENT] += 1
             self.cookies.make(conn, seg)
