@@ -3,6 +3,10 @@
 # `now` enters at Stack.poll(now) and is kept as Stack.now for the duration of the call: nothing
 # below reads a clock. Intervals up to 2^29 ms (six days) can be told apart.
 
+from micropython import const
+
+_AGAIN_MS = const(100)  # after a MemoryError
+
 
 @micropython.viper
 def elapsed(now: int, then: int) -> int:
@@ -83,7 +87,11 @@ class Timers:
             timer = self.list[i]
             if timer.active and elapsed(now, timer.due) >= 0:
                 timer.active = False
-                timer.callback()
+                try:
+                    timer.callback()
+                except MemoryError:
+                    timer.start(now, _AGAIN_MS)
+                    raise
         return self._earliest(now)
 
     def _earliest(self, now):

@@ -49,8 +49,8 @@ class Pool:
     def extra(self):
         """One frame more, for somebody who always has one at hand, and may change it for another
         of the pool's."""
-        self._free.append(None)
         fr = Frame(self.size)
+        self._free.append(None)
         fr.free = False
         fr.pay = fr.end = HEADROOM
         return fr

@@ -142,8 +142,8 @@ class Interface:
         if self._own:
             self._spare = self.st.pool.alloc(True)
         else:
-            self._own = True
             self._spare = self.st.pool.extra()
+            self._own = True
         return self._spare
 
     def transmit(self, fr):

@@ -164,13 +164,19 @@ class Stack:
         """Have job.run() called at the end of this batch, once."""
         if job.deferred:
             return
-        job.deferred = True
         n = self._njobs
         jobs = self._jobs
         if n == len(jobs):
             jobs.append(None)
         jobs[n] = job
+        job.deferred = True
         self._njobs = n + 1
+
+    def expect(self, n):
+        """See that `n` jobs can be put off without any more memory, and some beside them."""
+        jobs = self._jobs
+        while len(jobs) < n + 8:
+            jobs.append(None)
 
     @micropython.native
     def _flush(self):
