@@ -307,4 +307,29 @@ def test_ring_that_the_heap_refuses():
     f.st.nomem = nomem
 
 
+def test_exception_of_a_program():
+    """A callback's own mistake passes through poll(), and the connection goes on: its ACK leaves,
+    and what was queued is sent."""
+    f = bench.established()
+
+    def stumble(conn):
+        conn.send(b"hello", 0, 5)
+        conn.notify = None
+        raise KeyError("a program's own")
+
+    f.conn.notify = stumble
+    try:
+        f.tcp(data=b"abc")
+    except KeyError:
+        pass
+    else:
+        raise AssertionError("the exception was swallowed")
+    f.peer.poll()
+    f.expect_tcp("A", ack=4, data=b"hello")
+    f.advance(5000)
+    assert len(f.peer.take()) >= 3, "it is not sent again"
+    f.tcp("A", ack=6)
+    assert f.read() == b"abc"
+
+
 bench.run_tests(globals())

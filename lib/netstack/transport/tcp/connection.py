@@ -126,14 +126,6 @@ class Connection(Controlled):
     lport = 0
     raddr = None
     rport = 0
-    tx = None
-    rx = None
-    ranges = None
-    board = None  # what the peer has out of order
-    rack = None  # when it was sent
-    rx_size = 0  # the window we can offer when nothing waits to be read
-    rx_held = 0  # bytes of the budget taken for each ring
-    tx_held = 0
     mss = 536  # the largest segment we take, and send
     ttl = 64
     tos = 0
@@ -143,15 +135,8 @@ class Connection(Controlled):
     keepcnt = 9
     keepalive = False
     listener = None
-    error = 0
-    soft_error = 0  # told by ICMP; the reason if the connection times out
-    eof_seen = False
-    deaf = False  # the user takes no more data
-    orphan = False  # the user has closed it
     fin_wanted = False  # closed before it was established
     challenged = 0  # since
-    notify = None
-    timer = None
     header = None  # of frames, written in advance: fast.py
 
     def __init__(self, tcp):
@@ -164,6 +149,22 @@ class Connection(Controlled):
         self.deferred = False
         self.challenge_at = self.st.now
         self.congestion = tcp.congestion
+        # Here, and not above: what is charged is noted, and a connection ends, without memory.
+        self.rx = None
+        self.tx = None
+        self.ranges = None
+        self.board = None  # what the peer has out of order
+        self.rack = None  # when it was sent
+        self.rx_size = 0  # the window we can offer when nothing waits to be read
+        self.rx_held = 0  # bytes of the budget taken for each ring
+        self.tx_held = 0
+        self.notify = None
+        self.timer = None
+        self.error = 0
+        self.soft_error = 0  # told by ICMP; the reason if the connection times out
+        self.eof_seen = False
+        self.deaf = False  # the user takes no more data
+        self.orphan = False  # the user has closed it
 
     # -- OPEN -------------------------------------------------------------------------------
 
@@ -189,10 +190,12 @@ class Connection(Controlled):
         nif = ip.route(addr, 0)
         if src is None or nif is None or ip.broadcast(addr, 0):
             raise OSError(_ENETUNREACH)
+        laddr = bytearray(src)
+        raddr = bytearray(addr)
         self.ip = ip
         self.nif = nif
-        self.laddr = bytearray(src)
-        self.raddr = bytearray(addr)
+        self.laddr = laddr
+        self.raddr = raddr
         self.rport = port
         if not self.lport:
             self.lport = self.tcp.free_port()
@@ -225,12 +228,12 @@ class Connection(Controlled):
     def start(self, state):
         """Enter the table with all numbers set, in SYN-SENT or, with Fast Open, SYN-RECEIVED."""
         self._unbind()
-        self.enter()
         self.mss = self.ip.mss_room(self.raddr) - _HDR
         if 0 < self.maxseg < self.mss:
             self.mss = self.maxseg
         cb = self.cb
-        self.tcp.choose_iss(self)
+        self.tcp.choose_iss(self)  # this needs memory, what comes after enter() does not
+        self.enter()
         move32(cb, _SND_UNA, cb, _ISS)
         move32(cb, _SND_NXT, cb, _ISS)
         move32(cb, _SND_MAX, cb, _ISS)
@@ -244,8 +247,10 @@ class Connection(Controlled):
 
     def enter(self):
         """Take memory, a timer and a place in the table. Raises OSError: EADDRINUSE, ENOMEM."""
-        timer = self.st.timers.new(self._expire)
+        st = self.st
+        timer = st.timers.new(self._expire)
         try:
+            st.expect(len(st.timers.list))
             buffers.reserve(self)
             if not self.tcp.file(self):
                 raise OSError(_EADDRINUSE)
@@ -548,8 +553,11 @@ class Connection(Controlled):
                 self.deferred = True  # what the user does now goes out together with the rest
                 try:
                     notify(self)
-                finally:
+                except BaseException as error:  # the program's own: what is due is not forgotten
                     self.deferred = False
+                    self.st.defer(self)
+                    raise error
+                self.deferred = False
         if self.state:
             if not (cb[_FAST] and netstack.fastpath and self.tcp.send(self)):
                 output(self)

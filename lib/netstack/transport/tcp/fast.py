@@ -713,7 +713,11 @@ def prepare(conn):
     hops = conn.st.w[_HOPS]
     tos = conn.tos & 0xFC
     if header is None:
-        header = conn.header = bytearray(_HEADERS + _TCP + _TS)
+        try:
+            header = conn.header = bytearray(_HEADERS + _TCP + _TS)
+        except MemoryError:  # without it all takes the ordinary way
+            conn.st.nomem += 1
+            return False
     elif cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == tos:
         return True
     ip = conn.ip
