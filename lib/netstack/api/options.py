@@ -4,7 +4,7 @@
 #   SOL_SOCKET   SO_REUSEADDR, SO_TYPE, SO_ERROR (reading clears it), SO_BROADCAST, SO_SNDBUF and
 #                SO_RCVBUF (how far the rings may grow, as the stack's budget allows),
 #                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
-#   IPPROTO_IP   IP_TOS, IP_TTL
+#   IPPROTO_IP   IP_TOS, IP_TTL, IP_MTU_DISCOVER (UDP), IP_MTU (of a connected socket, to be read)
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 #                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
 #                with transport/tcp/fastopen.py attached TCP_FASTOPEN, TCP_FASTOPEN_CONNECT
@@ -34,6 +34,8 @@ _SOCK_DGRAM = const(2)
 _EINVAL = const(22)
 _ENODEV = const(19)
 _ENOPROTOOPT = const(92)
+_ENOTCONN = const(107)
+_IP_MTU = const(14)
 _CLOSED = const(0)
 
 _MOST = const(0x1FFFFFFF)  # milliseconds that can be told apart
@@ -48,6 +50,7 @@ _OPTIONS = (
     (_SOCKET, 9, "keepalive", 0, 1),  # SO_KEEPALIVE
     (_IP, 1, "tos", 0, 255),  # IP_TOS
     (_IP, 2, "ttl", 1, 255),  # IP_TTL
+    (_IP, 10, "pmtudisc", 0, 3),  # IP_MTU_DISCOVER
     (_TCP, 1, "nodelay", 0, 1),  # TCP_NODELAY
     (_TCP, 2, "maxseg", 0, _MSS_MAX),  # TCP_MAXSEG
     (_TCP, 3, "cork", 0, 1),  # TCP_CORK
@@ -204,12 +207,21 @@ def _value(sock, io, level, option):
             return int(sock._listening)
         if option == _SO_REUSEADDR:
             return int(sock._reuse)
+    if level == _IP and option == _IP_MTU:
+        return _path_mtu(io)
     name = _find(io, level, option)[2]
     if name == "maxseg":
         if hasattr(io, "cb") and io.state != _CLOSED:
             return io.send_mss()
         return io.maxseg or 536  # RFC 9293 3.7.1
     return int(getattr(io, name))
+
+
+def _path_mtu(io):
+    """The longest packet that gets to the peer, as far as we know."""
+    if getattr(io, "raddr", None) is None:
+        raise OSError(_ENOTCONN, "IP_MTU (option 14): the socket is not connected")
+    return io.ip.mss_room(io.raddr) + io.ip.dst_off + io.ip.alen
 
 
 def text(value):

@@ -16,6 +16,7 @@ from netstack.api import address as _address
 from netstack.api import host as _host
 from netstack.api import options as _options
 from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
+from netstack.api.names import *  # noqa: F403
 from netstack.core.clock import elapsed as _elapsed
 from time import ticks_ms as _ticks_ms
 
@@ -40,21 +41,6 @@ SO_KEEPALIVE = _const(9)
 SO_LINGER = _const(13)
 SO_BINDTODEVICE = _const(25)
 SO_ACCEPTCONN = _const(30)
-IP_TOS = _const(1)
-IP_TTL = _const(2)
-TCP_NODELAY = _const(1)
-TCP_MAXSEG = _const(2)
-TCP_CORK = _const(3)
-TCP_KEEPIDLE = _const(4)
-TCP_KEEPINTVL = _const(5)
-TCP_KEEPCNT = _const(6)
-TCP_DEFER_ACCEPT = _const(9)
-TCP_INFO = _const(11)
-TCP_QUICKACK = _const(12)
-TCP_CONGESTION = _const(13)
-TCP_USER_TIMEOUT = _const(18)
-TCP_FASTOPEN = _const(23)
-TCP_FASTOPEN_CONNECT = _const(30)
 MSG_DONTWAIT = _const(0x40)
 MSG_NOSIGNAL = _const(0x4000)
 MSG_MORE = _const(0x8000)

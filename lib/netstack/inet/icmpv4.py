@@ -45,6 +45,7 @@ NAMES = (
     "out_error",
     "out_limited",
     "out_nobuf",
+    "in_redirect",
 )
 _IN = const(0)
 _SHORT = const(1)
@@ -57,6 +58,7 @@ _OUT_REPLY = const(7)
 _OUT_ERROR = const(8)
 _LIMITED = const(9)  # errors not sent because of the rate limit
 _NOBUF = const(10)
+_IN_REDIRECT = const(11)
 
 _ERRORS = (_UNREACHABLE, _QUENCH, _REDIRECT, _EXCEEDED, _PARAMETER)
 
@@ -113,6 +115,10 @@ class ICMPv4:
         elif kind == _UNREACHABLE or kind == _EXCEEDED or kind == _PARAMETER:
             self.stat[_IN_ERROR] += 1
             self._error(buf, at, fr.end)
+        elif kind == _REDIRECT:
+            # DEVIATION RFC 1122 3.2.2.2: no route follows one. Whoever is on the link could have
+            # us send all there; a host with one gateway per interface loses nothing but a hop.
+            self.stat[_IN_REDIRECT] += 1
         else:
             self.stat[_UNKNOWN] += 1
 

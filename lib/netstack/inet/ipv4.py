@@ -56,6 +56,7 @@ NAMES = (
     "out",
     "out_noroute",
     "out_toobig",
+    "in_option",
 )
 _IN = const(0)
 _SHORT = const(1)
@@ -70,6 +71,7 @@ _PROTOCOL = const(9)  # of a protocol nobody has registered
 _OUT = const(10)
 _NOROUTE = const(11)
 _TOOBIG = const(12)
+_OPTION = const(13)  # an option that runs past the end of its header
 
 
 @micropython.viper
@@ -104,6 +106,7 @@ class IPv4:
         self.stat = st.counters("ipv4", NAMES)
         self.paths = None  # how long a packet may be: inet/paths.py
         self.output_parts = None  # sends in fragments: inet/fragment.py
+        self._bad_at = 0  # where the option is that cannot be read
         self.default = None  # the interface the default route prefers
         self.routes = None  # more of them: inet/routes.py
         st.w[_IP_ID] = st.random.bits16()
@@ -214,6 +217,8 @@ class IPv4:
         bad = self._check(fr)
         if bad >= 0:
             self.stat[bad] += 1
+            if bad == _OPTION:
+                self._complain(fr)
             return
         buf = fr.buf
         at = fr.l3
@@ -325,11 +330,17 @@ class IPv4:
                 at += 1
                 continue
             if at + 1 >= end or buf[at + 1] < 2 or at + buf[at + 1] > end:
-                return _LENGTH
+                self._bad_at = at
+                return _OPTION
             if kind == 131 or kind == 137:
                 return _SOURCE_ROUTE
             at += buf[at + 1]
         return -1
+
+    def _complain(self, fr):
+        """RFC 1122 3.2.2.5: tell the sender which of its options cannot be read."""
+        if self.st.icmp4 and self._for_us(fr, fr.buf, fr.l3):
+            self.st.icmp4.complain(fr, 12, 0, self._bad_at - fr.l3)
 
     def _for_us(self, fr, buf, at):
         dst = at + _DST

@@ -72,6 +72,7 @@ class Endpoint:
         self.broadcast = False
         self._ttl = 64
         self._tos = 0
+        self._pmtudisc = 1
         self._nif = None
         self.control = False  # may use the frames kept back for control traffic
         self.from_addr = bytearray(16)  # filled by recv()
@@ -106,6 +107,17 @@ class Endpoint:
     @tos.setter
     def tos(self, value):
         self._tos = value
+        self._forget()
+
+    @property
+    def pmtudisc(self):
+        """As IP_MTU_DISCOVER: 0, routers may cut what we send; 1, we do, once they have told that
+        it does not fit; 2 and 3, nobody does: EMSGSIZE."""
+        return self._pmtudisc
+
+    @pmtudisc.setter
+    def pmtudisc(self, value):
+        self._pmtudisc = value
         self._forget()
 
     @property
@@ -220,7 +232,7 @@ class Endpoint:
         if src is None:
             return -_ENETUNREACH
         n = self.udp.output(self, buf, off, n, ip, src, dst, port)
-        if n >= 0 and self._nif is None and not self.control:
+        if n >= 0 and self._nif is None and not self.control and self._pmtudisc:
             udp_fast.prepare(self, ip, src, dst, port)
         return n
 
@@ -364,7 +376,7 @@ class UDP:
 
     def output(self, ep, buf, off, n, ip, src, dst, port):
         """Build and send one datagram. Returns n or -errno."""
-        if n + _HDR > ip.mss_room(dst):
+        if n + _HDR > ip.mss_room(dst) or ep.pmtudisc == 0:
             return self._output_parts(ep, buf, off, n, ip, src, dst, port)
         fr = self.st.pool.alloc(ep.control)
         if fr is None:
@@ -389,7 +401,7 @@ class UDP:
 
     def _output_parts(self, ep, buf, off, n, ip, src, dst, port):
         """The same for one that takes more than a packet."""
-        if ip.output_parts is None or n > _MOST:
+        if ip.output_parts is None or n > _MOST or ep.pmtudisc > 1:
             return -_EMSGSIZE
         head = self._head
         put16(head, 0, ep.lport)

@@ -8,6 +8,8 @@ from netstack.api import host
 
 EAGAIN = 11
 EMSGSIZE = 90
+ENOTCONN = 107
+EINVAL = 22
 EDESTADDRREQ = 89
 EADDRINUSE = 98
 ETIMEDOUT = 110
@@ -93,6 +95,17 @@ def test_largest():
     client.sendto(bytes(3000), server.getsockname())
     assert server.recv(2000) == bytes(2000)
     raises(EMSGSIZE, client.sendto, bytes(65508), server.getsockname())
+
+
+def test_path_mtu():
+    s = opened()
+    raises(ENOTCONN, s.getsockopt, socket.IPPROTO_IP, socket.IP_MTU)
+    s.connect(("127.0.0.1", 9))
+    assert s.getsockopt(socket.IPPROTO_IP, socket.IP_MTU) == 1500
+    assert s.getsockopt(socket.IPPROTO_IP, socket.IP_MTU_DISCOVER) == socket.IP_PMTUDISC_WANT
+    s.setsockopt(socket.IPPROTO_IP, socket.IP_MTU_DISCOVER, socket.IP_PMTUDISC_DO)
+    raises(EMSGSIZE, s.send, bytes(1473))
+    raises(EINVAL, s.setsockopt, socket.IPPROTO_IP, socket.IP_MTU_DISCOVER, 4)
 
 
 def test_timeout():

@@ -106,6 +106,21 @@ def test_neighbour_is_not_there():
     p.expect_whole("udp", data=data)
 
 
+def test_what_may_be_cut():
+    # Linux's IP_MTU_DISCOVER: 0 (DONT) lets routers cut, 2 (DO) and 3 (PROBE) forbid it to all
+    p = _peer()
+    e = p.host.udp.open()
+    for mode, df in ((0, 0), (1, 1), (2, 1), (3, 1), (0, 0)):
+        e.pmtudisc = mode
+        for _ in range(3):  # the fast path as well
+            assert _send(p, e, b"abc") == 3
+            p.expect("udp", df=df, data=b"abc")
+        assert _send(p, e, bytes(1473)) == (1473 if mode < 2 else -EMSGSIZE)
+        if mode < 2:
+            p.expect_whole("udp", data=bytes(1473))
+        p.expect_nothing()
+
+
 def test_no_route():
     p = _peer()
     e = p.host.udp.open()

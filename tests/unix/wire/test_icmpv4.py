@@ -95,8 +95,17 @@ def test_every_flipped_bit():
 
 def test_unknown_types():
     p = _peer()
-    for kind in (1, 2, 4, 5, 6, 9, 10, 13, 14, 15, 17, 18, 40, 255):
+    for kind in (1, 2, 4, 6, 9, 10, 13, 14, 15, 17, 18, 40, 255):
         p.expect_drop(p.ip_frame(1, bench.icmp(kind)), "icmp4.in_unknown")
+
+
+def test_redirects_are_not_followed():
+    # DEVIATION RFC 1122 3.2.2.2
+    p = _peer()
+    quote = p.udp_frame(1000, 9, b"x", src=p.host.addr, dst=bench.ip("8.8.8.8"))[14:]
+    for code in range(4):
+        frame = p.ip_frame(1, bench.icmp(5, code, bench.ip("10.0.0.66"), quote))
+        p.expect_drop(frame, "icmp4.in_redirect")
 
 
 def test_error_with_every_length_of_quote():

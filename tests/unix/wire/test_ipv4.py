@@ -183,7 +183,16 @@ def test_options_that_lie():
         b"\x83\5\0\0",  # a source route that lies besides
     )
     for options in bad:
-        p.expect_drop(p.ip_frame(TESTING, b"abc", options=options), "ipv4.in_length")
+        frame = p.ip_frame(TESTING, b"abc", options=options)
+        moved = p.moves(frame)
+        assert moved["ipv4.in_option"] == 1 and moved["icmp4.out_error"] == 1, moved
+        # RFC 1122 3.2.2.5: the pointer tells where the option is
+        packet = p.expect("icmp", type=12, code=0, data=frame[14:])
+        at = packet.id >> 8
+        assert at >= 20 and options[at - 20] not in (0, 1), (options, at)
+        p.st.icmp4._tokens = 20
+        frame = p.ip_frame(TESTING, b"abc", options=options, dst=bench.ip("10.0.0.9"))
+        p.expect_drop(frame, "ipv4.in_option")
     assert not sink.seen
 
 
