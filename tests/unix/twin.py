@@ -243,7 +243,7 @@ def compare_stacks(a, b, more=()):
         text = difference(x, y, name_of(x))
         if text:
             return text
-    for name in ("tcp", "udp", "ip4", "icmp4", "random", "now", "spent", "nomem", "lock"):
+    for name in ("tcp", "udp", "ip4", "icmp4", "random", "now", "spent", "nomem"):
         x = getattr(a, name)
         y = getattr(b, name)
         compare = _attributes if hasattr(x, "__dict__") else difference

@@ -22,6 +22,10 @@ _BUDGET_MIN = const(32 * 1024)
 _BUDGET_MAX = const(2048 * 1024)
 _RECHECK_MS = const(500)  # the longest a board's stack is left alone
 _TURNS = const(4)  # polls in a row before the program gets a turn
+_LOCK = const(44)  # words of Stack.w: core/stack.py
+_MISSED = const(45)
+_ARMED = const(48)
+_DUE = const(49)
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
 UNIX = sys.platform in ("linux", "darwin")
@@ -158,7 +162,7 @@ def _attach_ethernet(nif):
 def enter(st):
     """A call into the stack begins. From a scheduled callback that has interrupted the stack it
     is refused: whoever it interrupted cannot go on before the callback returns."""
-    if st.lock:
+    if st.w[_LOCK]:
         raise OSError(_EAGAIN)
     st.enter()
 
@@ -181,7 +185,7 @@ def pump():
         _service.look()
     if _owed:
         _settle()
-    return 0 if st.missed else due
+    return 0 if st.w[_MISSED] else due
 
 
 def owe(sock):
@@ -191,7 +195,7 @@ def owe(sock):
 
 
 def _settle():
-    if _st.lock:
+    if _st.w[_LOCK]:
         return
     try:
         while _owed:
@@ -262,7 +266,7 @@ def _sleeper():
 
 def _background(_):
     """Called by the scheduler of the unix port while the program waits, whatever for."""
-    if not _st.lock:
+    if not _st.w[_LOCK]:
         _st.poll(ticks_ms())
         if _owed:
             _settle()
@@ -316,8 +320,8 @@ class Service(io.IOBase):
         """Called by the scheduler: never raises, never allocates."""
         self.woken = True
         st = self.st
-        if st.lock:
-            st.missed = True  # the program is inside the stack and will see to it
+        if st.w[_LOCK]:
+            st.w[_MISSED] = 1  # the program is inside the stack and will see to it
             self.arm(_BLIND_MS)
             return
         due = 0
@@ -344,6 +348,6 @@ class Service(io.IOBase):
 
     def look(self):
         """A call into the stack has ended: is it due earlier now?"""
-        timers = self.st.timers
-        if timers.armed and elapsed(self.at, timers.next) > 0:
-            self.arm(max(elapsed(timers.next, self.st.now), 0))
+        w = self.st.w
+        if w[_ARMED] and elapsed(self.at, w[_DUE]) > 0:
+            self.arm(max(elapsed(w[_DUE], self.st.now), 0))

@@ -20,6 +20,8 @@ from netstack.api.names import *  # noqa: F403
 from netstack.core.clock import elapsed as _elapsed
 from time import ticks_ms as _ticks_ms
 
+_LOCK = _const(44)  # of Stack.w
+
 AF_UNSPEC = _const(0)
 AF_INET = _const(2)
 AF_INET6 = _const(10)
@@ -185,7 +187,7 @@ class socket(_iomod.IOBase):
 
     def _try_recv(self, io, buf, off, n):
         st = self._st
-        if st.lock:  # see host.enter()
+        if st.w[_LOCK]:  # see host.enter()
             return -_EAGAIN
         st.enter()
         try:
@@ -221,7 +223,7 @@ class socket(_iomod.IOBase):
 
     def _try_send(self, io, buf, off, n, flags, ip, addr, port):
         st = self._st
-        if st.lock:
+        if st.w[_LOCK]:
             return -_EAGAIN
         st.enter()
         try:

@@ -6,6 +6,8 @@
 from micropython import const
 
 _AGAIN_MS = const(100)  # after a MemoryError
+_ARMED = const(48)
+_DUE = const(49)
 
 
 @micropython.viper
@@ -44,10 +46,10 @@ class Timer:
         """Due `ms` milliseconds after `now`; a running timer is set anew."""
         self.due = later(now, ms)
         self.active = True
-        timers = self.timers
-        if not timers.armed or elapsed(timers.next, self.due) > 0:
-            timers.next = self.due
-            timers.armed = True
+        w = self.timers.w
+        if not w[_ARMED] or elapsed(w[_DUE], self.due) > 0:
+            w[_DUE] = self.due
+            w[_ARMED] = 1
 
     def stop(self):
         self.active = False
@@ -55,12 +57,13 @@ class Timer:
 
 class Timers:
     """All timers of a stack. A scan happens only when the earliest may be due: a timer that was
-    stopped or put off costs at most one scan for nothing."""
+    stopped or put off costs at most one scan for nothing.
 
-    def __init__(self):
+    Two words of Stack.w: 48 ARMED, 49 DUE: when the earliest may be due."""
+
+    def __init__(self, w):
+        self.w = w
         self.list = []
-        self.next = 0
-        self.armed = False
 
     def new(self, callback):
         timer = Timer(self, callback)
@@ -73,12 +76,13 @@ class Timers:
 
     def run(self, now):
         """Call what is due; returns milliseconds until the next timer, -1 when none runs."""
-        if not self.armed:
+        w = self.w
+        if not w[_ARMED]:
             return -1
-        wait = elapsed(self.next, now)
+        wait = elapsed(w[_DUE], now)
         if wait > 0:
             return wait
-        self.next = now  # still so if a callback raises: what is left is looked at again
+        w[_DUE] = now  # still so if a callback raises: what is left is looked at again
         i = len(self.list)
         while i:
             i -= 1
@@ -103,7 +107,7 @@ class Timers:
                     wait = 0
                 if best < 0 or wait < best:
                     best = wait
-        self.armed = best >= 0
-        if self.armed:
-            self.next = later(now, best)
+        self.w[_ARMED] = best >= 0
+        if best >= 0:
+            self.w[_DUE] = later(now, best)
         return best

@@ -3,12 +3,19 @@
 # The link sits in two slots, `input(fr)` and `output(fr, ethertype, hop, hoff)`, filled by the
 # link's attach(nif). `resolve` maps an ethertype to what finds link addresses for it (ARP, ND).
 #
-# The fast path fills `match` and `w` (inet/match.py): a frame straight from the NIC is
-# offered to it, and only what it does not take is queued for `input`.
+# Words of Interface.w:
+#    0, 1 link address (2 bytes in the upper half of word 0, then 4)    2 IPv4 address
+#    3 its broadcast address  4, 5 address of the counters
+#    6 OPEN: it is up, no frame waits for the NIC, and there is one to build in
+#    7 PLAIN: the fast path may have what the NIC gives next
+#    8, 9 address of the frame that the NIC fills  10, 11 of the one that the fast path builds in
+#   12 frames that poll() takes at most
+# Words of Stack.w: inet/match.py.
 
+from array import array
 import netstack
 from micropython import const
-from netstack.core.wire import add32
+from netstack.core.wire import add32, address
 
 _LEAD = const(2)
 _TXQ = const(16)  # frames a busy NIC may leave waiting
@@ -21,6 +28,24 @@ _OUT_BYTES = const(3)
 _OUT_BUSY = const(4)  # sends put off because the NIC was busy
 _OUT_FULL = const(5)  # frames dropped because the transmit queue was full
 _OUT_ERROR = const(6)  # frames the NIC refused, or for an interface that is down
+
+_OPEN = const(6)
+_PLAIN = const(7)
+_IN_AT = const(8)
+_OUT_AT = const(10)
+_BURST = const(12)
+_WORDS = const(13)
+_QUEUED = const(47)  # of Stack.w
+_BUF = const(51)
+_NIF = const(53)
+
+_RECV = const(0)  # Interface.io, what the fast path calls, and hands on
+_SEND = const(1)
+_FROM = const(2)  # the frame that the NIC fills,
+_TO = const(3)  # and the one that the fast path builds in
+_REFUSED = const(4)
+_REST = const(5)
+_MATCH = const(6)
 
 LINK_UP = const(1)
 LINK_DOWN = const(2)
@@ -43,13 +68,17 @@ class Interface:
         self.prepare = None  # (buf, at, ethertype, hop, hoff): write a header once for many frames
         self.resolve = {}
         self.known = {}
-        self.match = None
-        self.w = None
-        self._spare = None  # the frame that the NIC fills next
+        self.w = w = array("I", bytes(4 * _WORDS))
+        w[_BURST] = burst
+        self.io = [None, None, None, None, self.refused, self._rest, None]
+        self.poll = _poller(self)
+        self._in = None  # the frame that the NIC fills next
         self._own = False
+        self._out = None  # the frame that the fast path builds in
         self.use(nic)
         self.v4 = None  # the IPv4 address state, filled by inet/ipv4
         self.stat = st.counters(name, NAMES)
+        address(w, 4, self.stat)
         self._rx = [None] * burst  # a batch: _got frames, _done of them handed up
         self._got = 0
         self._done = 0
@@ -60,19 +89,55 @@ class Interface:
     def use(self, nic):
         """Have this NIC from now on: one that wraps the first, say. Its link address stays."""
         self.nic = nic
-        self.send = nic.send  # bound once: that allocates
-        self._recv = nic.recv
+        self.io[_RECV] = nic.recv  # bound once: that allocates
+        self.io[_SEND] = self.send = nic.send
 
-    @micropython.native
-    def poll(self):
-        """Drain the NIC into frames, then hand them up. True when there may be more."""
+    def join(self, match):
+        """The fast path offers: match(words, n) of inet/match.py for what comes in."""
+        self.io[_MATCH] = match
+        self._out = self.st.pool.extra()
+        self._look()
+
+    def _look(self):
+        """What is the fast path to know?"""
+        io = self.io
+        if io[_MATCH] is None:
+            return
+        if self._in is None:
+            self._another()
+        if self._in:
+            self._show(self._in)
+        pool = self.st.pool
+        if self._out is None and pool.left > pool.reserve:
+            self._out = pool.alloc()
+        io[_TO] = out = self._out and self._out.buf
+        w = self.w
+        if out:
+            address(w, _OUT_AT, out)
+        w[_OPEN] = bool(self.up and out and not self.queued)
+        w[_PLAIN] = bool(self._in and self._done == self._got)
+
+    def _show(self, fr):
+        """The fast path is to look at what is in this frame."""
+        self.io[_FROM] = fr.buf
+        address(self.w, _IN_AT, fr.buf)
+
+    def _rest(self, size, left):
+        """The rest of poll(): a frame of `size` bytes, 0: none, that the fast path has left, and
+        what else there is, `left` frames at most. True when there may be more."""
+        if not self.up:
+            return False
         if self.queued:
             self.drain()
         more = True
         if self._done == self._got:  # else an exception has left some of the last batch
-            more = self._fetch()
+            more = self._fetch(size, left)
+        w = self.w
         if self._got:
+            w[_PLAIN] = 0  # still so if an exception leaves some of the batch
             self._hand_up()
+        if not (w[_PLAIN] and w[_OPEN]):
+            self._look()
         return more
 
     def _hand_up(self):
@@ -95,56 +160,53 @@ class Interface:
 
     def _taken(self, fr):
         """Has the fast path taken this frame?"""
-        if not netstack.fastpath or self.match is None:
+        io = self.io
+        if not netstack.fastpath or io[_MATCH] is None:
             return False
-        kind = self.match(fr.buf, fr.end - _LEAD, self.w, self.st.w)
-        return kind and self.st.kinds[kind](fr.buf)
+        self._show(fr)
+        self.w[_PLAIN] = 0  # until _look() has shown the NIC's again
+        w = self.st.w
+        address(w, _BUF, fr.buf)
+        address(w, _NIF, self.w)
+        kind = io[_MATCH](w, fr.end - _LEAD)
+        return kind and self.st.kinds[kind](io)
 
     @micropython.native
-    def _fetch(self):
-        """Move frames from the NIC to _rx, but for those the fast path takes at once: as long as
-        none waits, so that the order stays. True when there may be more."""
-        fr = self._spare or self._another()
+    def _fetch(self, size, left):
+        """Move frames from the NIC to _rx, the first of which is there already unless `size` is 0.
+        True when there may be more."""
+        fr = self._in or self._another()
         if fr is None:
             return False
-        buf = fr.buf
-        st = self.st
-        match = netstack.fastpath and self.match
-        w = self.w
-        words = st.w
-        kinds = match and st.kinds
-        recv = self._recv
+        recv = self.io[_RECV]
         rx = self._rx
         self._got = self._done = n = 0
-        for _ in range(len(rx)):
-            size = recv(buf, _LEAD)
-            if size <= 0:
-                return False
-            if match and n == 0:
-                kind = match(buf, size, w, words)
-                if kind and kinds[kind](buf):
-                    continue
+        while n < left:
+            if not size:
+                size = recv(fr.buf, _LEAD)
+                if size <= 0:
+                    return False
             fr.l2 = _LEAD
             fr.end = _LEAD + size
             fr.group = False
             rx[n] = fr
             n += 1
             self._got = n
-            fr = self._spare = st.pool.alloc()
+            size = 0
+            fr = self._in = self.st.pool.alloc()
             if fr is None:
                 return True
-            buf = fr.buf
         return True
 
     def _another(self):
         """A frame for the NIC to fill next; there is always one, however full the pool is, or
         frames that are held for neighbours could keep out the very answers that let them go."""
         if self._own:
-            self._spare = self.st.pool.alloc(True)
+            self._in = self.st.pool.alloc(True)
         else:
-            self._spare = self.st.pool.extra()
+            self._in = self.st.pool.extra()
             self._own = True
-        return self._spare
+        return self._in
 
     def transmit(self, fr):
         """Send the frame from l2 to end, or queue it while the NIC is busy. Takes `fr`."""
@@ -156,15 +218,20 @@ class Interface:
             return
         self._wait(fr)
 
-    def refused(self, fr, n):
-        """The NIC has not taken a frame that was given to it straight while none was waiting; `n`
-        is its answer: 0, the frame waits; below 0, it is lost. Takes `fr`."""
-        if n == 0:
+    def refused(self, at, n, answer):
+        """The NIC has not taken the frame of `n` bytes that the fast path has built, and said
+        `answer`: 0, it waits, and is not offered again at once; below 0, it is lost."""
+        fr = self._out
+        fr.l2 = at
+        fr.end = at + n
+        self._out = None
+        if answer == 0:
             self.stat[_OUT_BUSY] += 1
             self._wait(fr)
         else:
             self.stat[_OUT_ERROR] += 1
             self.st.pool.release(fr)
+        self._look()
 
     def _wait(self, fr):
         if self.queued == _TXQ:
@@ -174,7 +241,8 @@ class Interface:
         at = self._txhead + self.queued
         self._tx[at - _TXQ if at >= _TXQ else at] = fr
         self.queued += 1
-        self.st.queued += 1
+        self.st.w[_QUEUED] += 1
+        self.w[_OPEN] = 0
 
     def room(self):
         """Can the transmit queue take another frame?"""
@@ -202,20 +270,22 @@ class Interface:
             head = self._txhead + 1
             self._txhead = 0 if head == _TXQ else head
             self.queued -= 1
-            self.st.queued -= 1
+            self.st.w[_QUEUED] -= 1
 
     def set_up(self, up):
         """Bring the interface up or down. Frames that still wait are dropped when it goes down."""
         self.up = up
         if up:
             self.check_link()
+            self._look()
             return
+        self.w[_OPEN] = 0
         while self.queued:
             self.st.pool.release(self._tx[self._txhead])
             head = self._txhead + 1
             self._txhead = 0 if head == _TXQ else head
             self.queued -= 1
-            self.st.queued -= 1
+            self.st.w[_QUEUED] -= 1
         if self.link:
             self.link = 0
             self.st.notify(self, LINK_DOWN)
@@ -225,3 +295,40 @@ class Interface:
         if link != self.link:
             self.link = link
             self.st.notify(self, LINK_UP if link else LINK_DOWN)
+
+
+def _poller(nif):
+    """Interface.poll: a closure, for the reason that stack.py gives."""
+    words = nif.st.w
+    own = nif.w
+    io = nif.io
+    kinds = nif.st.kinds
+    switch = netstack
+
+    @micropython.viper
+    def poll() -> int:
+        """Have the fast path take what the NIC has, up to a frame that is not for it. True when
+        there may be more."""
+        o = ptr32(own)
+        if not (o[_OPEN] and o[_PLAIN]) or not switch.fastpath:
+            return int(io[_REST](0, o[_BURST]))
+        w = ptr32(words)
+        w[_BUF] = o[_IN_AT]
+        w[_BUF + 1] = o[_IN_AT + 1]
+        w[_NIF] = int(o)
+        w[_NIF + 1] = (int(o) >> 16) >> 16
+        recv = io[_RECV]
+        buf = io[_FROM]
+        match = io[_MATCH]
+        left = o[_BURST]
+        while left:
+            n = int(recv(buf, 2))
+            if n <= 0:
+                return 0
+            kind = int(match(words, n))
+            if not kind or not int(kinds[kind](io)):
+                return int(io[_REST](n, left))
+            left -= 1
+        return 1
+
+    return poll

@@ -22,7 +22,17 @@ _NOW = const(0)
 _HOPS = const(2)
 _FAST_IN = const(32)  # frames the fast path took, and sent
 _FAST_OUT = const(33)
-_WORDS = const(44)
+_LOCK = const(44)
+_MISSED = const(45)
+_JOBS = const(46)
+_QUEUED = const(47)
+_ARMED = const(48)  # of core/clock.py
+_DUE = const(49)
+_STEPS = const(50)  # how many there are
+_WORDS = const(60)
+_FLUSH = const(0)  # Stack.steps: what poll() calls
+_TIMERS = const(1)
+_NIFS = const(2)
 
 
 class Stack:
@@ -44,16 +54,19 @@ class Stack:
         self.clock = clock
         self.now = clock() & _MASK
         # 0 now  1 milliseconds since then, 32 bits wide  2 changes of routes and neighbours
-        # 3 the last IPv4 identification; the rest belongs to the fast path, inet/match.py
+        # 3 the last IPv4 identification  44 calls from outside that go on, poll() being one
+        # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
+        # 48, 49 of core/clock.py  50 length of `steps`  others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.random = Random(seed)
         self.pool = Pool(frames, mtu)
         self.burst = frames // 2
         self.nifs = []
-        self.timers = Timers()
+        self.timers = Timers(self.w)
         self.ethertypes = {}  # ethertype -> input(fr)
         self.match = None  # the fast path: inet/match.py
+        self.kinds = [None, None, None, None]  # and who gets what it has found: handler(nif.io)
         self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
         self.reassembly = None  # inet/reassembly.py, which fragments are given to
         self.dhcp = {}  # interface -> DHCP client
@@ -61,12 +74,12 @@ class Stack:
         self.reclaim = None  # callable: give back memory that lies idle
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
-        self.queued = 0  # frames that wait for a NIC
-        self.lock = 0
-        self.missed = False
         self.nomem = 0  # MemoryErrors met inside poll()
-        self._jobs = [None] * 8
-        self._njobs = 0
+        self._jobs = jobs = [None] * 8
+        self.defer = _deferrer(self.w, jobs)
+        self.flush = _flusher(self, jobs)
+        self.steps = [self.flush, self.timers.run]  # and the poll() of each interface
+        self.poll = _poller(self)
         self._link_timer = self.timers.new(self._check_links)
 
     # -- registries -------------------------------------------------------------------------
@@ -107,7 +120,9 @@ class Stack:
             self.ip4.attach_nif(nif)
         if self.match:
             self.match.attach_nif(nif)
+        self.steps.append(nif.poll)
         self.nifs.append(nif)
+        self.w[_STEPS] = len(self.steps)
         if not self._link_timer.active:
             self._link_timer.start(self.now, _LINK_MS)
         return nif
@@ -145,32 +160,21 @@ class Stack:
 
     def enter(self):
         """A call from outside begins: until leave() the stack is not polled."""
-        self.lock += 1
-        if self.lock == 1:
+        w = self.w
+        w[_LOCK] += 1
+        if w[_LOCK] == 1:
             self.now = self.clock() & _MASK
-            tick(self.w, self.now)
+            tick(w, self.now)
 
     def leave(self):
+        w = self.w
         try:
-            if self.lock == 1:
-                self._flush()
+            if w[_LOCK] == 1 and w[_JOBS]:
+                self.flush()
         finally:  # whatever a program's callback raises, Ctrl-C included
-            self.lock -= 1
-        if self.missed and self.lock == 0:
+            w[_LOCK] -= 1
+        if w[_MISSED] and not w[_LOCK]:
             self.poll(self.clock())
-
-    @micropython.native
-    def defer(self, job):
-        """Have job.run() called at the end of this batch, once."""
-        if job.deferred:
-            return
-        n = self._njobs
-        jobs = self._jobs
-        if n == len(jobs):
-            jobs.append(None)
-        jobs[n] = job
-        job.deferred = True
-        self._njobs = n + 1
 
     def expect(self, n):
         """See that `n` jobs can be put off without any more memory, and some beside them."""
@@ -178,60 +182,109 @@ class Stack:
         while len(jobs) < n + 8:
             jobs.append(None)
 
-    @micropython.native
-    def _flush(self):
-        i = 0
-        while i < self._njobs:  # a job may defer others
-            job = self._jobs[i]
-            self._jobs[i] = None
-            i += 1
-            if job is None:  # done, before an exception ended the last batch
-                continue
-            job.deferred = False
-            try:
-                job.run()
-            except MemoryError:
-                self.nomem += 1
-        self._njobs = 0
-
-    @micropython.native
-    def poll(self, now):
-        """Do what is to be done, a bounded part of it. Returns the milliseconds until poll() is
-        next due (0: at once), -1 when only a NIC can bring work."""
-        if self.lock:
-            self.missed = True
-            return 0
-        self.lock = 1
-        self.missed = False
-        self.now = now = now & _MASK
-        tick(self.w, now)
-        more = False
-        timers = self.timers
-        try:
-            for nif in self.nifs:
-                if nif.up and nif.poll():
-                    more = True
-            if timers.armed and now - timers.next & _MASK < _HALF:
-                timers.run(now)
-            if self._njobs:
-                self._flush()
-        except MemoryError:
-            self.nomem += 1
-            more = True
-        finally:
-            self.lock = 0
-        if more or self.missed:
-            return 0
-        wait = -1
-        if timers.armed:
-            wait = timers.next - now & _MASK
-            if wait >= _HALF:
-                return 0
-        if self.queued and wait:
-            return 1  # a NIC does not tell when it is ready again
-        return wait
+    def starved(self):
+        """There was no memory for something that has to be given up."""
+        self.nomem += 1
 
     def _check_links(self):
         for nif in self.nifs:
             nif.check_link()
         self._link_timer.start(self.now, _LINK_MS)
+
+
+# What runs for each packet is made of closures: they have their names at hand, where a method
+# would look each of them up. Over no more than five, arguments included, or these go to the heap.
+
+
+def _poller(st):
+    """Stack.poll."""
+    words = st.w
+    steps = st.steps
+    nomem = MemoryError
+
+    @micropython.viper
+    def poll(now: int) -> int:
+        """Do what is to be done, a bounded part of it. Returns the milliseconds until poll() is
+        next due (0: at once), -1 when only a NIC can bring work."""
+        w = ptr32(words)
+        if w[_LOCK]:
+            w[_MISSED] = 1
+            return 0
+        w[_LOCK] = 1
+        w[_MISSED] = 0
+        now &= 0x3FFFFFFF
+        w[1] = w[1] + ((now - w[0]) & 0x3FFFFFFF)  # tick() of clock.py
+        w[0] = now
+        st.now = now
+        try:
+            try:
+                i = _NIFS
+                while i < w[_STEPS]:
+                    if int(steps[i]()):
+                        w[_MISSED] = 1  # there may be more
+                    i += 1
+                if w[_ARMED] and (now - w[_DUE]) & 0x3FFFFFFF < 0x20000000:
+                    steps[_TIMERS](now)
+                if w[_JOBS]:
+                    steps[_FLUSH]()
+            except nomem:
+                st.starved()
+                w[_MISSED] = 1
+        finally:
+            w[_LOCK] = 0
+        if w[_MISSED]:
+            return 0
+        wait = -1
+        if w[_ARMED]:
+            wait = (w[_DUE] - now) & 0x3FFFFFFF
+            if wait >= 0x20000000:
+                return 0
+        if w[_QUEUED] and wait:
+            return 1  # a NIC does not tell when it is ready again
+        return wait
+
+    return poll
+
+
+def _deferrer(words, jobs):
+    """Stack.defer."""
+
+    @micropython.native
+    def defer(job):
+        """Have job.run() called at the end of this batch, once."""
+        if job.deferred:
+            return
+        n = words[_JOBS]
+        if n == len(jobs):
+            jobs.append(None)
+        jobs[n] = job
+        job.deferred = True
+        words[_JOBS] = n + 1
+
+    return defer
+
+
+def _flusher(st, jobs):
+    """Stack.flush."""
+    words = st.w
+    nomem = MemoryError
+    nothing = None
+
+    @micropython.viper
+    def flush():
+        w = ptr32(words)
+        i = 0
+        while i < w[_JOBS]:  # a job may defer others
+            job = jobs[i]
+            jobs[i] = None
+            i += 1
+            if job is nothing:  # done, before an exception ended the last batch
+                continue
+            job.deferred = False
+            try:
+                job.run()
+            except nomem:
+                st.starved()
+        w[_JOBS] = 0
+
+    return flush

@@ -5,13 +5,14 @@
 # Words of ICMPv4.cb:
 #   0 HOPS (of Stack.w, when the header below was written)  1 address it is for
 #   2 sum of the IP header  3 the longest message  4, 5 address of ICMP's counters
+#   6, 7 of the words of the interface that answers go out by  8, 9 of their header
 # Words of Stack.w: match.py.
 
 from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum
 from netstack.core.move import move
-from netstack.core.wire import add32, address, same
+from netstack.core.wire import address, same
 from netstack.inet import match
 
 _PROTO = const(1)
@@ -26,73 +27,13 @@ _PREPARED = const(0)
 _IP_SUM = const(2)
 _LONGEST = const(3)
 _STAT = const(4)
-_WORDS = const(6)
+_NIF = const(6)
+_HEADER = const(8)
+_WORDS = const(10)
 
-_NIF_OUT = const(2)  # counters of core/interface.py
-_NIF_OUT_BYTES = const(3)
-
-
-@micropython.viper
-def echo(buf: ptr8, frame: ptr8, header: ptr8, block, words, move, job) -> int:
-    """Answer the request that match4() has found by a frame in `frame`. Returns its length; 0: not
-    mine."""
-    w = ptr32(words)
-    cb = ptr32(block)
-    n = w[14]
-    if cb[0] != w[2] or cb[1] != w[12] or n > cb[3] or buf[17] != header[17]:
-        return 0
-    at = int(buf) + w[13]
-    if ptr8(at)[0] != 8 or ptr8(at)[1]:
-        return 0
-    to = int(frame) + 120
-    j = ptr32(job)
-    j[0] = to
-    j[1] = (to >> 16) >> 16
-    j[2] = at
-    j[3] = (at >> 16) >> 16
-    j[4] = n
-    if int(move(job)) != 0xFFFF:
-        return 0
-    b = ptr8(to)
-    b[0] = 0
-    x = (((b[2] << 8) | b[3]) ^ 0xFFFF) + 0xF7FF  # RFC 1624 section 3
-    x = (x & 0xFFFF) + (x >> 16)
-    if x != 0xFFFF:
-        x ^= 0xFFFF
-    b[2] = x >> 8
-    b[3] = x
-    p = to - 36
-    d = int(header)
-    while p < to:
-        ptr32(p)[0] = ptr32(d)[0]
-        p += 4
-        d += 4
-    w[3] = (w[3] + 1) & 0xFFFF
-    d = w[3]
-    x = 20 + n
-    b = ptr8(to - 20)
-    b[2] = x >> 8
-    b[3] = x
-    b[4] = d >> 8
-    b[5] = d
-    x = cb[2] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
-    x = (x & 0xFFFF) + (x >> 16)
-    x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
-    b[10] = x
-    b[11] = x >> 8
-    r = ptr32(w[34] | ((w[35] << 16) << 16))
-    r[0] = r[0] + 1
-    r[1] = r[1] + w[36]
-    r = ptr32(w[24] | ((w[25] << 16) << 16))
-    r[0] = r[0] + 1
-    r[10] = r[10] + 1
-    r = ptr32(cb[4] | ((cb[5] << 16) << 16))
-    r[0] = r[0] + 1
-    r[3] = r[3] + 1
-    r[7] = r[7] + 1
-    w[32] = w[32] + 1
-    w[33] = w[33] + 1
-    return 34 + n
+_SEND = const(1)  # Interface.io: core/interface.py
+_TO = const(3)
+_REFUSED = const(4)
 
 
 class Fast:
@@ -100,36 +41,11 @@ class Fast:
 
     def __init__(self, icmp):
         self.st = icmp.st
-        self.job = array("I", bytes(24))
         self.cb = array("I", bytes(4 * _WORDS))
         address(self.cb, _STAT, icmp.stat)
         self.header = bytearray(_HEADERS)
-        self.out = None  # the interface that answers go out by
-        match.attach(icmp.st).answer(self.receive)
-
-    @micropython.native
-    def receive(self, buf):
-        """Offer it the frame in `buf`; 0: not mine."""
-        nif = self.out
-        if nif is None or nif.queued or not nif.up:
-            return 0
-        st = self.st
-        first = st.match
-        fr = first.spare
-        if fr is None:
-            fr = first.spare = st.pool.alloc()
-            if fr is None:
-                return 0
-        n = echo(buf, fr.buf, self.header, self.cb, st.w, move, self.job)
-        if not n:
-            return 0
-        got = nif.send(fr.buf, _LINK, n)
-        if got > 0:
-            nif.stat[_NIF_OUT] += 1
-            add32(nif.stat, _NIF_OUT_BYTES, n)
-            return 1
-        first.refused(nif, _LINK, n, got)
-        return 1
+        address(self.cb, _HEADER, self.header)
+        match.attach(icmp.st).answer(_receiver(icmp.st.w, self.cb))
 
     def prepare(self, src, dst, ttl, tos):
         """An answer went to `dst`. If that is the second in a row, write the header of those that
@@ -140,7 +56,6 @@ class Fast:
         again = same(header, _DST, dst, 0, 4)
         if again and cb[_PREPARED] == hops and header[_TOS] == tos:
             return
-        self.out = None
         copy(header, _DST, dst, 0, 4)
         cb[_PREPARED] = hops ^ 1
         if not again:
@@ -151,4 +66,87 @@ class Fast:
         cb[_IP_SUM] = csum(header, 16, 20, 0)
         cb[_LONGEST] = ip.mss_room(dst)
         cb[_PREPARED] = hops
-        self.out = nif
+        if nif is None:
+            cb[_NIF] = cb[_NIF + 1] = 0
+        else:
+            address(cb, _NIF, nif.w)
+
+
+def _receiver(words, block):
+    """What gets the messages: receive(nif.io), 0: not mine."""
+    job = array("I", bytes(24))
+    sums = move
+
+    @micropython.viper
+    def receive(io) -> int:
+        w = ptr32(words)
+        cb = ptr32(block)
+        nif = ptr32(w[53] | ((w[54] << 16) << 16))
+        header = cb[8] | ((cb[9] << 16) << 16)
+        at = (w[51] | ((w[52] << 16) << 16)) + w[13]
+        n = w[14]
+        if cb[0] != w[2] or cb[1] != w[12] or n > cb[3] or ptr8(at - 19)[0] != ptr8(header)[17]:
+            return 0
+        if cb[6] != w[53] or cb[7] != w[54] or not nif[6]:
+            return 0
+        if ptr8(at)[0] != 8 or ptr8(at)[1]:
+            return 0
+        to = (nif[10] | ((nif[11] << 16) << 16)) + 120
+        j = ptr32(job)
+        j[0] = to
+        j[1] = (to >> 16) >> 16
+        j[2] = at
+        j[3] = (at >> 16) >> 16
+        j[4] = n
+        if int(sums(job)) != 0xFFFF:
+            return 0
+        b = ptr8(to)
+        b[0] = 0
+        x = (((b[2] << 8) | b[3]) ^ 0xFFFF) + 0xF7FF  # RFC 1624 section 3
+        x = (x & 0xFFFF) + (x >> 16)
+        if x != 0xFFFF:
+            x ^= 0xFFFF
+        b[2] = x >> 8
+        b[3] = x
+        p = to - 36
+        d = header
+        while p < to:
+            ptr32(p)[0] = ptr32(d)[0]
+            p += 4
+            d += 4
+        w[3] = (w[3] + 1) & 0xFFFF
+        d = w[3]
+        x = 20 + n
+        b = ptr8(to - 20)
+        b[2] = x >> 8
+        b[3] = x
+        b[4] = d >> 8
+        b[5] = d
+        x = cb[2] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
+        x = (x & 0xFFFF) + (x >> 16)
+        x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
+        b[10] = x
+        b[11] = x >> 8
+        r = ptr32(w[34] | ((w[35] << 16) << 16))
+        r[0] = r[0] + 1
+        r[1] = r[1] + w[36]
+        r = ptr32(w[24] | ((w[25] << 16) << 16))
+        r[0] = r[0] + 1
+        r[10] = r[10] + 1
+        r = ptr32(cb[4] | ((cb[5] << 16) << 16))
+        r[0] = r[0] + 1
+        r[3] = r[3] + 1
+        r[7] = r[7] + 1
+        w[32] = w[32] + 1
+        w[33] = w[33] + 1
+        n += 34
+        got = int(io[_SEND](io[_TO], _LINK, n))
+        if got > 0:
+            r = ptr32(nif[4] | ((nif[5] << 16) << 16))
+            r[2] = r[2] + 1
+            r[3] = r[3] + n
+        else:
+            io[_REFUSED](_LINK, n, got)
+        return 1
+
+    return receive

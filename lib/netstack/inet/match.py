@@ -8,16 +8,14 @@
 #   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table  24, 25 counters of IPv4
 #   26, 27 of TCP  28, 29 of UDP  30, 31 numbers of the segment  32 frames taken  33 frames sent
 #   34, 35 counters of the interface  36 bytes of the frame
-#   42 ICMP takes part
 #   37..41 ports, addresses, protocol, and CHANGES of the table when ROW was found
-# and in Interface.w:
-#    0, 1 link address (2 bytes in the upper half of word 0, then 4)    2 IPv4 address
-#    3 its broadcast address  4, 5 its counters
+#   42 ICMP takes part 51, 52 address of the frame  53, 54 of Interface.w
+#   55, 56 of what build() of tcp/fast.py works on
+# and for its interface Interface.w: core/interface.py.
 #
 # IPv6 joins with a kernel of its own that fills the same words; what follows (echo_fast.py,
 # transport/udp_fast.py, tcp/fast.py) does not look at the network header.
 
-from array import array
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.wire import address
@@ -33,11 +31,13 @@ _ADDRESS = const(4)  # an event of core/interface.py
 
 
 @micropython.viper
-def match4(buf: ptr8, n: int, nif: ptr32, w: ptr32) -> int:
-    """Look at the frame of `n` bytes at buf[2]: Ethernet, IPv4 without options or fragments, to
-    our address, its header checksum right, for a known TCP connection or UDP socket, or for
-    ICMP. Returns TCP or UDP with the words 4..18 and 34..36 filled, ICMP with 12..15 and 34..36,
-    0: the ordinary way."""
+def match4(w: ptr32, n: int) -> int:
+    """Look at the frame of `n` bytes, 2 behind the address in `w`: Ethernet, IPv4 without options
+    or fragments, to our address, its header checksum right, for a known TCP connection or UDP
+    socket, or for ICMP. Returns TCP or UDP with the words 4..18 and 34..36 filled, ICMP with
+    12..15 and 34..36, 0: the ordinary way."""
+    buf = ptr8(w[51] | ((w[52] << 16) << 16))
+    nif = ptr32(w[53] | ((w[54] << 16) << 16))
     h = ptr32(int(buf) + 16)
     if n < 42 or ptr16(int(buf) + 14)[0] != 8 or buf[16] != 0x45:
         return 0
@@ -148,31 +148,20 @@ class Match:
     def __init__(self, st):
         self.st = st
         self.w = st.w
-        self.spare = st.pool.extra()  # the frame that is sent next; None: there was no other
         st.match = self
-        st.kinds = [None, None, None, None]
         address(st.w, _STATS4, st.ip4.stat)
         for nif in st.nifs:
             self.attach_nif(nif)
         st.watchers.append(self._changed)
 
     def add(self, kind, table, stat, handler):
-        """Let frames for what is filed in `table` be offered to handler(buf)."""
+        """Let frames for what is filed in `table` be offered to handler(nif.io)."""
         address(self.w, _TABLES + 2 * (kind - 1), table.w)
         address(self.w, _STATS4 + 2 * kind, stat)
         self.st.kinds[kind] = handler
 
-    def refused(self, nif, at, n, answer):
-        """The NIC has not taken the frame of `n` bytes at spare.buf[at], and said `answer`: the
-        interface keeps it, and does not offer it at once again. Another is spare from now on."""
-        fr = self.spare
-        fr.l2 = at
-        fr.end = at + n
-        nif.refused(fr, answer)
-        self.spare = self.st.pool.alloc()
-
     def answer(self, handler):
-        """Let ICMP messages be offered to handler(buf)."""
+        """Let ICMP messages be offered to handler(nif.io)."""
         self.w[_ICMP] = 1
         self.st.kinds[ICMP] = handler
 
@@ -180,13 +169,11 @@ class Match:
         """An interface whose link is Ethernet takes part."""
         if nif.prepare is None:
             return
-        nif.w = array("I", bytes(24))
-        address(nif.w, 4, nif.stat)
-        nif.match = match4
+        nif.join(match4)
         self._changed(nif, _ADDRESS)
 
     def _changed(self, nif, event):
-        if nif.w is None:
+        if nif.prepare is None:
             return
         copy(nif.w, 2, nif.mac, 0, 6)
         copy(nif.w, 8, nif.v4.addr, 0, 4)

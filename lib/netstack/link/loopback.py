@@ -7,6 +7,7 @@ from micropython import const
 _DEPTH = const(32)
 
 NAMES = ("dropped",)
+_MISSED = const(45)  # of Stack.w
 _DROPPED = const(0)  # more frames than the queue holds
 
 
@@ -63,7 +64,7 @@ class LoopbackLink:
         self._queue[at] = fr
         self._types[at] = ethertype
         self._n += 1
-        self.st.missed = True  # work to do at once, of which no NIC will tell
+        self.st.w[_MISSED] = 1  # work to do at once, of which no NIC will tell
         return 0
 
     def room(self):
@@ -71,6 +72,8 @@ class LoopbackLink:
 
     def poll(self):
         """Hand up what was sent before this call; True when more has been sent meanwhile."""
+        if not self.nif.up:
+            return False
         for _ in range(self._n):
             at = self._head
             self._head = at + 1 if at + 1 < _DEPTH else 0

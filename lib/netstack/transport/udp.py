@@ -214,8 +214,8 @@ class Endpoint:
         passes: try again after a poll."""
         dst = addr or self.raddr
         port = port or self.rport
-        if self.out and off == 0 and netstack.fastpath:
-            if self.udp.fast.send(self, buf, n, dst, port):
+        if self.out and netstack.fastpath:
+            if self.udp.fast.send(self, buf, off, n, dst, port):
                 return n
         ip = ip or self.ip
         if dst is None:

@@ -26,7 +26,6 @@ _HEADERS = const(36)  # lead, Ethernet, IPv4
 _LINK = const(78)  # where the frame begins that compose() builds
 _DST = const(32)  # the destination in a header
 
-_ROW = const(16)
 _HOPS = const(2)
 
 _PREPARED = const(4)
@@ -35,98 +34,13 @@ _IP_SUM = const(7)
 _UDP_SUM = const(8)
 _LONGEST = const(9)
 
+_OPEN = const(6)  # of Interface.w
+_SEND = const(1)  # Interface.io: core/interface.py
+_FROM = const(2)
+_TO = const(3)
+_REFUSED = const(4)
 _NIF_OUT = const(2)  # counters of core/interface.py
 _NIF_OUT_BYTES = const(3)
-
-
-@micropython.viper
-def datagram(buf: ptr8, words, move, job) -> int:
-    """The datagram that match4() has found: 1: it is in the ring; 0: not mine."""
-    w = ptr32(words)
-    cb = ptr32(w[17] | ((w[18] << 16) << 16))
-    at = int(buf) + w[13]
-    b = ptr8(at)
-    size = (b[4] << 8) | b[5]
-    if not cb[0] or size != w[14]:
-        return 0
-    n = size - 8
-    r = ptr32(cb[1] | ((cb[2] << 16) << 16))
-    total = (12 + n + 3) & -4
-    if total > r[2] - r[1]:
-        return 0
-    end = r[2]
-    base = r[3] | ((r[4] << 16) << 16)
-    to = r[0] + r[1]
-    if to >= end:
-        to -= end
-    # nobody sees it there before it is counted
-    p = ptr8(base + to)
-    p[0] = n >> 8
-    p[1] = n
-    p[2] = 4
-    p[3] = 0
-    to += 4
-    if to == end:
-        to = 0
-    p = ptr8(base + to)
-    p[0] = b[0]
-    p[1] = b[1]
-    p[2] = 0
-    p[3] = 0
-    to += 4
-    if to == end:
-        to = 0
-    ptr32(base + to)[0] = w[38]
-    to += 4
-    if to == end:
-        to = 0
-    j = ptr32(job)
-    first = end - to
-    if first > n:
-        first = n
-    j[0] = base + to
-    j[1] = ((base + to) >> 16) >> 16
-    j[2] = at + 8
-    j[3] = ((at + 8) >> 16) >> 16
-    j[4] = first
-    acc = int(move(job))
-    if first < n:
-        at += first + 8
-        j[0] = base
-        j[1] = (base >> 16) >> 16
-        j[2] = at
-        j[3] = (at >> 16) >> 16
-        j[4] = n - first
-        x = int(move(job))
-        if first & 1:
-            x = ((x << 8) | (x >> 8)) & 0xFFFF
-        acc += x
-    to += n
-    if to >= end:
-        to -= end
-    while to & 3:
-        ptr8(base + to)[0] = 0
-        to += 1
-    if b[6] | b[7]:  # else: not computed (RFC 768)
-        h = ptr32(b)
-        x = h[0]
-        acc += w[15] + (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-        x = h[1]
-        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-        acc = (acc & 0xFFFF) + (acc >> 16)
-        if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
-            return 0
-    r[1] = r[1] + total
-    cb[3] = cb[3] + 1
-    h = ptr32(w[34] | ((w[35] << 16) << 16))
-    h[0] = h[0] + 1
-    h[1] = h[1] + w[36]
-    h = ptr32(w[24] | ((w[25] << 16) << 16))
-    h[0] = h[0] + 1
-    h = ptr32(w[28] | ((w[29] << 16) << 16))
-    h[0] = h[0] + 1
-    w[32] = w[32] + 1
-    return 1
 
 
 @micropython.viper
@@ -195,10 +109,20 @@ def unpack(block, addr: ptr8, buf: ptr8, off: int, most: int, keep: int, move, j
 
 @micropython.viper
 def compose(
-    frame: ptr8, block, header: ptr8, words, src: ptr8, n: int, dst: ptr8, port: int, move, job
+    frame: ptr8,
+    block,
+    header: ptr8,
+    words,
+    src: ptr8,
+    off: int,
+    n: int,
+    dst: ptr8,
+    port: int,
+    move,
+    job,
 ) -> int:
-    """Build the frame of a datagram of `n` bytes at `src` in `frame`, if `dst` and `port` are what
-    `header` was written for. Returns its length; 0: not mine."""
+    """Build the frame of a datagram of `n` bytes at src[off] in `frame`, if `dst` and `port` are
+    what `header` was written for. Returns its length; 0: not mine."""
     w = ptr32(words)
     cb = ptr32(block)
     if cb[4] != w[2] or cb[5] != port or n > cb[9] or n < 0:
@@ -230,7 +154,7 @@ def compose(
     j = ptr32(job)
     j[0] = to
     j[1] = (to >> 16) >> 16
-    d = int(src)
+    d = int(src) + off
     j[2] = d
     j[3] = (d >> 16) >> 16
     j[4] = n
@@ -257,50 +181,28 @@ class Fast:
     """The fast path of a UDP."""
 
     def __init__(self, udp):
-        self.st = udp.st
-        self.job = array("I", bytes(24))
-        first = match.attach(udp.st)
-        first.add(match.UDP, udp.table, udp.stat, self._receiver(udp))
-
-    def _receiver(self, udp):
-        words = self.st.w
-        job = self.job
-
-        @micropython.native
-        def tell():
-            endpoint = udp.table.objs[words[_ROW]]
-            if endpoint.notify:
-                endpoint.notify(endpoint)
-
-        @micropython.viper
-        def receive(buf):
-            done = datagram(buf, words, move, job)
-            if int(done):
-                tell()
-            return done
-
-        return receive
+        st = udp.st
+        self.st = st
+        self.job = job = array("I", bytes(24))
+        match.attach(st).add(match.UDP, udp.table, udp.stat, _receiver(st.w, udp.table, job))
 
     @micropython.native
-    def send(self, ep, buf, n, dst, port):
+    def send(self, ep, buf, off, n, dst, port):
         """Send a datagram to where the endpoint's last one went. False: not mine."""
-        st = self.st
         nif = ep.out
-        first = st.match
-        fr = first.spare
-        if fr is None:
-            fr = first.spare = st.pool.alloc()
-        if fr is None or nif.queued or not nif.up:
+        if not nif.w[_OPEN]:
             return False
-        size = compose(fr.buf, ep.cb, ep.header, st.w, buf, n, dst, port, move, self.job)
+        io = nif.io
+        to = io[_TO]
+        size = compose(to, ep.cb, ep.header, self.st.w, buf, off, n, dst, port, move, self.job)
         if not size:
             return False
-        got = nif.send(fr.buf, _LINK, size)
+        got = io[_SEND](to, _LINK, size)
         if got > 0:
             nif.stat[_NIF_OUT] += 1
             add32(nif.stat, _NIF_OUT_BYTES, size)
-            return True
-        first.refused(nif, _LINK, size, got)
+        else:
+            nif.refused(_LINK, size, got)
         return True
 
 
@@ -329,3 +231,101 @@ def prepare(ep, ip, src, dst, port):
     cb[_UDP_SUM] = csum(header, _HEADERS, 4, acc)
     cb[_LONGEST] = ip.mss_room(dst) - 8
     cb[_PREPARED] = hops
+
+
+def _receiver(words, table, job):
+    """What gets the datagrams: receive(nif.io), 0: not mine."""
+    sums = move
+
+    @micropython.viper
+    def receive(io) -> int:
+        w = ptr32(words)
+        cb = ptr32(w[17] | ((w[18] << 16) << 16))
+        at = (w[51] | ((w[52] << 16) << 16)) + w[13]
+        b = ptr8(at)
+        size = (b[4] << 8) | b[5]
+        if not cb[0] or size != w[14]:
+            return 0
+        n = size - 8
+        r = ptr32(cb[1] | ((cb[2] << 16) << 16))
+        total = (12 + n + 3) & -4
+        if total > r[2] - r[1]:
+            return 0
+        end = r[2]
+        base = r[3] | ((r[4] << 16) << 16)
+        to = r[0] + r[1]
+        if to >= end:
+            to -= end
+        # nobody sees it there before it is counted
+        p = ptr8(base + to)
+        p[0] = n >> 8
+        p[1] = n
+        p[2] = 4
+        p[3] = 0
+        to += 4
+        if to == end:
+            to = 0
+        p = ptr8(base + to)
+        p[0] = b[0]
+        p[1] = b[1]
+        p[2] = 0
+        p[3] = 0
+        to += 4
+        if to == end:
+            to = 0
+        ptr32(base + to)[0] = w[38]
+        to += 4
+        if to == end:
+            to = 0
+        j = ptr32(job)
+        first = end - to
+        if first > n:
+            first = n
+        j[0] = base + to
+        j[1] = ((base + to) >> 16) >> 16
+        j[2] = at + 8
+        j[3] = ((at + 8) >> 16) >> 16
+        j[4] = first
+        acc = int(sums(job))
+        if first < n:
+            at += first + 8
+            j[0] = base
+            j[1] = (base >> 16) >> 16
+            j[2] = at
+            j[3] = (at >> 16) >> 16
+            j[4] = n - first
+            x = int(sums(job))
+            if first & 1:
+                x = ((x << 8) | (x >> 8)) & 0xFFFF
+            acc += x
+        to += n
+        if to >= end:
+            to -= end
+        while to & 3:
+            ptr8(base + to)[0] = 0
+            to += 1
+        if b[6] | b[7]:  # else: not computed (RFC 768)
+            h = ptr32(b)
+            x = h[0]
+            acc += w[15] + (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+            x = h[1]
+            acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+            acc = (acc & 0xFFFF) + (acc >> 16)
+            if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
+                return 0
+        r[1] = r[1] + total
+        cb[3] = cb[3] + 1
+        h = ptr32(w[34] | ((w[35] << 16) << 16))
+        h[0] = h[0] + 1
+        h[1] = h[1] + w[36]
+        h = ptr32(w[24] | ((w[25] << 16) << 16))
+        h[0] = h[0] + 1
+        h = ptr32(w[28] | ((w[29] << 16) << 16))
+        h[0] = h[0] + 1
+        w[32] = w[32] + 1
+        endpoint = table.objs[w[16]]
+        if endpoint.notify:
+            endpoint.notify(endpoint)
+        return 1
+
+    return receive

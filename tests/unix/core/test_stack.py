@@ -4,6 +4,9 @@ import bench
 from netstack.core.interface import LINK_DOWN, LINK_UP
 from netstack.core.stack import Stack
 
+LOCK = 44  # words of Stack.w
+JOBS = 46
+
 
 class Job:
     def __init__(self, log, name, then=None):
@@ -50,7 +53,7 @@ def test_poll_from_inside_poll():
     endpoint.bind(None, None, 7)
     endpoint.notify = lambda e: results.append(p.st.poll(p.clock()))
     p.udp(1000, 7, b"x")
-    assert results == [0] and p.st.lock == 0
+    assert results == [0] and p.st.w[LOCK] == 0
 
 
 def test_nested_enter():
@@ -60,9 +63,9 @@ def test_nested_enter():
     st.enter()
     st.defer(Job(log, "a"))
     st.leave()
-    assert log == [] and st.lock == 1
+    assert log == [] and st.w[LOCK] == 1
     st.leave()
-    assert log == ["a"] and st.lock == 0
+    assert log == ["a"] and st.w[LOCK] == 0
 
 
 def test_enter_reads_the_clock_once():
@@ -138,7 +141,7 @@ def test_job_defers_another():
     st.enter()
     st.defer(first)
     st.leave()
-    assert log == ["first", "second"] and st._njobs == 0
+    assert log == ["first", "second"] and st.w[JOBS] == 0
 
 
 def test_jobs_may_start_timers():
@@ -160,7 +163,7 @@ def test_a_raising_job_does_not_wedge():
         st.poll(1)
     except ZeroDivisionError:
         pass
-    assert st.lock == 0
+    assert st.w[LOCK] == 0
     assert st.poll(2) == -1
 
 
@@ -171,7 +174,7 @@ def test_memory_error_is_counted():
     st = Stack(seed=1, clock=bench.Clock(0))
     st.timers.new(starve).start(0, 1)
     assert st.poll(1) == 0
-    assert st.nomem == 1 and st.lock == 0 and st.stats()["pool"]["nomem"] == 1
+    assert st.nomem == 1 and st.w[LOCK] == 0 and st.stats()["pool"]["nomem"] == 1
     assert 0 < st.poll(2) <= 100, "it is not tried again"
     st.poll(102)
     assert st.nomem == 2
@@ -231,7 +234,7 @@ def test_exception_of_a_program():
             p.st.poll(p.clock())
         except KeyError:
             pass
-        assert len(seen) == i + 1 and p.st.lock == 0
+        assert len(seen) == i + 1 and p.st.w[LOCK] == 0
     p.poll()
     assert seen == [1, 2, 3] and p.st.pool.left == p.st.pool.count
 
@@ -255,7 +258,7 @@ def test_exception_on_loopback():
             work()
         except KeyError:
             pass
-    assert e.waiting == 3 and h.st.pool.left == h.st.pool.count and h.st.lock == 0
+    assert e.waiting == 3 and h.st.pool.left == h.st.pool.count and h.st.w[LOCK] == 0
 
 
 def test_exception_in_a_job():
@@ -285,9 +288,9 @@ def test_exception_in_a_job():
             pass
         else:
             raise AssertionError("the exception was swallowed")
-        assert st.lock == 0 and log == [0, 1]
+        assert st.w[LOCK] == 0 and log == [0, 1]
         st.poll(1)
-        assert log == [0, 1, 2] and st._njobs == 0
+        assert log == [0, 1, 2] and st.w[JOBS] == 0
 
 
 def test_memory_error_in_a_job():
@@ -309,7 +312,7 @@ def test_memory_error_in_a_job():
     st.poll(2)
     st.poll(3)
     assert "good" in log, log
-    assert st.nomem == 1 and st._njobs == 0 and not bad.deferred and not good.deferred
+    assert st.nomem == 1 and st.w[JOBS] == 0 and not bad.deferred and not good.deferred
 
 
 def test_work_per_poll_is_bounded():

@@ -1,6 +1,7 @@
 # core/clock.py: timers in virtual time, across the wrap of the clock.
 
 import bench
+from array import array
 from netstack.core.clock import Timers, elapsed, later
 
 WRAP = 0x3FFFFFFF
@@ -22,7 +23,7 @@ class Bell:
 
 def test_rings_once_when_due():
     for start in (0, 12345, WRAP - 50, WRAP):
-        timers = Timers()
+        timers = Timers(array("I", bytes(200)))
         log = []
         bell = Bell(timers, log, "a")
         assert timers.run(start) == -1
@@ -35,7 +36,7 @@ def test_rings_once_when_due():
 
 
 def test_late_poll_rings_all():
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     for i in range(5):
         Bell(timers, log, i).timer.start(0, 10 * (i + 1))
@@ -46,7 +47,7 @@ def test_late_poll_rings_all():
 
 
 def test_start_again_moves():
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     bell = Bell(timers, log, "a")
     bell.timer.start(0, 10)
@@ -60,7 +61,7 @@ def test_start_again_moves():
 
 
 def test_stop():
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     a = Bell(timers, log, "a")
     b = Bell(timers, log, "b")
@@ -74,7 +75,7 @@ def test_stop():
 
 
 def test_restarts_itself():
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     bell = Bell(timers, log, "a", 10)
     bell.timer.start(0, 10)
@@ -86,7 +87,7 @@ def test_restarts_itself():
 
 
 def test_zero_rings_at_once_not_for_ever():
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     bell = Bell(timers, log, "a", 0)
     bell.timer.start(5, 0)
@@ -95,7 +96,7 @@ def test_zero_rings_at_once_not_for_ever():
 
 
 def test_discard_inside_a_callback():
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     bells = [Bell(timers, log, i) for i in range(6)]
 
@@ -117,7 +118,7 @@ def test_discard_inside_a_callback():
 def test_against_a_model():
     # Random starts, stops and polls; the model is a dict of due times that never wrap.
     rnd = bench.Random(21)
-    timers = Timers()
+    timers = Timers(array("I", bytes(200)))
     log = []
     bells = [Bell(timers, log, i) for i in range(8)]
     due = {}

@@ -59,161 +59,11 @@ _UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
 _MOVED = const(2)  # what segment() answers: bits
 _WORK = const(4)
 
+_OPEN = const(6)  # of Interface.w
+_SEND = const(1)  # Interface.io: core/interface.py
+_TO = const(3)
 _NIF_OUT = const(2)  # counters of core/interface.py
 _NIF_OUT_BYTES = const(3)
-
-
-@micropython.viper
-def segment(buf: ptr8, words, move, job) -> int:
-    """The segment that match4() has found. Returns 0: not mine, nothing was changed; else
-    1, with MOVED: SND.UNA is to move by word ACKED, WORK: the connection is to be run."""
-    w = ptr32(words)
-    cb = ptr32(w[17] | ((w[18] << 16) << 16))
-    flags = cb[31]
-    if not cb[53] or flags & 26810:
-        return 0
-    n = w[14]
-    at = int(buf) + w[13]
-    b = ptr8(at)
-    hlen = 32 if flags & 256 else 20
-    if n < hlen or b[12] != hlen << 2 or b[13] & 0xF7 != 0x10:
-        return 0
-    seq = (b[4] << 24) | (b[5] << 16) | (b[6] << 8) | b[7]
-    text = n - hlen
-    if seq != cb[7]:  # RCV.NXT: only what continues the text
-        return 0
-    ack = (b[8] << 24) | (b[9] << 16) | (b[10] << 8) | b[11]
-    if ((cb[3] - ack) >> 31) & 1 or ((ack - cb[1]) >> 31) & 1:
-        return 0
-    acked = (ack - cb[1]) & 0x3FFFFFFF
-    wnd = ((b[14] << 8) | b[15]) << cb[43]
-    if not wnd or not cb[12] or acked >= 0x20000000:
-        return 0
-    if not text and not acked and not flags & 1024:
-        return 0  # it may be a duplicate ACK
-    stamp = 0
-    if flags & 256:
-        if ptr32(at)[5] != 0x0A080101:  # NOP, NOP, kind 8, length 10
-            return 0
-        stamp = (b[24] << 24) | (b[25] << 16) | (b[26] << 8) | b[27]
-        if ((stamp - cb[39]) >> 31) & 1:
-            return 0
-    if acked and cb[85]:  # does it tell that a loss was none? late() of undo.py
-        if flags & 256:
-            d = w[1] + cb[41] - ((b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31])
-            x = (w[0] - cb[89]) & 0x3FFFFFFF
-            if x >= 0x20000000 or (not (d >> 30) & 3 and (d & 0x3FFFFFFF) > x):
-                return 0
-        elif flags & 525312 == 525312:
-            return 0
-    h = ptr32(at)
-    x = h[0]
-    acc = w[15] + (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-    x = h[1]
-    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-    x = h[2]
-    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-    x = h[3]
-    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-    x = h[4]
-    acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-    if flags & 256:
-        x = h[5]
-        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-        x = h[6]
-        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-        x = h[7]
-        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
-    ring = 0
-    if text:
-        ring = cb[55] | ((cb[56] << 16) << 16)
-        if not ring or ((cb[8] - cb[7]) >> 31) & 1 or text > (cb[8] - cb[7]) & 0x3FFFFFFF:
-            return 0
-        r = ptr32(ring)
-        if text > r[2] - r[1]:
-            return 0
-        # the text to its place behind what is in use; nobody sees it there yet
-        j = ptr32(job)
-        to = r[0] + r[1]
-        if to >= r[2]:
-            to -= r[2]
-        first = r[2] - to
-        if first > text:
-            first = text
-        d = (r[3] | ((r[4] << 16) << 16)) + to
-        at += hlen
-        j[0] = d
-        j[1] = (d >> 16) >> 16
-        j[2] = at
-        j[3] = (at >> 16) >> 16
-        j[4] = first
-        acc += int(move(job))
-        if first < text:
-            d = r[3] | ((r[4] << 16) << 16)
-            at += first
-            j[0] = d
-            j[1] = (d >> 16) >> 16
-            j[2] = at
-            j[3] = (at >> 16) >> 16
-            j[4] = text - first
-            x = int(move(job))
-            if first & 1:
-                x = ((x << 8) | (x >> 8)) & 0xFFFF
-            acc += x
-    acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
-    if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
-        return 0
-    # It is good: from here on everything changes.
-    p = ptr32(w[34] | ((w[35] << 16) << 16))
-    p[0] = p[0] + 1
-    p[1] = p[1] + w[36]
-    p = ptr32(w[24] | ((w[25] << 16) << 16))
-    p[0] = p[0] + 1
-    p = ptr32(w[26] | ((w[27] << 16) << 16))
-    p[0] = p[0] + 1
-    w[32] = w[32] + 1
-    now = w[0]
-    cb[34] = now
-    cb[35] = 0
-    if flags & 256 and not ((cb[42] - seq) >> 31) & 1:  # RFC 7323 4.3 (2)
-        cb[39] = stamp
-        cb[40] = w[1]
-    # the window, unless it is older than the last one (RFC 9293 3.10.7.4)
-    if not ((seq - cb[4]) >> 31) & 1 and (seq != cb[4] or not ((ack - cb[5]) >> 31) & 1):
-        cb[12] = wnd
-        if wnd > cb[13]:
-            cb[13] = wnd
-        cb[4] = seq
-        cb[5] = ack
-    if text:
-        r = ptr32(ring)
-        r[1] = r[1] + text
-        cb[7] = seq + text
-        cb[38] = 0
-        flags |= 33554432
-        if text > cb[33]:
-            cb[33] = text
-        x = cb[23] + text
-        cb[23] = x
-        if x >= cb[33] << 1:
-            flags |= 1
-        elif not cb[26]:
-            x = (now + 40) & 0x3FFFFFFF
-            cb[26] = x if x else 1
-        cb[31] = flags
-    result = 1
-    if acked:
-        w[19] = acked
-        p = ptr32(w[30] | ((w[31] << 16) << 16))
-        p[1] = ack
-        if flags & 256:
-            b = ptr8(int(buf) + w[13])
-            p[3] = (b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31]
-        result = 3
-    if not cb[54]:
-        cb[54] = 1
-        result |= 4
-    return result
 
 
 @micropython.viper
@@ -605,9 +455,171 @@ def attach(tcp):
 
 
 def _receiver(tcp):
-    """What gets the segments: receive(buf), 0: not mine."""
+    """What gets the segments: receive(nif.io), 0: not mine."""
     words = tcp.st.w
     job = tcp.job
+    sums = move
+    more = _more(tcp)
+
+    @micropython.viper
+    def receive(io) -> int:
+        """The segment that match4() has found."""
+        w = ptr32(words)
+        cb = ptr32(w[17] | ((w[18] << 16) << 16))
+        flags = cb[31]
+        if not cb[53] or flags & 26810:
+            return 0
+        n = w[14]
+        at = (w[51] | ((w[52] << 16) << 16)) + w[13]
+        b = ptr8(at)
+        hlen = 32 if flags & 256 else 20
+        if n < hlen or b[12] != hlen << 2 or b[13] & 0xF7 != 0x10:
+            return 0
+        seq = (b[4] << 24) | (b[5] << 16) | (b[6] << 8) | b[7]
+        text = n - hlen
+        if seq != cb[7]:  # RCV.NXT: only what continues the text
+            return 0
+        ack = (b[8] << 24) | (b[9] << 16) | (b[10] << 8) | b[11]
+        if ((cb[3] - ack) >> 31) & 1 or ((ack - cb[1]) >> 31) & 1:
+            return 0
+        acked = (ack - cb[1]) & 0x3FFFFFFF
+        wnd = ((b[14] << 8) | b[15]) << cb[43]
+        if not wnd or not cb[12] or acked >= 0x20000000:
+            return 0
+        if not text and not acked and not flags & 1024:
+            return 0  # it may be a duplicate ACK
+        stamp = 0
+        if flags & 256:
+            if ptr32(at)[5] != 0x0A080101:  # NOP, NOP, kind 8, length 10
+                return 0
+            stamp = (b[24] << 24) | (b[25] << 16) | (b[26] << 8) | b[27]
+            if ((stamp - cb[39]) >> 31) & 1:
+                return 0
+        if acked and cb[85]:  # does it tell that a loss was none? late() of undo.py
+            if flags & 256:
+                d = w[1] + cb[41] - ((b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31])
+                x = (w[0] - cb[89]) & 0x3FFFFFFF
+                if x >= 0x20000000 or (not (d >> 30) & 3 and (d & 0x3FFFFFFF) > x):
+                    return 0
+            elif flags & 525312 == 525312:
+                return 0
+        h = ptr32(at)
+        x = h[0]
+        acc = w[15] + (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        x = h[1]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        x = h[2]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        x = h[3]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        x = h[4]
+        acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        if flags & 256:
+            x = h[5]
+            acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+            x = h[6]
+            acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+            x = h[7]
+            acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
+        ring = 0
+        if text:
+            ring = cb[55] | ((cb[56] << 16) << 16)
+            if not ring or ((cb[8] - cb[7]) >> 31) & 1 or text > (cb[8] - cb[7]) & 0x3FFFFFFF:
+                return 0
+            r = ptr32(ring)
+            if text > r[2] - r[1]:
+                return 0
+            # the text to its place behind what is in use; nobody sees it there yet
+            j = ptr32(job)
+            to = r[0] + r[1]
+            if to >= r[2]:
+                to -= r[2]
+            first = r[2] - to
+            if first > text:
+                first = text
+            d = (r[3] | ((r[4] << 16) << 16)) + to
+            at += hlen
+            j[0] = d
+            j[1] = (d >> 16) >> 16
+            j[2] = at
+            j[3] = (at >> 16) >> 16
+            j[4] = first
+            acc += int(sums(job))
+            if first < text:
+                d = r[3] | ((r[4] << 16) << 16)
+                at += first
+                j[0] = d
+                j[1] = (d >> 16) >> 16
+                j[2] = at
+                j[3] = (at >> 16) >> 16
+                j[4] = text - first
+                x = int(sums(job))
+                if first & 1:
+                    x = ((x << 8) | (x >> 8)) & 0xFFFF
+                acc += x
+        acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
+        if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
+            return 0
+        # It is good: from here on everything changes.
+        p = ptr32(w[34] | ((w[35] << 16) << 16))
+        p[0] = p[0] + 1
+        p[1] = p[1] + w[36]
+        p = ptr32(w[24] | ((w[25] << 16) << 16))
+        p[0] = p[0] + 1
+        p = ptr32(w[26] | ((w[27] << 16) << 16))
+        p[0] = p[0] + 1
+        w[32] = w[32] + 1
+        now = w[0]
+        cb[34] = now
+        cb[35] = 0
+        if flags & 256 and not ((cb[42] - seq) >> 31) & 1:  # RFC 7323 4.3 (2)
+            cb[39] = stamp
+            cb[40] = w[1]
+        # the window, unless it is older than the last one (RFC 9293 3.10.7.4)
+        if not ((seq - cb[4]) >> 31) & 1 and (seq != cb[4] or not ((ack - cb[5]) >> 31) & 1):
+            cb[12] = wnd
+            if wnd > cb[13]:
+                cb[13] = wnd
+            cb[4] = seq
+            cb[5] = ack
+        if text:
+            r = ptr32(ring)
+            r[1] = r[1] + text
+            cb[7] = seq + text
+            cb[38] = 0
+            flags |= 33554432
+            if text > cb[33]:
+                cb[33] = text
+            x = cb[23] + text
+            cb[23] = x
+            if x >= cb[33] << 1:
+                flags |= 1
+            elif not cb[26]:
+                x = (now + 40) & 0x3FFFFFFF
+                cb[26] = x if x else 1
+            cb[31] = flags
+        result = 1
+        if acked:
+            w[19] = acked
+            p = ptr32(w[30] | ((w[31] << 16) << 16))
+            p[1] = ack
+            if flags & 256:
+                b = ptr8((w[51] | ((w[52] << 16) << 16)) + w[13])
+                p[3] = (b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31]
+            result = 3
+        if not cb[54]:
+            cb[54] = 1
+            result |= 4
+        if result > 1:
+            more(result)
+        return 1
+
+    return receive
+
+
+def _more(tcp):
+    """What follows a segment: more(done)."""
+    words = tcp.st.w
 
     @micropython.native
     def more(done):
@@ -621,31 +633,19 @@ def _receiver(tcp):
             elif moved > 1:
                 conn.control.avoid(conn, words[_ACKED])
 
-    @micropython.viper
-    def receive(buf):
-        done = segment(buf, words, move, job)
-        if int(done) > 1:
-            more(done)
-        return done
-
-    return receive
+    return more
 
 
 def _sender(tcp):
     """Send full segments and a due ACK of a connection: send(conn). True when nothing is left to
     be done by output()."""
-    st = tcp.st
-    words = st.w
+    words = tcp.st.w
     job = tcp.job
 
     @micropython.native
     def send(conn):
         nif = conn.nif
-        first = st.match
-        fr = first.spare
-        if fr is None:
-            fr = first.spare = st.pool.alloc()
-        if fr is None or nif.queued or not nif.up:
+        if not nif.w[_OPEN]:
             return False
         cb = conn.cb
         kind = 2 if conn.nodelay else 1
@@ -653,10 +653,11 @@ def _sender(tcp):
             if not cb[_FLAGS] & _F_ACK_NOW:
                 return True
             kind = 0
-        buf = fr.buf
+        io = nif.io
+        buf = io[_TO]
         header = conn.header
         at = 66 if header[_HEADERS + 12] == 80 else 54
-        out = nif.send
+        out = io[_SEND]
         text = False
         while True:
             n = build(buf, cb, header, words, move, job, kind)
@@ -671,7 +672,7 @@ def _sender(tcp):
             if got <= 0:
                 nif.stat[_NIF_OUT] -= 1  # build() has counted it
                 add32(nif.stat, _NIF_OUT_BYTES, -n)
-                first.refused(nif, at, n, got)
+                nif.refused(at, n, got)
                 break
             if not kind:
                 n = -1
