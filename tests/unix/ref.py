@@ -346,15 +346,16 @@ def sweep(table, now, port):
     return left
 
 
-def pick(buf, n, port, w):
-    if n < 14 or n > port[9] or (buf[2] | buf[8]) & 1:
+def pick(w, n):
+    buf, nif = w["buf"], w["nif"]  # themselves, not their addresses; so with the table
+    port, table = nif[13], nif[14]
+    if n < 14 or n > nif[16] or (buf[2] | buf[8]) & 1:
         return 0
-    table = port[7]  # itself, not its address
-    if lookup(table, buf, 8, w[0]) != port[6]:
+    if lookup(table, buf, 8, w[0]) != port:
         return 0
-    learn(table, buf, 8, w[0], port[6], 0)
+    learn(table, buf, 8, w[0], port, 0)
     to = lookup(table, buf, 2, w[0])
-    if to in (-1, 30, port[6]):
+    if to in (-1, 30, port):
         return 0
-    w[12], w[16], w[36] = port[6], to, n
-    return port[10]
+    w[12], w[16], w[36] = port, to, n
+    return nif[17]

@@ -9,7 +9,7 @@
 #    6 OPEN: it is up, no frame waits for the NIC, and there is one to build in
 #    7 PLAIN: the fast path may have what the NIC gives next
 #    8, 9 address of the frame that the NIC fills  10, 11 of the one that the fast path builds in
-#   12 frames that poll() takes at most
+#   12 frames that poll() takes at most   13..17 the link's, see link/bridge.py
 # Words of Stack.w: inet/match.py.
 
 from array import array
@@ -34,7 +34,7 @@ _PLAIN = const(7)
 _IN_AT = const(8)
 _OUT_AT = const(10)
 _BURST = const(12)
-_WORDS = const(13)
+_WORDS = const(18)
 _QUEUED = const(47)  # of Stack.w
 _BUF = const(51)
 _NIF = const(53)

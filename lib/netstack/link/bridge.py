@@ -38,11 +38,11 @@ _MOVED = const(2)
 _EVICTED = const(3)
 _STATIC = const(4)
 
-_PORT = const(6)  # words of a port's Interface.w, for pick(); those before are inet/match.py's
-_TABLE = const(7)
-_LONGEST = const(9)
-_KIND = const(10)
-_WORDS = const(11)
+_PORT = const(13)  # words of a port's Interface.w, for pick()
+_TABLE = const(14)
+_LONGEST = const(16)
+_KIND = const(17)
+_FROM = const(2)  # Interface.io: the frame that has come
 _IN_PORT = const(12)  # words of Stack.w that pick() fills
 _OUT_PORT = const(16)
 _SIZE = const(36)
@@ -158,19 +158,22 @@ def sweep(table: ptr32, now: int, port: int) -> int:
 
 
 @micropython.viper
-def pick(buf: ptr8, n: int, port: ptr32, w: ptr32) -> int:
-    """The fast path: is the frame at buf[2] for a station on another port, from one that is known
-    to be on this? Returns the bridge's kind with words 12, 16 and 36 filled; 0: it is not."""
-    if n < 14 or n > port[9] or (buf[2] | buf[8]) & 1:
+def pick(w: ptr32, n: int) -> int:
+    """The fast path: is the frame of `n` bytes, 2 behind the address in `w`, for a station on
+    another port, from one that is known to be on this? Returns the bridge's kind with words 12, 16
+    and 36 filled; 0: it is not."""
+    buf = ptr8(w[51] | ((w[52] << 16) << 16))
+    port = ptr32(w[53] | ((w[54] << 16) << 16))
+    if n < 14 or n > port[16] or (buf[2] | buf[8]) & 1:
         return 0
-    t = ptr32(port[7] | ((port[8] << 16) << 16))
+    t = ptr32(port[14] | ((port[15] << 16) << 16))
     now = w[0]
     a = ptr16(int(buf) + 8)[0]
     b = ptr16(int(buf) + 10)[0] | (ptr16(int(buf) + 12)[0] << 16)
     x = (buf[11] * 33 + buf[12]) * 33 + buf[13]
     row = int(t) + 16 + ((((x >> 8) ^ x) & t[0]) << 6)
     end = row + 64
-    a = a | ((port[6] + 1) << 16)
+    a = a | ((port[13] + 1) << 16)
     while row < end and not (ptr32(row)[0] == a and ptr32(row)[1] == b):
         row += 16
     if row == end:
@@ -191,12 +194,12 @@ def pick(buf: ptr8, n: int, port: ptr32, w: ptr32) -> int:
     if not ptr32(row)[3] and (now - ptr32(row)[2]) & 0x3FFFFFFF > t[1]:
         return 0
     x = (ptr32(row)[0] >> 16) - 1
-    if x < 0 or x == 30 or x == port[6]:
+    if x < 0 or x == 30 or x == port[13]:
         return 0
-    w[12] = port[6]
+    w[12] = port[13]
     w[16] = x
     w[36] = n
-    return port[10]
+    return port[17]
 
 
 class Bridge:
@@ -263,14 +266,14 @@ class Bridge:
         if not self._kind:
             self._kind = len(self.st.kinds)
             self.st.kinds.append(self.forward)
-        nif.w = words = array("I", bytes(4 * _WORDS))
+        words = nif.w
         words[_PORT] = nif.port
         address(words, _TABLE, self.table)
         words[_KIND] = self._kind
         self._words.append(words)
         for words in self._words:  # the shortest of all: pick() does not ask for each
             words[_LONGEST] = self.mtu + _HDR
-        nif.match = pick
+        nif.join(pick)
 
     def static(self, mac, nif):
         """Have the address always be on the port `nif`; None: it is the host's."""
@@ -336,14 +339,14 @@ class Bridge:
             nif.take(fr)
 
     @micropython.native
-    def forward(self, buf):
+    def forward(self, io):
         """The frame that pick() has found, to the port it is for; 0: not mine."""
         w = self.st.w
         out = self.ports[w[_OUT_PORT]]
         if out.queued or not out.link:
             return 0
         n = w[_SIZE]
-        got = self._sent(out, buf, _LEAD, n)
+        got = self._sent(out, io[_FROM], _LEAD, n)
         if got == 0:
             return 0
         stat = self.ports[w[_IN_PORT]].stat

@@ -461,21 +461,21 @@ def _pairs(name, got, want):
 
 
 def _pick(table, buf, now, port):
-    w = array("I", bytes(160))
+    w = array("I", bytes(4 * 60))
     w[0] = now
-    words = array("I", bytes(44))
-    words[6], words[9], words[10] = port, 1514, 4
-    address(words, 7, table)
-    kind = bridge.pick(buf, 18, words, w)
+    words = array("I", bytes(4 * 18))
+    words[13], words[16], words[17] = port, 1514, 4
+    address(words, 14, table)
+    address(w, 51, buf)
+    address(w, 53, words)
+    kind = bridge.pick(w, 18)
     return kind, w[12], w[16], w[36]
 
 
 def _ref_pick(table, buf, now, port):
-    w = array("I", bytes(160))
-    w[0] = now
-    words = [0] * 11
-    words[6], words[7], words[9], words[10] = port, table, 1514, 4
-    kind = ref.pick(buf, 18, words, w)
+    w = {0: now, 12: 0, 16: 0, 36: 0, "buf": buf}
+    w["nif"] = {13: port, 14: table, 16: 1514, 17: 4}
+    kind = ref.pick(w, 18)
     return kind, w[12], w[16], w[36]
 
 
