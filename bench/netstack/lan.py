@@ -27,8 +27,9 @@ def held(n):
 
 
 def share(st):
-    """Segments that the fast path has taken and sent, and all of them."""
+    """Segments that the fast path has taken and sent, and all of them, without the RSTs that a
+    peer which has gone sends for each one that was still under way."""
     stats = st.stats()
     fast = stats["fast"]
     tcp = stats["tcp"]
-    print("fast", fast["in"], fast["out"], "of", tcp["in"], tcp["out"])
+    print("fast", fast["in"], fast["out"], "of", tcp["in"] - tcp["in_noport"], tcp["out"])
