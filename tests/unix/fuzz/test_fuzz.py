@@ -4,8 +4,10 @@
 
 import binascii
 import bench
+import fence
 import struct
 
+fence.up()
 ROUNDS = 30000 if bench.UNIX else 3000
 
 
@@ -198,6 +200,21 @@ def _mutate(rnd, frame, other):
             value = rnd.choice((0, 1, 7, 8, 19, 20, 0x7FFF, 0x8000, 0xFFFF, len(frame)))
             frame[at : at + 2] = struct.pack("!H", value)
     return frame
+
+
+def test_fences():
+    # A kernel that is told a wrong offset writes over a fence, and that is seen.
+    from netstack.core.wire import put16
+
+    for off in (-2, 1636):
+        buf = bench.host().st.pool._free[0].buf
+        assert len(buf) == 1636
+        put16(buf, off, 1)
+        try:
+            fence.check()
+        except AssertionError:
+            continue
+        raise AssertionError("nobody has seen what was written at %d" % off)
 
 
 def test_mutants():

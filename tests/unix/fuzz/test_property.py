@@ -3,9 +3,11 @@
 # SEEDS=1-1000 in the environment for more.
 
 import bench
+import fence
 import property
 import simbench
 
+fence.up()
 CASES = (  # what once went wrong
     (  # text beyond a FIN stayed, off by one, and SACK told of it
         (True, "s", 0xFFFFFFFF, 0x80000000, 2048),

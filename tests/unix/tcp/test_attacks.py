@@ -2,7 +2,9 @@
 # hurt, can send; and that it costs no more than it should.
 
 import bench
+import fence
 
+fence.up()
 ISS = 0xFFFFFE00
 
 
