@@ -98,7 +98,7 @@ class _Wire:
         self.manual = addr != _NOBODY
         self.error = None
         self.told = False
-        self.st.ip4.configure(self.nif, addr, mask, gw)
+        self.st.ip4.configure(self.nif, addr, mask, gw, False)
         self.probe()
 
     def probe(self):

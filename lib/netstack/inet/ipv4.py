@@ -121,8 +121,9 @@ class IPv4:
         if nif.v4 is None:
             nif.v4 = Address()
 
-    def configure(self, nif, addr, mask, gw=b"\0\0\0\0"):
-        """Give an interface its address, or take it away when `addr` is 0.0.0.0. 4 bytes each."""
+    def configure(self, nif, addr, mask, gw=b"\0\0\0\0", announce=True):
+        """Give an interface its address, or take it away when `addr` is 0.0.0.0. 4 bytes each.
+        Neighbours are told, unless it has yet to be seen whether it is free."""
         v4 = nif.v4
         copy(v4.addr, 0, addr, 0, 4)
         copy(v4.mask, 0, mask, 0, 4)
@@ -133,7 +134,8 @@ class IPv4:
         self.st.notify(nif, 4)  # ADDRESS
         if v4.set and nif.up and hasattr(nif, "arp"):
             nif.arp.flush()
-            nif.arp.announce()
+            if announce:
+                nif.arp.announce()
 
     def local(self, buf, off):
         """The interface that has this address, or None."""

@@ -2,7 +2,7 @@
 #
 # On the wire:  | hw type 2 | proto type 2 | 6 | 4 | op 2 | sha 6 | spa 4 | tha 6 | tpa 4 |
 #
-# An entry goes FREE -> ASKING (one frame waits) -> FRESH -> (age) FREE; one that is in use close
+# An entry goes FREE -> ASKING (some frames wait) -> FRESH -> (age) FREE; one that is in use close
 # to the end of its time is asked for again by unicast first (RFC 1122 2.3.2.1 (2)).
 #
 # Whoever forges packets of neighbours that do not exist has us ask for each of them. So what is
@@ -32,6 +32,8 @@ _FRESH = const(2)
 _STATIC = const(3)
 
 _SIZE = const(16)
+_HELD_MOST = const(16)
+_HELD_EACH = const(4)  # for one neighbour
 _TICK_MS = const(1000)  # RFC 1122 2.3.2.1: at most one request a second for one address
 _TRIES = const(4)
 _AGE_MS = const(300000)
@@ -44,7 +46,7 @@ _IN = const(0)
 _IN_BAD = const(1)
 _OUT = const(2)
 _HELD = const(3)  # frames that waited for an answer
-_HELD_DROPPED = const(4)  # frames pushed out by a later one, or by failure
+_HELD_DROPPED = const(4)  # frames pushed out by later ones, or by failure
 _FAILED = const(5)  # addresses that never answered
 _CONFLICTS = const(6)  # another station uses our address
 _EVICTED = const(7)  # entries that had to make room
@@ -66,7 +68,9 @@ class ARP:
         self.used = bytearray(_SIZE)  # used since it was last confirmed
         self.misses = bytearray(_SIZE)  # times in a row that it was asked for in vain
         self.since = array("I", bytes(4 * _SIZE))
-        self.held = [None] * _SIZE
+        self.held = [None] * _HELD_MOST  # frames that wait, in the order in which they came,
+        self.held_for = bytearray(_HELD_MOST)  # for these rows,
+        self.waiting = 0  # so many
         self.probing = None  # an address being probed (RFC 5227 2.1.1)
         self.on_conflict = None  # callable(address): another station has it
         self._defended = 0
@@ -134,15 +138,45 @@ class ARP:
                 self.stat[_HELD_DROPPED] += 1
                 self.st.pool.release(fr)
                 return -_EHOSTUNREACH
-        self._drop_held(i)  # RFC 1122 2.3.2.2: keep the latest packet
         pool = self.st.pool
-        if _SIZE - self.held.count(None) >= pool.count >> 1:  # or nothing else could be sent
-            self.stat[_HELD_DROPPED] += 1
-            pool.release(fr)
-        else:
-            self.stat[_HELD] += 1
-            self.held[i] = fr
+        if self._count(i) == _HELD_EACH:  # RFC 1122 2.3.2.2: keep the latest packets
+            self._drop(self._pop(i))
+        if self.waiting == min(_HELD_MOST, pool.count >> 1):  # or nothing else could be sent
+            if self._count(i) == 0:
+                self._drop(fr)
+                return 0
+            self._drop(self._pop(i))
+        self.stat[_HELD] += 1
+        self.held[self.waiting] = fr
+        self.held_for[self.waiting] = i
+        self.waiting += 1
         return 0
+
+    def _count(self, i):
+        """Frames that wait for the neighbour in row `i`."""
+        n = 0
+        for k in range(self.waiting):
+            if self.held_for[k] == i:
+                n += 1
+        return n
+
+    def _pop(self, i):
+        """Take out the first frame that waits for the neighbour in row `i`."""
+        k = 0
+        while self.held_for[k] != i:
+            k += 1
+        fr = self.held[k]
+        self.waiting -= 1
+        while k < self.waiting:
+            self.held[k] = self.held[k + 1]
+            self.held_for[k] = self.held_for[k + 1]
+            k += 1
+        self.held[k] = None
+        return fr
+
+    def _drop(self, fr):
+        self.stat[_HELD_DROPPED] += 1
+        self.st.pool.release(fr)
 
     def _begin(self, i, hop, hoff):
         """Ask for a neighbour whose row, if it has one, is `i`. Returns its row, -1: all are
@@ -158,11 +192,8 @@ class ARP:
         return i
 
     def _drop_held(self, i):
-        fr = self.held[i]
-        if fr:
-            self.held[i] = None
-            self.stat[_HELD_DROPPED] += 1
-            self.st.pool.release(fr)
+        for _ in range(self._count(i)):
+            self._drop(self._pop(i))
 
     def _claim(self, i, patience=0):
         """A row for a new address: a free one, else that of the neighbour that has been quiet for
@@ -315,9 +346,8 @@ class ARP:
         self._send_held(i)
 
     def _send_held(self, i):
-        fr = self.held[i]
-        if fr:
-            self.held[i] = None
+        for _ in range(self._count(i)):
+            fr = self._pop(i)
             copy(fr.buf, fr.l2, self.macs, 6 * i, 6)
             self.nif.transmit(fr)
 
@@ -356,12 +386,10 @@ class ARP:
         self.stat[_FAILED] += 1
         if self.misses[i] < 255:
             self.misses[i] += 1
-        fr = self.held[i]
-        if fr:
-            self.held[i] = None
-            self.stat[_HELD_DROPPED] += 1
+        for _ in range(self._count(i)):
+            fr = self._pop(i)
             self.st.ip4.undeliverable(fr, self.misses[i] > 1)
-            self.st.pool.release(fr)
+            self._drop(fr)
 
     def add_static(self, ip, mac):
         """A neighbour that is never asked for. ip: 4 bytes, mac: 6 bytes."""

@@ -27,6 +27,7 @@ class Neighbour:
         self.cb = None
         self.names = []  # host names DHCP was told
         self.kinds = []  # DHCP messages that have come
+        self.claims = []  # sender's and wanted address of ARP packets
 
     def recv(self, buf, off):
         if not self.waiting:
@@ -40,6 +41,7 @@ class Neighbour:
         answer = None
         if frame[12:14] == b"\x08\x06":
             answer = self.arp(frame[14:])
+            self.claims.append((frame[28:32], frame[38:42]))
         elif frame[23] == 17 and frame[36:38] == b"\0\x43":
             answer = self.dhcp(frame[42:])
         if answer:
@@ -190,8 +192,14 @@ def test_address_taken():
     wait_for(lambda: n.status("error"))
     assert "10.77.0.2 is used by another station" in n.status("error")
     assert not n.isconnected() and n.status() == network.STAT_CONNECT_FAIL
+    # RFC 5227 2.1: nobody hears that it is ours before it is known that it is free
+    assert set(nic.claims) == {(bytes(4), b"\x0a\x4d\0\2")}, nic.claims
+    nic.claims.clear()
     n.ipconfig(addr4="10.77.0.3/24")  # another one
     assert n.isconnected() and n.status("error") is None
+    wait_for(lambda: len(nic.claims) == 3)
+    addr = b"\x0a\x4d\0\3"
+    assert nic.claims == [(bytes(4), addr), (bytes(4), addr), (addr, addr)], nic.claims
 
 
 def test_own_address_stays():

@@ -36,19 +36,60 @@ def test_ask_then_send():
     p.expect("icmp", type=8, dst_mac=p.mac)
 
 
-def test_one_frame_waits_the_latest():
+def test_four_frames_wait_the_latest():
     # RFC 1122 2.3.2.2
     p = _peer()
-    for seq in range(1, 6):
+    for seq in range(1, 7):
         _ping(p, p.addr, seq)
     p.expect("arp", op=1)
     p.expect_nothing()
-    assert p.st.pool.left == p.st.pool.count - 1
+    assert p.st.pool.left == p.st.pool.count - 4
     _reply(p)
-    p.expect("icmp", seq=5)
+    for seq in (3, 4, 5, 6):
+        p.expect("icmp", seq=seq, dst_mac=p.mac)
     p.expect_nothing()
     stat = p.host.stat("eth0.arp")
-    assert stat["held"] == 5 and stat["held_dropped"] == 4
+    assert stat["held"] == 6 and stat["held_dropped"] == 2
+
+
+def test_frames_wait_for_several():
+    # each neighbour gets its own, in order; sixteen at most, and who has some waiting keeps the
+    # latest of them
+    p = _peer()
+    others = [bytes((10, 0, 0, 10 + i)) for i in range(5)]
+    for seq in range(4):
+        for addr in others:
+            _ping(p, addr, seq)
+    assert p.st.pool.left == p.st.pool.count - 16
+    _ping(p, bench.ip("10.0.0.99"), 1)
+    assert p.st.pool.left == p.st.pool.count - 16
+    p.take()
+    for addr in reversed(others):
+        p.arp(2, spa=addr, sha=b"\2\7" + addr)
+        got = p.take()
+        assert [packet.seq for packet in got] == ([0, 1, 2, 3] if addr == others[0] else [1, 2, 3])
+        assert set((packet.dst, packet.dst_mac) for packet in got) == {(addr, b"\2\7" + addr)}
+    assert p.st.pool.left == p.st.pool.count and p.host.arp.waiting == 0
+
+
+def test_who_sends_again_when_told():
+    # a program that answers the failure of one datagram by the next does not keep us for ever
+    p = _peer()
+    e = p.host.udp.open()
+    e.connect(p.host.ip4, p.addr, 9)
+    sent = []
+
+    def again(endpoint):
+        sent.append(endpoint.error)
+        endpoint.send(b"again", 0, 5)
+
+    e.notify = again
+    with bench.inside(p.st):
+        e.send(b"x", 0, 1)
+        e.send(b"x", 0, 1)
+    p.advance(5000)
+    assert sent == [113, 113] and p.host.arp.waiting == 2
+    e.notify = None
 
 
 def test_asks_once_a_second_and_gives_up():
