@@ -15,6 +15,10 @@ _OPTIONAL = {
     "api/links.py": "NETSTACK_ROUTER",
     "link/bridge.py": "NETSTACK_ROUTER",
     "link/vlan.py": "NETSTACK_ROUTER",
+    "services/dhcpd.py": "NETSTACK_ROUTER",
+    "services/dhcpd_leases.py": "NETSTACK_ROUTER",
+    "services/dns_forward.py": "NETSTACK_ROUTER",
+    "api/serve.py": "NETSTACK_ROUTER",
 }
 
 

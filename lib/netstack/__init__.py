@@ -7,6 +7,7 @@ _NAMES = {
     "getaddrinfo": "netstack.api.resolve",
     "hosts": "netstack.api.resolve",
     "ping": "netstack.api.ping",
+    "serve": "netstack.api.serve",
 }
 
 
