@@ -4,7 +4,8 @@
 #   kernels  what the names of the kernels that suit the processor end in: "thumb" (Cortex-M; other
 #            processors' compilers do not take it), "64", "32" (any other)
 #
-# Some parts are left out, unless make runs with what stands beside them set to 1.
+# Some parts are left out, unless make runs with what stands beside them set to 1; what _USUAL
+# names is there unless that is set to 0.
 import os
 
 options.defaults(kernels=("32", "64"))
@@ -13,6 +14,15 @@ _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
     "transport/tcp/fastopen.py": "NETSTACK_FASTOPEN",
     "api/links.py": "NETSTACK_ROUTER",
+    "inet/address6.py": "NETSTACK_IPV6",
+    "inet/ext6.py": "NETSTACK_IPV6",
+    "inet/icmpv6.py": "NETSTACK_IPV6",
+    "inet/ipv6.py": "NETSTACK_IPV6",
+    "inet/lifetime.py": "NETSTACK_IPV6",
+    "inet/mld.py": "NETSTACK_IPV6",
+    "inet/nd.py": "NETSTACK_IPV6",
+    "inet/route6.py": "NETSTACK_IPV6",
+    "inet/select6.py": "NETSTACK_IPV6",
     "link/bridge.py": "NETSTACK_ROUTER",
     "link/vlan.py": "NETSTACK_ROUTER",
     "services/dhcpd.py": "NETSTACK_ROUTER",
@@ -20,13 +30,15 @@ _OPTIONAL = {
     "services/dns_forward.py": "NETSTACK_ROUTER",
     "api/serve.py": "NETSTACK_ROUTER",
 }
+_USUAL = {"NETSTACK_IPV6": "1"}
 
 
 def _files(top):
     for where, _, names in sorted(os.walk(top)):
         for name in sorted(names):
             path = os.path.relpath(os.path.join(where, name), top)
-            if path in _OPTIONAL and os.environ.get(_OPTIONAL[path], "0") == "0":
+            switch = _OPTIONAL.get(path)
+            if switch and os.environ.get(switch, _USUAL.get(switch, "0")) == "0":
                 continue
             kernel = name[:-3].rpartition("_")[2]
             if name.endswith(".py") and (kernel not in _KERNELS or kernel in options.kernels):

@@ -24,6 +24,8 @@ MICROPYTHON = os.path.join(OUT, "unix/micropython")
 
 LINUX = "10.99.0.1"  # Linux's end of the TAP, in every namespace
 OURS = "10.99.0.2"  # netstack's
+LINUX6 = "fd99::1"
+OURS6 = "fd99::2"
 MAC = "02:6e:73:74:00:02"
 
 _PREFIX = "nst-"
@@ -234,6 +236,14 @@ class Namespace:
         if address:
             self.run("ip", "addr", "add", address, "dev", tap)
 
+    def use_ipv6(self, interface, address=LINUX6 + "/64"):
+        """Let Linux speak IPv6 there, without a word that the test has not asked for."""
+        for name, value in (("accept_dad", 0), ("router_solicitations", 0), ("accept_ra", 0)):
+            self.run("sysctl", "-qw", "net.ipv6.conf.%s.%s=%d" % (interface, name, value))
+        self.run("sysctl", "-qw", "net.ipv6.conf.%s.disable_ipv6=0" % interface)
+        if address:
+            self.run("ip", "-6", "addr", "add", address, "dev", interface, "nodad")
+
     def _argv(self, argv):
         argv = [str(a) for a in argv]
         program = which(argv[0])
@@ -359,13 +369,14 @@ def _check(argv):
 # Only what the stack itself speaks: what programs send is theirs to judge, and tshark would take
 # random bytes on a well-known port for a broken message.
 _PROTOCOLS = (
-    "frame eth ethertype vlan arp ip icmp igmp udp tcp dns dhcp data _ws.malformed".split()
-)
+    "frame eth ethertype vlan arp ip icmp igmp ipv6 ipv6.hopopts ipv6.dstopts ipv6.routing"
+    " ipv6.fraghdr icmpv6 udp tcp dns dhcp data _ws.malformed"
+).split()
 _CHECKS = "ip tcp udp".split()
 _BAD = (
     "_ws.malformed || _ws.expert.severity == 8388608"
     " || ip.checksum.status == 0 || tcp.checksum.status == 0"
-    " || udp.checksum.status == 0 || icmp.checksum.status == 0"
+    " || udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0"
 )
 
 

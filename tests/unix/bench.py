@@ -85,6 +85,7 @@ class Peer:
         self.nic = h.nic
         self.clock = h.clock
         self.addr = ip(addr)
+        self.ip = h.st.ip4
         self.mac = b"\x02\1" + self.addr
         self.addrs = [self.addr]
         self.auto_arp = auto_arp
@@ -404,7 +405,7 @@ def syn_sent(port=80, p=None, setup=None, **kw):
         conn = p.st.tcp.open()
         if setup:
             setup(conn)
-        conn.connect(p.st.ip4, p.addr, port)
+        conn.connect(p.ip, p.addr, port)
     at_end(lambda: _close(p.st, conn))
     p.poll()
     f = p.flow(port, conn.lport)

@@ -1,6 +1,6 @@
-# Fences around the stack's memory: machine code checks no bounds, so each array and buffer that the
-# modules below make has a known pattern in front of it and behind it. What writes beyond its own is
-# found by check(), which bench.clean() calls.
+# Fences around the stack's memory: machine code checks no bounds, so each array and buffer that
+# the modules below make has a known pattern in front of it and behind it. What writes beyond its
+# own is found by check(), which bench.clean() calls.
 #
 #   fence.up()     before the first host is made
 #

@@ -134,7 +134,7 @@ class NIC:
 class Host:
     """A stack with `lo` and `eth0` in virtual time. Made by host()."""
 
-    def __init__(self, clock, seed, budget, mtu, mac, with_tcp):
+    def __init__(self, clock, seed, budget, mtu, mac, with_tcp, with_ip6):
         self.clock = clock
         self.st = st = Stack(budget, clock, seed, mtu)
         self.ip4 = ipv4.attach(st)
@@ -148,6 +148,11 @@ class Host:
 
             tcp.attach(st)
             self.tcp = st.tcp
+        self.ip6 = None
+        if with_ip6:
+            from netstack.inet import ipv6
+
+            self.ip6 = ipv6.attach(st)
         self.lo = st.add(loopback.Loopback(mtu), loopback.attach, "lo")
         self.nic = NIC(mac, mtu)
         self.nif = st.add(self.nic, _attach_link, "eth0")
@@ -194,10 +199,11 @@ def host(
     budget=256 * 1024,
     mtu=1500,
     tcp=False,
+    ip6=False,
 ):
     """A host with a link that is up; `addr` 0.0.0.0 leaves it without an address."""
     address = ip(addr)
-    h = Host(clock or Clock(), seed, budget, mtu, mac or b"\x02\0" + address, tcp)
+    h = Host(clock or Clock(), seed, budget, mtu, mac or b"\x02\0" + address, tcp, ip6)
     h.configure(addr, mask, gw)
     h.settled()
     _hosts.append(h)
@@ -236,6 +242,8 @@ def tidy():
         h.nif.arp.flush()
         h.reassembly.flush()
         h.paths.flush()
+        if h.ip6:
+            h.nif.v6.nd.flush()
 
 
 def clean(*hosts):
@@ -250,6 +258,8 @@ def clean(*hosts):
         for fr in free:
             assert fr.free, "pool: a free frame is marked as used"
         standing = [st._link_timer] + [nif.arp._timer for nif in st.nifs if hasattr(nif, "arp")]
+        if h.ip6:
+            standing += [h.ip6.life._timer, h.nif.v6.nd._timer]
         for timer in st.timers.list:
             if timer.active and timer not in standing:
                 raise AssertionError("a timer runs: %r" % timer.callback)

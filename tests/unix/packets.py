@@ -6,12 +6,34 @@ import struct
 BROADCAST = b"\xff\xff\xff\xff\xff\xff"
 ARP = 0x0806
 IPV4 = 0x0800
+IPV6 = 0x86DD
 FLAGS = "FSRPAUEC"  # bit 0 .. 7 of the TCP flags
 
 
 def ip(text):
     """ "10.0.0.1" -> b"\\x0a\\0\\0\\1"."""
     return bytes(int(part) for part in text.split("."))
+
+
+def ip6(text):
+    """ "fe80::1" -> its 16 bytes."""
+    head, _, tail = text.partition("::")
+    parts = [[int(p, 16) for p in half.split(":") if p] for half in (head, tail)]
+    if "::" in text:
+        words = parts[0] + [0] * (8 - len(parts[0]) - len(parts[1])) + parts[1]
+    else:
+        words = parts[0]
+    return struct.pack("!8H", *words)
+
+
+def group_mac(group):
+    """RFC 2464 7"""
+    return b"\x33\x33" + group[12:]
+
+
+def solicited(addr):
+    """RFC 4291 2.7.1"""
+    return ip6("ff02::1:ff00:0")[:13] + addr[13:]
 
 
 def mac(text):
@@ -78,6 +100,20 @@ def ip4(
         + options
     )
     return _put_sum(header, 10, csum, ones_sum(header)) + payload
+
+
+def ipv6(src, dst, proto, payload, hops=64, tclass=0, label=0, version=6, length=None):
+    """length may lie."""
+    first = version << 28 | tclass << 20 | label
+    if length is None:
+        length = len(payload)
+    return struct.pack("!IHBB", first, length, proto, hops) + src + dst + payload
+
+
+def icmp6(src, dst, type, code=0, rest=b"\0\0\0\0", data=b"", csum=None):
+    message = struct.pack("!BBH", type, code, 0) + rest + data
+    acc = ones_sum(message, _pseudo(src, dst, 58, len(message)))
+    return _put_sum(message, 2, csum, acc)
 
 
 def icmp(type, code=0, rest=b"\0\0\0\0", data=b"", csum=None):
@@ -211,6 +247,8 @@ class Packet:
             self._arp(frame[14:])
         elif self.ethertype == IPV4:
             self._ip4(frame[14:])
+        elif self.ethertype == IPV6:
+            self._ip6(frame[14:])
 
     def _arp(self, p):
         hw, proto, hlen, plen, self.op = struct.unpack("!HHBBH", p[:8])
@@ -243,6 +281,50 @@ class Packet:
             self._udp(p)
         elif self.proto == 6:
             self._tcp(p)
+
+    def _ip6(self, p):
+        first, n, self.proto, self.hops = struct.unpack("!IHBB", p[:8])
+        assert first >> 28 == 6, "IP version %d" % (first >> 28)
+        assert n == len(p) - 40, "IPv6 payload length %d in a frame with %d" % (n, len(p) - 40)
+        self.tclass = first >> 20 & 255
+        self.src = p[8:24]
+        self.dst = p[24:40]
+        assert self.src[0] != 255, "a source that is a group"
+        if self.dst[0] == 255:
+            assert self.dst_mac == group_mac(self.dst), "a group at %r" % self.dst_mac
+        self.kind = "ip6"
+        self.headers = []  # (kind, bytes) of those between
+        p = p[40:]
+        while self.proto in (0, 43, 44, 60):
+            size = 8 if self.proto == 44 else (p[1] + 1) * 8
+            self.headers.append((self.proto, p[:size]))
+            self.proto = p[0]
+            p = p[size:]
+        self.payload = p
+        if any(kind == 44 and data[2:4] != b"\0\0" for kind, data in self.headers):
+            self.kind = "frag6"
+        elif self.proto == 58:
+            self._icmp6(p)
+        elif self.proto == 17:
+            self._udp(p)
+        elif self.proto == 6:
+            self._tcp(p)
+
+    def _icmp6(self, p):
+        assert ones_sum(p, _pseudo(self.src, self.dst, 58, len(p))) == 0xFFFF, "ICMPv6 checksum"
+        self.kind = "icmp6"
+        self.type = p[0]
+        self.code = p[1]
+        self.id, self.seq = struct.unpack("!HH", p[4:8])
+        self.value = self.id << 16 | self.seq
+        self.data = p[8:]
+        if 133 <= self.type <= 137:
+            assert self.hops == 255, "ND with a hop limit of %d" % self.hops
+            self.kind = "nd"
+            self.flags = p[4]
+            size = {133: 8, 134: 16, 135: 24, 136: 24, 137: 40}[self.type]
+            self.target = p[8:24] if size >= 24 else None
+            self.opts = _nd_options(p[size:])
 
     def _icmp(self, p):
         assert ones_sum(p) == 0xFFFF, "ICMP checksum"
@@ -310,7 +392,20 @@ class Packet:
 
 
 def _dotted(addr):
+    if len(addr) == 16:
+        return ":".join("%x" % (addr[i] << 8 | addr[i + 1]) for i in range(0, 16, 2))
     return ".".join(str(b) for b in addr)
+
+
+def _nd_options(data):
+    """{kind: bytes behind the length}; the list must be well formed."""
+    found = {}
+    while data:
+        n = data[1] * 8
+        assert 0 < n <= len(data), "ND options: %r" % data
+        found[data[0]] = data[2:n]
+        data = data[n:]
+    return found
 
 
 def _tcp_options(data):

@@ -141,6 +141,18 @@ def on_link(dst, off, addr, mask):
     return all(dst[off + k] & mask[k] == addr[k] & mask[k] for k in range(4))
 
 
+# inet/route6.py
+
+
+def common(a, i, b, j):
+    x = int.from_bytes(bytes(a[i : i + 16]), "big") ^ int.from_bytes(bytes(b[j : j + 16]), "big")
+    n = 128
+    while x:
+        x >>= 1
+        n -= 1
+    return n
+
+
 # transport/demux.py: a key is nine words
 
 
@@ -156,9 +168,11 @@ def set_key(key, lport, rport, laddr, lo, raddr, ro, alen):
         key[1 + k] = int.from_bytes(address[4 * k : 4 * k + 4], "little")
 
 
-def clear_local(key):
+def clear_local(key, alen):
     for k in range(1, 5):
         key[k] = 0
+    if alen == 16:
+        key[1] = _M32
 
 
 def clear_remote(key):

@@ -17,6 +17,7 @@ _EAGAIN = const(11)
 _POLL = const(3)  # MP_STREAM_POLL
 _RD = const(1)
 _LOOPBACK = b"\x7f\0\0\1"
+_LOOPBACK6 = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 _LOOPBACK_MASK = b"\xff\0\0\0"
 _BUDGET_MIN = const(32 * 1024)
 _BUDGET_MAX = const(2048 * 1024)
@@ -60,12 +61,22 @@ def _make():
     nif = st.add(loopback.Loopback(), loopback.attach, "lo")
     nif.set_up(True)
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)
+    _attach_ip6(st, nif)
     if UNIX:
         st.idle = _sleeper()
     else:
         _service = Service(st)
         st.idle = _service.idle
     return st
+
+
+def _attach_ip6(st, lo):
+    """IPv6, where it is frozen (NETSTACK_IPV6 of lib/manifest.py)."""
+    try:
+        from netstack.inet import ipv6
+    except ImportError:
+        return
+    ipv6.attach(st).add(lo, _LOOPBACK6, 128)
 
 
 def _budget():

@@ -248,7 +248,7 @@ class socket(_iomod.IOBase):
         _host.enter(st)
         try:
             if addr == b"\0\0\0\0":
-                io.bind(None, None, port)
+                io.bind(st.ip4, None, port)
             else:
                 io.bind(st.ip4, addr, port)
         finally:
@@ -731,7 +731,7 @@ def _open(kind, proto):
     if kind == SOCK_STREAM and proto in (0, IPPROTO_TCP):
         return _host.tcp().open()
     if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
-        return _host.udp().open()
+        return _host.udp().open(_host.stack().ip4)
     if kind == SOCK_STREAM or kind == SOCK_DGRAM:
         text = "protocol %s does not go with socket type %s" % (proto, kind)
         raise OSError(_EPROTONOSUPPORT, text)

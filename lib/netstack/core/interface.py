@@ -77,6 +77,7 @@ class Interface:
         self._out = None  # the frame that the fast path builds in
         self.use(nic)
         self.v4 = None  # the IPv4 address state, filled by inet/ipv4
+        self.v6 = None  # the same of inet/ipv6
         self.stat = st.counters(name, NAMES)
         address(w, 4, self.stat)
         self._rx = [None] * burst  # a batch: _got frames, _done of them handed up

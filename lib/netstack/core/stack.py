@@ -67,7 +67,9 @@ class Stack:
         self.ethertypes = {}  # ethertype -> input(fr)
         self.match = None  # the fast path: inet/match.py
         self.kinds = [None, None, None, None]  # and who gets what it has found: handler(nif.io)
-        self.ip4 = self.icmp4 = self.udp = self.tcp = self.dns = None
+        self.networks = []  # IPv4, IPv6
+        self.transports = {}  # protocol number -> what every network protocol gives it to
+        self.ip4 = self.icmp4 = self.ip6 = self.udp = self.tcp = self.dns = None
         self.reassembly = None  # inet/reassembly.py, which fragments are given to
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
@@ -116,8 +118,8 @@ class Stack:
             raise ValueError(text % (name, nic.mtu, self.mtu))
         nif = Interface(self, nic, name, self.burst)
         attach_link(nif)
-        if self.ip4:
-            self.ip4.attach_nif(nif)
+        for ip in self.networks:
+            ip.attach_nif(nif)
         if self.match:
             self.match.attach_nif(nif)
         self.steps.append(nif.poll)
@@ -126,6 +128,12 @@ class Stack:
         if not self._link_timer.active:
             self._link_timer.start(self.now, _LINK_MS)
         return nif
+
+    def carry(self, number, handler):
+        """Have every network protocol give what bears this protocol number to `handler`."""
+        self.transports[number] = handler
+        for ip in self.networks:
+            ip.protocols[number] = handler
 
     def notify(self, nif, event):
         """Tell everyone who watches that an interface's link or address changed."""

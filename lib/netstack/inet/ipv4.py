@@ -99,10 +99,11 @@ class IPv4:
     alen = 4
     src_off = _SRC
     dst_off = _DST
+    mss_default = 536  # of a SYN without the option (RFC 9293 3.7.1)
 
     def __init__(self, st):
         self.st = st
-        self.protocols = {}  # protocol number -> object with input(fr) and error(...)
+        self.protocols = dict(st.transports)  # number -> object with input(fr) and error(...)
         self.stat = st.counters("ipv4", NAMES)
         self.paths = None  # how long a packet may be: inet/paths.py
         self.output_parts = None  # sends in fragments: inet/fragment.py
@@ -111,6 +112,7 @@ class IPv4:
         self.routes = None  # more of them: inet/routes.py
         st.w[_IP_ID] = st.random.bits16()
         st.ip4 = self
+        st.networks.append(self)
         st.ethertypes[_ETHERTYPE] = self.input
         for nif in st.nifs:
             self.attach_nif(nif)
@@ -191,8 +193,11 @@ class IPv4:
                 return True
         return False
 
-    def source(self, dst):
-        """The address we would send from, None when there is no route. A buffer not to be kept."""
+    def source(self, dst, nif=None):
+        """The address we would send from, by the interface `nif` if one is given; None when there
+        is no route. A buffer not to be kept."""
+        if nif:
+            return nif.v4.addr
         nif = self.local(dst, 0)
         if nif:
             return dst if dst[0] == 127 else nif.v4.addr
@@ -451,6 +456,11 @@ class IPv4:
         copy(buf, at + _DST, dst, 0, 4)
 
     # -- errors -----------------------------------------------------------------------------
+
+    def refuse(self, fr):
+        """Nobody listens at the port that the packet in `fr` is for. Borrows `fr`."""
+        if self.st.icmp4:
+            self.st.icmp4.unreachable(fr, 3)
 
     def undeliverable(self, fr, again):
         """A frame of ours could not reach its neighbour. If that happens `again`, it ends a

@@ -92,7 +92,7 @@ class _Relay(Endpoint):
     def expired(self):
         self.forwarder.lost(self, _TIMEOUT)
 
-    def unreached(self, ip, buf, at, l4, errno):
+    def failed(self, ip, buf, at, l4, errno):
         """ICMP says that the server cannot be reached."""
         if get16(buf, l4 + 2) == _PORT:
             self.forwarder.lost(self, _UNREACHABLE)

@@ -2,7 +2,9 @@
 # both address families, as fast with a thousand entries as with one.
 #
 # A key is nine words: local port << 16 | remote port, local address, remote address; an IPv4
-# address is mapped as ::ffff:a.b.c.d (RFC 4291 2.5.5.2), a wildcard is all zero.
+# address is mapped as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). A wildcard is all zero, but for the local
+# address of IPv6, whose first word is all ones then: so that a port may belong to one family, and
+# what has it in both is filed twice.
 #
 # For the fast path a table has its places in memory in an array `w`, which lives as long as it:
 #   0 mask  1, 2 heads  3, 4 links  5, 6 keys  7, 8 blocks  9 changes
@@ -43,9 +45,11 @@ def set_key(
 
 
 @micropython.viper
-def clear_local(key: ptr32):
-    """Make the local address a wildcard."""
+def clear_local(key: ptr32, alen: int):
+    """Make the local address a wildcard, that for addresses of `alen` bytes."""
     key[1] = 0
+    if alen == 16:
+        key[1] = -1
     key[2] = 0
     key[3] = 0
     key[4] = 0
@@ -139,7 +143,7 @@ class Table:
             clear_remote(key)
             found = self.find()
             if found is None:
-                clear_local(key)
+                clear_local(key, ip.alen)
                 found = self.find()
         return found
 

@@ -134,13 +134,14 @@ class Endpoint:
     # -- naming -----------------------------------------------------------------------------
 
     def bind(self, ip, addr, port):
-        """addr: buffer of ip.alen bytes or None for any; port 0: one is chosen.
+        """addr: buffer of ip.alen bytes or None for any, of every network protocol if there is no
+        `ip` either; port 0: one is chosen.
         Raises OSError: _EADDRINUSE, _EADDRNOTAVAIL, _EINVAL, _ENOMEM."""
         if self._filed:
             raise OSError(_EINVAL)
         if addr is not None and not ip.local(addr, 0) and not ip.broadcast(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
-        self.ip = ip if addr is not None else None
+        self.ip = ip or self.ip
         self.laddr = bytearray(addr) if addr is not None else None
         self.lport = port or self.udp.free_port()
         self._file()
@@ -170,32 +171,41 @@ class Endpoint:
                     self.st.credit(size)
             address(self.cb, _RING, self.ring.w)
 
-    def _set_key(self):
-        alen = self.ip.alen if self.ip else 0
+    def _set_key(self, ip):
         laddr = self.laddr or _ANY
-        set_key(self.udp.table.key, self.lport, self.rport, laddr, 0, self.raddr or _ANY, 0, alen)
+        raddr = self.raddr or _ANY
+        set_key(self.udp.table.key, self.lport, self.rport, laddr, 0, raddr, 0, ip.alen)
         if self.laddr is None:
-            clear_local(self.udp.table.key)
+            clear_local(self.udp.table.key, ip.alen)
         if self.raddr is None:
             clear_remote(self.udp.table.key)
 
+    def _networks(self):
+        return (self.ip,) if self.ip else self.st.networks
+
     def _file(self):
-        self._set_key()
         table = self.udp.table
-        if table.find() is not None:
-            raise OSError(_EADDRINUSE)
+        for ip in self._networks():
+            self._set_key(ip)
+            if table.find() is not None:
+                raise OSError(_EADDRINUSE)
         self._make_ring()
-        if not table.add(self):
-            raise OSError(_ENOMEM)
         self._filed = True
+        for ip in self._networks():
+            self._set_key(ip)
+            if not table.add(self):
+                self._unfile()
+                raise OSError(_ENOMEM)
         self._forget()
         self.cb[_OPEN] = self._nif is None
 
     def _unfile(self):
         self.cb[_OPEN] = 0
         if self._filed:
-            self._set_key()
-            self.udp.table.remove()
+            for ip in self._networks():
+                self._set_key(ip)
+                if self.udp.table.find() is self:
+                    self.udp.table.remove()
             self._filed = False
 
     def close(self):
@@ -214,32 +224,30 @@ class Endpoint:
         passes: try again after a poll."""
         dst = addr or self.raddr
         port = port or self.rport
-        if self.out and netstack.fastpath:
+        if dst is None:
+            return -_EDESTADDRREQ
+        if self.out and len(dst) == 4 and netstack.fastpath:
             if self.udp.fast.send(self, buf, off, n, dst, port):
                 return n
         ip = ip or self.ip
-        if dst is None:
-            return -_EDESTADDRREQ
         if not self._filed:
             self.lport = self.udp.free_port()
             try:
                 self._file()
             except OSError as error:
                 return -error.errno
-        if dst[0] == 255 and not self.broadcast and ip.broadcast(dst, 0):
+        if dst[0] == 255 and not self.broadcast and ip.alen == 4:
             return -_EACCES
         src = self._source(ip, dst)
         if src is None:
             return -_ENETUNREACH
         n = self.udp.output(self, buf, off, n, ip, src, dst, port)
-        if n >= 0 and self._nif is None and not self.control and self._pmtudisc:
+        if n >= 0 and self._nif is None and not self.control and self._pmtudisc and ip.alen == 4:
             udp_fast.prepare(self, ip, src, dst, port)
         return n
 
     def _source(self, ip, dst):
-        if self.nif is not None and self.laddr is None:
-            return self.nif.v4.addr
-        return self.laddr or ip.source(dst)
+        return self.laddr or ip.source(dst, self.nif)
 
     @micropython.native
     def recv(self, buf, off, n, peek=False):
@@ -297,10 +305,13 @@ class UDP:
         self._head = bytearray(_HDR)
         self.fast = udp_fast.Fast(self)
         st.udp = self
-        st.ip4.protocols[_PROTO] = self
+        st.carry(_PROTO, self)
 
-    def open(self):
-        return Endpoint(self)
+    def open(self, ip=None):
+        """A socket's state; of one network protocol alone, if one is given."""
+        endpoint = Endpoint(self)
+        endpoint.ip = ip
+        return endpoint
 
     def free_port(self):
         """A random port that nobody uses (RFC 6056 3.3.1, algorithm 1)."""
@@ -332,8 +343,7 @@ class UDP:
         endpoint = self.table.lookup(fr)
         if endpoint is None or (endpoint._nif and endpoint._nif is not fr.nif):
             self.stat[_NOPORT] += 1
-            if self.st.icmp4 and fr.ip is self.st.ip4:
-                self.st.icmp4.unreachable(fr, 3)
+            fr.ip.refuse(fr)
             return
         endpoint.take(fr, at + _HDR, size - _HDR)
 
@@ -368,7 +378,7 @@ class UDP:
             clear_remote(key)
             endpoint = self.table.find()
             if endpoint is None:
-                clear_local(key)
+                clear_local(key, ip.alen)
                 endpoint = self.table.find()
         return endpoint
 

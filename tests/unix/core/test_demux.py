@@ -53,13 +53,13 @@ def test_wildcards():
     _key(table, 80, 1000)
     clear_remote(table.key)
     table.add(Block("bound"))
-    clear_local(table.key)
+    clear_local(table.key, 4)
     table.add(Block("any"))
     _key(table, 80, 2000, raddr=b"\x0a\0\0\x09")
     assert table.find() is None
     clear_remote(table.key)
     assert table.find().name == "bound"
-    clear_local(table.key)
+    clear_local(table.key, 4)
     assert table.find().name == "any"
 
 

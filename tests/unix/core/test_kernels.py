@@ -4,7 +4,7 @@ import bench
 import ref
 from array import array
 from netstack.core import checksum, clock, random, wire
-from netstack.inet import ipv4
+from netstack.inet import ipv4, route6
 from netstack.transport import demux
 from netstack.transport.tcp import rack, rows, syncookie, timers, timestamps
 
@@ -245,6 +245,18 @@ def test_on_link():
         assert ipv4._on_link(dst, 1, addr, mask) is ref.on_link(dst, 1, addr, mask), (addr, bits)
 
 
+def test_common():
+    rnd = bench.Random(10)
+    for bits in range(129):
+        a = bytearray(rnd.bytes(18))
+        b = bytearray(b"\xa5" + a[2:18])
+        if bits < 128:
+            b[1 + (bits >> 3)] ^= 0x80 >> (bits & 7)
+            if bits < 127:
+                b[16] ^= rnd.below(2)
+        assert route6.common(a, 2, b, 1) == ref.common(a, 2, b, 1) == bits, (bits, a, b)
+
+
 def test_demux_keys():
     rnd = bench.Random(9)
     for alen in (0, 4, 16):
@@ -261,14 +273,15 @@ def test_demux_keys():
 
 
 def _compare_clears(key):
-    for mine, twin in (
-        (demux.clear_local, ref.clear_local),
-        (demux.clear_remote, ref.clear_remote),
+    for mine, twin, args in (
+        (demux.clear_local, ref.clear_local, (4,)),
+        (demux.clear_local, ref.clear_local, (16,)),
+        (demux.clear_remote, ref.clear_remote, ()),
     ):
         got = array("I", key)
         want = array("I", key)
-        mine(got)
-        twin(want)
+        mine(got, *args)
+        twin(want, *args)
         assert got == want, (key, got, want)
         for mask in (15, 255, 4095):
             assert demux._hash(got, mask) == ref.hash_key(want, mask), (key, mask)

@@ -169,14 +169,16 @@ class Connection(Controlled):
     # -- OPEN -------------------------------------------------------------------------------
 
     def bind(self, ip, addr, port):
-        """Choose the local address (None: any) and port (0: one is chosen).
+        """Choose the local address (None: any, of every network protocol if there is no `ip`
+        either) and port (0: one is chosen).
         Raises OSError: EINVAL, EADDRNOTAVAIL, EADDRINUSE."""
         if self.state or self.lport:
             raise OSError(_EINVAL)
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
-        if port and self.tcp.taken(addr, port):
+        if port and self.tcp.taken(ip, addr, port):
             raise OSError(_EADDRINUSE)
+        self.ip = ip
         self.laddr = bytearray(addr) if addr is not None else None
         self.lport = port or self.tcp.free_port()
         self.tcp.bound.append(self)

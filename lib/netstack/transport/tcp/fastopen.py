@@ -234,14 +234,14 @@ class FastOpen:
         if not conn.early or conn.tx is None:
             return 0
         server = self._server(conn.raddr)
-        room = min(conn.mss, server.mss if server else 536)
+        room = min(conn.mss, server.mss if server else conn.ip.mss_default)
         return min(conn.tx.w[_LEN], room - 20 - self.length(conn.cookie))  # 20: its other options
 
     def answered(self, conn, fr, seg):
         """SYN,ACK: it may bear a cookie."""
         cookie = self._read(fr)
         if cookie:
-            self._learn(conn.raddr, cookie, seg.mss or 536)
+            self._learn(conn.raddr, cookie, seg.mss or conn.ip.mss_default)
         conn.cookie = None
 
     def _learn(self, addr, cookie, mss):

@@ -198,7 +198,7 @@ def peer_syn(conn, seg):
     move32(cb, _ACK_SENT, cb, _RCV_NXT)
     window(conn, 0)
     _agree(conn, seg)
-    mss = seg.mss or 536  # RFC 9293 3.7.1: the default for IPv4
+    mss = seg.mss or conn.ip.mss_default
     if mss < 64:
         mss = 64  # a peer that asks for less wants us to drown in headers
     if mss > conn.mss:

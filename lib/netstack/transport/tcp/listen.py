@@ -51,13 +51,16 @@ class Listener(Controlled):
         self.closed = False
         self.deferred = False
 
-    def set_key(self):
+    def networks(self):
+        return (self.ip,) if self.ip else self.st.networks
+
+    def set_key(self, ip):
+        """Make the table's key that of this listener for one network protocol."""
         key = self.tcp.table.key
-        alen = self.ip.alen if self.laddr else 0
-        set_key(key, self.lport, 0, self.laddr or _ANY, 0, _ANY, 0, alen)
+        set_key(key, self.lport, 0, self.laddr or _ANY, 0, _ANY, 0, ip.alen)
         clear_remote(key)
         if self.laddr is None:
-            clear_local(key)
+            clear_local(key, ip.alen)
 
     @property
     def waiting(self):
@@ -77,8 +80,10 @@ class Listener(Controlled):
         if self.closed:
             return
         self.closed = True
-        self.set_key()
-        self.tcp.table.remove()
+        for ip in self.networks():
+            self.set_key(ip)
+            if self.tcp.table.find() is self:
+                self.tcp.table.remove()
         self.notify = None
         self.tcp.synqueue.forget(self)
         for conn in list(self.tcp.connections()):

@@ -6,7 +6,7 @@
 from hashlib import sha256  # here: each import looks through the file system first
 from micropython import const
 from netstack.core.wire import add32, get16, load32, move32, same, sub32
-from netstack.transport.demux import Table, clear_remote, set_key
+from netstack.transport.demux import Table, set_key
 from netstack.transport.tcp import fast, pmtu
 from netstack.transport.tcp.buffers import slim
 from netstack.transport.tcp.connection import Connection
@@ -19,7 +19,6 @@ from netstack.transport.tcp.timewait import TimeWait
 _PROTO = const(6)
 _LISTEN_LIMIT = const(4096)
 _EPHEMERAL = const(49152)
-_ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 
 _LISTEN = const(1)
 _SYN_SENT = const(2)
@@ -106,37 +105,35 @@ class TCP:
         self.spared = None  # the connection that memory is wanted for
         st.tcp = self
         st.reclaim = self.reclaim
-        st.ip4.protocols[_PROTO] = self
+        st.carry(_PROTO, self)
 
     def open(self):
         return Connection(self)
 
     def listen(self, ip, addr, port, backlog=5):
-        """Listen on a local address (None: all) and port (0: one is chosen).
-        Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
+        """Listen on a local address (None: all, of every network protocol if there is no `ip`
+        either) and port (0: one is chosen). Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
         listener = Listener(self, ip, addr, port or self.free_port(), backlog)
-        listener.set_key()
-        if self.table.find() is not None:
-            raise OSError(_EADDRINUSE)
-        if not self.table.add(listener):
-            raise OSError(_ENOMEM)
+        for network in listener.networks():
+            listener.set_key(network)
+            if self.table.find() is not None:
+                raise OSError(_EADDRINUSE)
+        for network in listener.networks():
+            listener.set_key(network)
+            if not self.table.add(listener):
+                listener.close()
+                raise OSError(_ENOMEM)
         return listener
 
-    def listening(self, ip, addr, port):
-        """The listener on this address and port, or None."""
-        key = self.table.key
-        set_key(key, port, 0, addr or _ANY, 0, _ANY, 0, ip.alen if addr else 0)
-        clear_remote(key)
-        return self.table.find()
-
-    def taken(self, addr, port):
+    def taken(self, ip, addr, port):
         """Does a listener or a connection that is only bound have this address and port?"""
         for group in (self.bound, self.listeners()):
             for other in group:
-                if other.lport == port and (addr is None or other.laddr in (None, addr)):
-                    return True
+                if other.lport == port and (ip is None or other.ip in (None, ip)):
+                    if addr is None or other.laddr in (None, addr):
+                        return True
         return False
 
     def connections(self):
@@ -194,7 +191,7 @@ class TCP:
                 if other.lport == port:
                     break
             else:
-                if not self.taken(None, port):
+                if not self.taken(None, None, port):
                     return port
 
     def choose_iss(self, conn):

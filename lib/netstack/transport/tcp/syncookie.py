@@ -91,7 +91,7 @@ class Cookies:
     def make(self, conn, seg):
         """Choose ISS and the timestamp of an answer to the SYN `seg`, of which `conn` knows."""
         self._turn()
-        mss = seg.mss or 536
+        mss = seg.mss or conn.ip.mss_default
         kind = len(_CLASSES) - 1
         while kind and _CLASSES[kind] > mss:
             kind -= 1

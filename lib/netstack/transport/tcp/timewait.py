@@ -84,7 +84,7 @@ class TimeWait:
         return conn
 
     def _find(self, conn):
-        if self.rows.count == 0 or conn.ip is None:
+        if self.rows.count == 0 or conn.raddr is None:
             return None
         self.rows.key_for(conn)
         return self.rows.find()

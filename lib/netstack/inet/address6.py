@@ -1,0 +1,89 @@
+# The IPv6 state of an interface: its addresses with their states and lifetimes (RFC 4862 2, 5.5.4)
+# and what routers have told about the link.
+
+from micropython import const
+from netstack.core.wire import same
+from netstack.inet import select6
+from netstack.inet.lifetime import FOREVER
+from netstack.inet.route6 import network
+
+TENTATIVE = const(0)  # being checked (RFC 4862 5.4)
+PREFERRED = const(1)
+DEPRECATED = const(2)  # goes on, but begins nothing new
+DUPLICATE = const(3)  # another station has it
+
+STATIC = const(0)  # where it comes from: a program,
+LINK_LOCAL = const(1)  # ourselves,
+AUTO = const(2)  # a router's prefix (slaac.py)
+
+_LIMIT = const(12)  # addresses of an interface
+_HOP_LIMIT = const(64)
+
+
+class Entry:
+    """One address."""
+
+    def __init__(self, addr, plen, origin):
+        self.addr = bytearray(addr)
+        self.plen = plen
+        self.origin = origin
+        self.state = PREFERRED
+        self.temporary = False
+        self.preferred = FOREVER  # until then (lifetime.py)
+        self.valid = FOREVER
+
+    def usable(self):
+        """Do we answer and send from it?"""
+        return self.state == PREFERRED or self.state == DEPRECATED
+
+
+class Addresses:
+    """nif.v6"""
+
+    def __init__(self, ip, nif):
+        self.ip = ip
+        self.nif = nif
+        self.list = []
+        self.nd = None  # nd.py, where the link has addresses
+        self.groups = None  # of mld.py
+        self.mtu = nif.mtu
+        self.hop_limit = _HOP_LIMIT
+
+    def find(self, buf, off):
+        """The entry of this address, whatever its state; None: it is none of ours."""
+        for entry in self.list:
+            if same(buf, off, entry.addr, 0, 16):
+                return entry
+        return None
+
+    def link_local(self):
+        """The entry of a link-local address that may be used, or None."""
+        for entry in self.list:
+            if entry.usable() and select6.scope(entry.addr) == 2:
+                return entry
+        return None
+
+    def full(self):
+        return len(self.list) >= _LIMIT
+
+    def source(self, dst):
+        """The address to send from to `dst`, or None. A buffer not to be kept."""
+        entry = select6.source(self.list, dst)
+        return entry.addr if entry else None
+
+    def prefix(self, entry):
+        return network(entry.addr, entry.plen)
+
+    def expire(self, now):
+        """Do what is due of addresses; the moment at which something is next."""
+        soonest = FOREVER
+        for entry in list(self.list):
+            if entry.valid <= now:
+                self.ip.remove(self.nif, entry)
+                continue
+            if entry.state == PREFERRED and entry.preferred <= now:
+                entry.state = DEPRECATED
+            moment = entry.preferred if entry.preferred > now else entry.valid
+            if moment < soonest:
+                soonest = moment
+        return soonest

@@ -1,0 +1,130 @@
+# IPv6 extension headers (RFC 8200 4), looked at in the order in which they come.
+#
+# On the wire:  | next header 1 | length 1, in units of 8 bytes without the first | ... |
+#   options:    | type 1 | length 1 | data ... |, the two highest bits of the type say what becomes
+#               of a packet whose option is not known
+#   fragment:   | next header 1 | 0 1 | offset 13 bits, 0 2, M 1 | identification 4 |
+#
+# A chain is cut short at a number of headers, and of options in each, that nobody needs (RFC 8504
+# 5.3): what is beyond is dropped and counted.
+
+from micropython import const
+from netstack.core.wire import get16
+
+_HDR = const(40)
+_NEXT = const(6)
+_HOP_BY_HOP = const(0)
+_ROUTING = const(43)
+_FRAGMENT = const(44)
+_DESTINATION = const(60)
+_PAD1 = const(0)
+_PADN = const(1)
+_ROUTER_ALERT = const(5)  # RFC 2711: for routers
+_HEADERS_MOST = const(8)
+_OPTIONS_MOST = const(16)
+
+# counters of ipv6.py
+_IN_FRAGMENT = const(7)
+_IN_HEADER = const(8)  # an extension header, or an option, that is bad or not known
+
+
+class Headers:
+    def __init__(self, ip):
+        self.ip = ip
+        self.stat = ip.stat
+        self.named = 0  # where walk() has found the type of what it returned
+        self.kind = 0  # what skip() has found
+
+    def walk(self, fr):
+        """Deal with the extension headers of the packet in `fr`, and set l4 behind them. Returns
+        the number of the protocol there; -1: the packet is done with. Borrows `fr`."""
+        buf = fr.buf
+        self.named = fr.l3 + _NEXT
+        at = fr.l3 + _HDR
+        count = 0
+        while True:
+            kind = buf[self.named]
+            if kind == _HOP_BY_HOP and count:  # RFC 8200 4.1: only behind the IPv6 header
+                break
+            if kind not in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION):
+                break
+            count += 1
+            size = 8
+            if at + 8 <= fr.end and kind != _FRAGMENT:
+                size = buf[at + 1] + 1 << 3
+            if at + size > fr.end or count > _HEADERS_MOST:
+                return self._drop(_IN_HEADER)
+            if not self._look(fr, kind, at, size):
+                return -1
+            self.named = at
+            at += size
+        fr.l4 = at
+        return kind
+
+    def _drop(self, counter):
+        self.stat[counter] += 1
+        return -1
+
+    def _look(self, fr, kind, at, size):
+        """Go on behind this header?"""
+        if kind == _ROUTING:
+            return self._routing(fr, at)
+        if kind == _FRAGMENT:
+            return self._fragment(fr, at)
+        return self._options(fr, at + 2, at + size)
+
+    def _routing(self, fr, at):
+        """RFC 8200 4.4: no type is known, and none is followed; type 0 least of all (RFC 5095)."""
+        if fr.buf[at + 3] == 0:
+            return True
+        self.stat[_IN_HEADER] += 1
+        self.ip.icmp.tell(fr, 4, 0, at + 2 - fr.l3)
+        return False
+
+    def _fragment(self, fr, at):
+        """RFC 6946: what says that it is a fragment, and is whole, is taken by itself."""
+        self.ip.fragmented = True
+        if get16(fr.buf, at + 2) & 0xFFF9 == 0:
+            return True
+        self.stat[_IN_FRAGMENT] += 1
+        return False
+
+    def _options(self, fr, at, end):
+        """RFC 8200 4.2"""
+        buf = fr.buf
+        count = 0
+        while at < end:
+            kind = buf[at]
+            if kind == _PAD1:
+                at += 1
+                continue
+            if kind != _PADN:
+                count += 1
+            if at + 2 > end or at + 2 + buf[at + 1] > end or count > _OPTIONS_MOST:
+                self.stat[_IN_HEADER] += 1
+                return False
+            if kind != _PADN and kind != _ROUTER_ALERT and kind >> 6:
+                self.stat[_IN_HEADER] += 1
+                if kind >> 7:  # 10: tell the sender; 11: unless it was sent to a group
+                    self.ip.icmp.tell(fr, 4, 2, at - fr.l3, kind >> 6 == 2)
+                return False
+            at += 2 + buf[at + 1]
+        return True
+
+    def skip(self, buf, at, end):
+        """Where the transport header is of the packet of ours that starts at buf[at], of which at
+        least 8 bytes are there; -1: nowhere. Sets `kind`."""
+        if end - at < _HDR + 8 or buf[at] >> 4 != 6:
+            return -1
+        kind = buf[at + _NEXT]
+        at += _HDR
+        while kind in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION):
+            if kind == _FRAGMENT and get16(buf, at + 2) >> 3:
+                return -1  # not the first
+            size = 8 if kind == _FRAGMENT else buf[at + 1] + 1 << 3
+            kind = buf[at]
+            at += size
+            if at + 8 > end:
+                return -1
+        self.kind = kind
+        return at

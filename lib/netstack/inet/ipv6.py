@@ -1,0 +1,374 @@
+# IPv6 (RFC 8200, RFC 8504) as a host. Loaded where it is frozen; it enters itself in the tables of
+# the stack, and transports deal with it as with IPv4: see the head of ipv4.py.
+#
+# On the wire:
+#   0 version, traffic class, flow label  4 payload length  6 next header  7 hop limit
+#   8 source  24 destination  40 extension headers ...
+#
+# input:  ethernet -> IPv6.input -> ext6.Headers.walk -> protocols[next header].input(fr)
+# output: transport -> IPv6.output -> routes -> emit -> nif.output -> ethernet -> ND
+#
+# Zones (RFC 4007): a link-local address of ours tells the interface, since no two have the same.
+
+from micropython import const
+from netstack.core.checksum import copy, pseudo
+from netstack.core.wire import get16, put16, zero
+from netstack.inet import address6, select6
+from netstack.inet.ext6 import Headers
+from netstack.inet.icmpv6 import ICMPv6
+from netstack.inet.lifetime import Lifetimes
+from netstack.inet.mld import Groups
+from netstack.inet.nd import ND
+from netstack.inet.route6 import Routes, network
+
+_EADDRNOTAVAIL = const(99)
+_EEXIST = const(17)
+_EHOSTUNREACH = const(113)
+_EMSGSIZE = const(90)
+_ENETUNREACH = const(101)
+_ENOBUFS = const(105)
+_ETHERTYPE = const(0x86DD)
+_HDR = const(40)
+_LENGTH_AT = const(4)
+_NEXT = const(6)
+_HOPS_AT = const(7)
+_SRC = const(8)
+_DST = const(24)
+_ICMP = const(58)
+_NONE = const(59)  # "no next header"
+_DEFAULT_TTL = const(64)  # of who has not asked for any other
+_MTU_MIN = const(1280)
+_LINK = const(2)  # a scope of select6.py
+_ADDRESS = const(4)  # an event of core/interface.py
+
+NAMES = (
+    "in",
+    "in_short",
+    "in_version",
+    "in_length",
+    "in_source",
+    "in_destination",
+    "in_other",
+    "in_fragment",
+    "in_header",
+    "in_protocol",
+    "out",
+    "out_noroute",
+    "out_toobig",
+)
+_IN = const(0)
+_SHORT = const(1)
+_VERSION = const(2)
+_LENGTH = const(3)
+_SOURCE = const(4)  # a source address no packet may have
+_DESTINATION = const(5)  # a destination no packet may have
+_OTHER = const(6)  # for another host
+_PROTOCOL = const(9)  # of a protocol nobody has registered
+_OUT = const(10)
+_NOROUTE = const(11)
+_TOOBIG = const(12)
+
+
+class IPv6:
+    alen = 16
+    src_off = _SRC
+    dst_off = _DST
+    mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
+
+    def __init__(self, st):
+        self.st = st
+        self.protocols = dict(st.transports)
+        self.output_parts = None  # nobody sends in fragments
+        self.stat = st.counters("ipv6", NAMES)
+        self.life = Lifetimes(st, self._expire)
+        self.routes = Routes(self)
+        self.icmp = ICMPv6(self)
+        self.headers = Headers(self)
+        self.hop = None  # the router that _way() has found; None: the destination itself
+        self.fragmented = False  # the packet being dealt with has come with a fragment header
+        st.ip6 = self
+        st.networks.append(self)
+        st.ethertypes[_ETHERTYPE] = self.input
+        for nif in st.nifs:
+            self.attach_nif(nif)
+
+    # -- addresses --------------------------------------------------------------------------
+
+    def attach_nif(self, nif):
+        v6 = nif.v6 = address6.Addresses(self, nif)
+        v6.groups = Groups(nif)
+        if hasattr(nif, "ethernet"):
+            v6.nd = ND(self, nif)
+
+    def add(self, nif, addr, plen=64, origin=address6.STATIC):
+        """Give an interface an address (16 bytes); its prefix is on the link from now on. Returns
+        its entry. Raises OSError: EEXIST, EADDRNOTAVAIL (no unicast address), ENOBUFS."""
+        mapped = zero(addr, 0, 10) and addr[10] == 0xFF and addr[11] == 0xFF
+        if addr[0] == 0xFF or zero(addr, 0, 16) or mapped:
+            raise OSError(_EADDRNOTAVAIL)
+        for other in self.st.nifs:
+            if other.v6.find(addr, 0):
+                raise OSError(_EEXIST)
+        v6 = nif.v6
+        if v6.full():
+            raise OSError(_ENOBUFS)
+        entry = address6.Entry(addr, plen, origin)
+        if origin != address6.AUTO and plen < 128:
+            if self.routes.add(network(addr, plen), plen, nif) is None:
+                raise OSError(_ENOBUFS)
+        v6.list.append(entry)
+        v6.groups.join_solicited(addr)
+        self.st.notify(nif, _ADDRESS)
+        return entry
+
+    def remove(self, nif, entry):
+        """Take an address away, and its prefix unless another address has the same."""
+        v6 = nif.v6
+        v6.list.remove(entry)
+        v6.groups.leave_solicited(entry.addr)
+        if entry.origin != address6.AUTO:
+            prefix = v6.prefix(entry)
+            for other in v6.list:
+                if other.plen == entry.plen and v6.prefix(other) == prefix:
+                    break
+            else:
+                route = self.routes.get(prefix, entry.plen, nif, None)
+                if route:
+                    self.routes.remove(route)
+        self.st.notify(nif, _ADDRESS)
+
+    def local(self, buf, off):
+        """The interface that has this address, or None."""
+        for nif in self.st.nifs:
+            entry = nif.v6.find(buf, off)
+            if entry and entry.usable():
+                return nif
+        return None
+
+    def broadcast(self, dst, off):
+        """Is this a multicast address?"""
+        return dst[off] == 0xFF
+
+    def _expire(self):
+        now = self.life.now()
+        soonest = self.routes.expire(now)
+        for nif in self.st.nifs:
+            moment = nif.v6.expire(now)
+            if moment < soonest:
+                soonest = moment
+        self.life.due(soonest)
+
+    # -- where to ---------------------------------------------------------------------------
+
+    def route(self, dst, off):
+        """The interface that leads to an address, or None."""
+        return self._way(dst, off, None, None)
+
+    def _way(self, dst, off, src, nif):
+        """The interface by which a packet from `src` (None: not known yet) goes to dst[off], by
+        `nif` if one is given; None: there is none. Sets self.hop."""
+        self.hop = None
+        if dst[off] != 0xFF and self.local(dst, off):
+            return self._loopback()
+        if dst[off] == 0xFF or select6.scope(dst, off) == _LINK:
+            return nif or self._home(src) or self._any()
+        route = self.routes.find(dst, off, nif)
+        if route is None:
+            return None
+        self.hop = route.gw
+        return route.nif
+
+    def _home(self, src):
+        """The interface that `src` belongs to."""
+        return self.local(src, 0) if src is not None else None
+
+    def _loopback(self):
+        for nif in self.st.nifs:
+            if nif.v6.nd is None and nif.up:
+                return nif
+        return None
+
+    def _any(self):
+        """Where multicast and link-local packets go that name no interface."""
+        for nif in self.st.nifs:
+            if nif.up and nif.v6.nd:
+                return nif
+        return None
+
+    def source(self, dst, nif=None):
+        """The address we would send from, by the interface `nif` if one is given; None when there
+        is no route, or no address that may be used. A buffer not to be kept."""
+        out = self._way(dst, 0, None, nif)
+        if out is None:
+            return None
+        if out.v6.nd is None and self.local(dst, 0):
+            return dst
+        addr = out.v6.source(dst)
+        if addr is not None and (select6.scope(addr) > _LINK or select6.scope(dst) <= _LINK):
+            return addr
+        for other in self.st.nifs:  # an interface without an address of that scope
+            if other.v6.nd:
+                addr = other.v6.source(dst)
+                if addr is not None and select6.scope(addr) > _LINK:
+                    return addr
+        return None
+
+    def mss_room(self, dst):
+        """Bytes behind the IP header that fit into one packet to `dst`."""
+        nif = self._way(dst, 0, None, None)
+        return (nif.v6.mtu if nif else _MTU_MIN) - _HDR
+
+    def pseudo(self, src, soff, dst, doff, proto, n):
+        return pseudo(src, soff, dst, doff, 16, proto, n)
+
+    # -- input ------------------------------------------------------------------------------
+
+    def input(self, fr):
+        """Borrows `fr`."""
+        self.stat[_IN] += 1
+        bad = self._check(fr, fr.buf, fr.l3)
+        if bad >= 0:
+            self.stat[bad] += 1
+            return
+        if not self._for_us(fr, fr.buf, fr.l3 + _DST):
+            self.stat[_OTHER] += 1
+            return
+        fr.ip = self
+        self.fragmented = False
+        self.deliver(fr)
+
+    def _check(self, fr, buf, at):
+        """Check the header and set end; the counter to bump, or -1."""
+        n = fr.end - at
+        if n < _HDR:
+            return _SHORT
+        if buf[at] >> 4 != 6:
+            return _VERSION
+        total = _HDR + get16(buf, at + _LENGTH_AT)
+        if total > n:
+            return _LENGTH
+        fr.end = at + total
+        src = at + _SRC
+        # RFC 4291 2.7: no group sends; 2.5.3: ::1 stays inside a host. A mapped address stands for
+        # an IPv4 one inside a host (2.5.5.2): on the wire it could only deceive.
+        if buf[src] == 0xFF or self._inside(fr, buf, src):
+            return _SOURCE
+        if buf[at + _NEXT] != _ICMP and (zero(buf, src, 16) or self._own(fr, buf, src)):
+            return _SOURCE  # nobody, or somebody in our name: both but in ND (RFC 4862 5.4)
+        if zero(buf, at + _DST, 16) or self._inside(fr, buf, at + _DST):
+            return _DESTINATION
+        return -1
+
+    def _inside(self, fr, buf, off):
+        """Must this address not come from outside?"""
+        if buf[off] or not zero(buf, off, 10):
+            return False
+        if buf[off + 10] == 0xFF and buf[off + 11] == 0xFF:
+            return True
+        return fr.nif.v6.nd is not None and zero(buf, off + 10, 5) and buf[off + 15] == 1
+
+    def _own(self, fr, buf, off):
+        return fr.nif.v6.nd is not None and self.local(buf, off) is not None
+
+    def _for_us(self, fr, buf, dst):
+        if buf[dst] == 0xFF:
+            fr.group = True
+            return fr.nif.v6.nd is None or fr.nif.v6.groups.member(buf, dst)
+        if fr.group:  # as RFC 1122 3.3.6 has it: unicast in a link-level group is not for us
+            return False
+        if select6.scope(buf, dst) == _LINK and fr.nif.v6.nd:
+            entry = fr.nif.v6.find(buf, dst)
+            return entry is not None and entry.usable()
+        return self.local(buf, dst) is not None
+
+    def deliver(self, fr):
+        """Give the packet to the protocol behind its extension headers. Borrows `fr`."""
+        proto = self.headers.walk(fr)
+        if proto < 0:
+            return
+        handler = self.protocols.get(proto)
+        if handler is None:
+            self.stat[_PROTOCOL] += 1
+            if proto != _NONE:  # RFC 8200 4: the code for a next header that is not known
+                self.icmp.tell(fr, 4, 1, self.headers.named - fr.l3)
+            return
+        handler.input(fr)
+
+    # -- output -----------------------------------------------------------------------------
+
+    def ecn(self, buf, at):
+        """The congestion bits of the header at `at` (RFC 3168 section 5)."""
+        return buf[at + 1] >> 4 & 3
+
+    def output(self, fr, src, dst, proto, ttl=_DEFAULT_TTL, tos=0, nif=None):
+        """Put an IPv6 header in front of l4 and send to `dst` from `src` (16 bytes each), by the
+        interface `nif` if one is given. Takes `fr`. Returns 0 or -errno."""
+        out = self._way(dst, 0, src, nif)
+        if out is None:
+            self.stat[_NOROUTE] += 1
+            self.st.pool.release(fr)
+            return -_ENETUNREACH
+        if fr.end - fr.l4 + _HDR > out.v6.mtu:
+            self.stat[_TOOBIG] += 1
+            self.st.pool.release(fr)
+            return -_EMSGSIZE
+        if ttl == _DEFAULT_TTL:  # RFC 4861 6.3.2: what routers recommend
+            ttl = out.v6.hop_limit
+        return self.emit(fr, src, dst, proto, ttl, tos, out, self.hop or dst)
+
+    def emit(self, fr, src, dst, proto, ttl, tos, out, hop):
+        """The same with interface and next hop known."""
+        buf = fr.buf
+        fr.l3 = at = fr.l4 - _HDR
+        fr.ip = self
+        buf[at] = 0x60 | tos >> 4
+        buf[at + 1] = (tos & 15) << 4
+        put16(buf, at + 2, 0)
+        put16(buf, at + _LENGTH_AT, fr.end - fr.l4)
+        buf[at + _NEXT] = proto
+        buf[at + _HOPS_AT] = ttl
+        copy(buf, at + _SRC, src, 0, 16)
+        copy(buf, at + _DST, dst, 0, 16)
+        self.stat[_OUT] += 1
+        return out.output(fr, _ETHERTYPE, hop, 0)
+
+    def prepare(self, buf, at, src, dst, proto, ttl, tos):
+        """None: there are no headers for the fast path."""
+        return None
+
+    # -- errors -----------------------------------------------------------------------------
+
+    def refuse(self, fr):
+        """Nobody listens at the port that the packet in `fr` is for. Borrows `fr`."""
+        self.icmp.tell(fr, 1, 4)
+
+    def undeliverable(self, fr, again):
+        """A frame of ours could not reach its neighbour. If that happens `again`, it ends a
+        connection being opened: our own experience, no hint from outside. Borrows `fr`."""
+        self.error(fr.buf, fr.l3, fr.end, _EHOSTUNREACH, again)
+
+    def too_big(self, buf, at, end, mtu):
+        """A router could not pass on the packet of ours that starts at buf[at], because it is
+        longer than `mtu` (RFC 8201 4: what is below the smallest MTU there is deceives)."""
+        l4 = self.headers.skip(buf, at, end)
+        if l4 < 0 or not _MTU_MIN <= mtu < _HDR + get16(buf, at + _LENGTH_AT):
+            return
+        handler = self.protocols.get(self.headers.kind)
+        if hasattr(handler, "too_big"):
+            handler.too_big(self, buf, at, l4, mtu)
+        elif handler is not None:
+            handler.error(self, buf, at, l4, _EMSGSIZE, False)
+
+    def error(self, buf, at, end, errno, hard=False):
+        """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""
+        l4 = self.headers.skip(buf, at, end)
+        if l4 < 0:
+            return
+        handler = self.protocols.get(self.headers.kind)
+        if handler is not None:
+            handler.error(self, buf, at, l4, errno, hard)
+
+
+def attach(st):
+    """IPv6 for a stack that has IPv4."""
+    return IPv6(st)
