@@ -85,8 +85,9 @@ class Lookup(io.IOBase):
 
 
 def types():
-    """What to ask for: addresses of the families that the stack has."""
-    return (_A, _AAAA) if getattr(host.stack(), "ip6", None) else (_A,)
+    """What to ask for: addresses of the families that the stack can talk to."""
+    ip6 = host.stack().ip6
+    return (_A, _AAAA) if ip6 and ip6.connected() else (_A,)
 
 
 def addresses(name, ms=-1):

@@ -74,6 +74,7 @@ class IPv6:
     src_off = _SRC
     dst_off = _DST
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
+    output_parts = None  # what sends more than a packet takes, in fragments
 
     def __init__(self, st):
         self.st = st
@@ -144,6 +145,15 @@ class IPv6:
             if entry and entry.usable():
                 return nif
         return None
+
+    def connected(self):
+        """Is there an address that reaches further than a link?"""
+        for nif in self.st.nifs:
+            if nif.up and nif.v6.nd:
+                for entry in nif.v6.list:
+                    if entry.usable() and select6.scope(entry.addr) > _LINK:
+                        return True
+        return False
 
     def broadcast(self, dst, off):
         """Is this a multicast address?"""

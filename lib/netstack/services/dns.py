@@ -148,7 +148,7 @@ class Resolver:
 
     def network(self, server):
         """The network protocol by which a server is reached, or None."""
-        return self.st.ip4 if len(server) == 4 else getattr(self.st, "ip6", None)
+        return self.st.ip4 if len(server) == 4 else self.st.ip6
 
     def query(self, name, callback, qtype=_A):
         """Look `name` up; callback(name, [addresses] or None, errno) comes when it is known, never
