@@ -259,7 +259,8 @@ def clean(*hosts):
             assert fr.free, "pool: a free frame is marked as used"
         standing = [st._link_timer] + [nif.arp._timer for nif in st.nifs if hasattr(nif, "arp")]
         if h.ip6:
-            standing += [h.ip6.life._timer, h.nif.v6.nd._timer]
+            v6 = h.nif.v6
+            standing += [h.ip6.life._timer, v6.nd._timer, v6.dad._timer, v6.routers._timer]
         for timer in st.timers.list:
             if timer.active and timer not in standing:
                 raise AssertionError("a timer runs: %r" % timer.callback)

@@ -42,6 +42,7 @@ class Peer6(bench.Peer):
         self.addr = ip6("2001:db8::1")
         self.addrs6 = [self.link, self.addr]
         self.auto_nd = auto_nd
+        self.router = False  # it says so in its answers
         h.link = ip6("fe80::2")
         h.addr = ip6("2001:db8::2")
 
@@ -49,7 +50,8 @@ class Peer6(bench.Peer):
         if self.auto_nd and frame[12:14] == b"\x86\xdd" and frame[20] == 58 and frame[54] == NS:
             target = frame[62:78]
             if target in self.addrs6 and frame[22:38] != NOBODY:
-                self.queue(self.na_frame(target, dst=frame[22:38], flags=0x60))
+                flags = 0xE0 if self.router else 0x60
+                self.queue(self.na_frame(target, dst=frame[22:38], flags=flags))
                 return
         super()._from_stack(frame)
 
@@ -107,10 +109,17 @@ class Peer6(bench.Peer):
         self.take()
 
 
-def peer(auto_nd=True, link=True, addr=True, greet=False, **kw):
-    """A Peer6 and its host, which has fe80::2 and 2001:db8::2/64."""
+def peer(auto_nd=True, link=True, addr=True, greet=False, auto=False, dad=False, **kw):
+    """A Peer6 and its host, which has fe80::2 and 2001:db8::2/64; `auto`: it makes
+    addresses by itself, `dad`: it checks those it has."""
     h = bench.host("10.0.0.2", ip6=True, **kw)
     with bench.inside(h.st):
+        if not dad:
+            h.nif.v6.transmits = 0
+        if not auto:
+            h.ip6.set_auto(h.nif, False)
+            for entry in list(h.nif.v6.list):
+                h.ip6.remove(h.nif, entry)
         h.ip6.add(h.lo, ip6("::1"), 128)
         if link:
             h.ip6.add(h.nif, ip6("fe80::2"), 64)

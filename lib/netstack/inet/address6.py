@@ -31,6 +31,10 @@ class Entry:
         self.temporary = False
         self.preferred = FOREVER  # until then (lifetime.py)
         self.valid = FOREVER
+        self.probes = 0  # of dad.py
+        self.due = 0
+        self.nonce = bytearray(6)
+        self.tries = 0  # of slaac.py: hashes that others had already
 
     def usable(self):
         """Do we answer and send from it?"""
@@ -46,6 +50,11 @@ class Addresses:
         self.list = []
         self.nd = None  # nd.py, where the link has addresses
         self.groups = None  # of mld.py
+        self.dad = None  # dad.py
+        self.autoconf = None  # slaac.py
+        self.routers = None  # router6.py
+        self.auto = True  # make addresses, and believe routers
+        self.transmits = 1  # RFC 4862 5.1: DupAddrDetectTransmits
         self.mtu = nif.mtu
         self.hop_limit = _HOP_LIMIT
 
@@ -84,6 +93,10 @@ class Addresses:
             if entry.state == PREFERRED and entry.preferred <= now:
                 entry.state = DEPRECATED
             moment = entry.preferred if entry.preferred > now else entry.valid
+            if moment < soonest:
+                soonest = moment
+        if self.routers:
+            moment = self.routers.expire(now)
             if moment < soonest:
                 soonest = moment
         return soonest

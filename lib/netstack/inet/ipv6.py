@@ -14,12 +14,15 @@ from micropython import const
 from netstack.core.checksum import copy, pseudo
 from netstack.core.wire import get16, put16, zero
 from netstack.inet import address6, select6
+from netstack.inet.dad import DAD
 from netstack.inet.ext6 import Headers
 from netstack.inet.icmpv6 import ICMPv6
-from netstack.inet.lifetime import Lifetimes
+from netstack.inet.lifetime import FOREVER, Lifetimes
 from netstack.inet.mld import Groups
 from netstack.inet.nd import ND
-from netstack.inet.route6 import Routes, network
+from netstack.inet.route6 import ADVERTISED, Routes, network
+from netstack.inet.router6 import Routers
+from netstack.inet.slaac import Autoconf
 
 _EADDRNOTAVAIL = const(99)
 _EEXIST = const(17)
@@ -39,7 +42,8 @@ _NONE = const(59)  # "no next header"
 _DEFAULT_TTL = const(64)  # of who has not asked for any other
 _MTU_MIN = const(1280)
 _LINK = const(2)  # a scope of select6.py
-_ADDRESS = const(4)  # an event of core/interface.py
+_LINK_UP = const(1)  # events of core/interface.py
+_ADDRESS = const(4)
 
 NAMES = (
     "in",
@@ -86,12 +90,41 @@ class IPv6:
         self.icmp = ICMPv6(self)
         self.headers = Headers(self)
         self.hop = None  # the router that _way() has found; None: the destination itself
+        self.secret = b""  # makes the addresses of slaac.py hard to guess
         self.fragmented = False  # the packet being dealt with has come with a fragment header
         st.ip6 = self
         st.networks.append(self)
         st.ethertypes[_ETHERTYPE] = self.input
+        st.watchers.append(self._watch)
         for nif in st.nifs:
             self.attach_nif(nif)
+
+    def _watch(self, nif, event):
+        """RFC 4862 5.3, 5.4: with a link come addresses, each checked, and routers are looked
+        for."""
+        v6 = nif.v6
+        if event != _LINK_UP or v6.dad is None:
+            return
+        v6.nd.flush()
+        v6.dad.restart()
+        if v6.auto:
+            v6.autoconf.doubt()
+            v6.autoconf.link_local()
+            v6.routers.solicit()
+
+    def set_auto(self, nif, on):
+        """Make addresses and believe routers, or no longer."""
+        v6 = nif.v6
+        v6.auto = on
+        if on:
+            if nif.up and nif.link:
+                self._watch(nif, _LINK_UP)
+            return
+        v6.routers.forget()
+        self.routes.forget(nif, ADVERTISED)
+        for entry in list(v6.list):
+            if entry.origin == address6.AUTO:
+                self.remove(nif, entry)
 
     # -- addresses --------------------------------------------------------------------------
 
@@ -100,9 +133,13 @@ class IPv6:
         v6.groups = Groups(nif)
         if hasattr(nif, "ethernet"):
             v6.nd = ND(self, nif)
+            v6.dad = DAD(self, nif)
+            v6.autoconf = Autoconf(self, nif, v6.dad)
+            v6.routers = Routers(self, nif, v6.autoconf)
 
-    def add(self, nif, addr, plen=64, origin=address6.STATIC):
-        """Give an interface an address (16 bytes); its prefix is on the link from now on. Returns
+    def add(self, nif, addr, plen=64, origin=address6.STATIC, preferred=FOREVER, valid=FOREVER):
+        """Give an interface an address (16 bytes), unless another station has it already; its
+        prefix is on the link from now on. `preferred`, `valid`: moments of lifetime.py. Returns
         its entry. Raises OSError: EEXIST, EADDRNOTAVAIL (no unicast address), ENOBUFS."""
         mapped = zero(addr, 0, 10) and addr[10] == 0xFF and addr[11] == 0xFF
         if addr[0] == 0xFF or zero(addr, 0, 16) or mapped:
@@ -114,11 +151,17 @@ class IPv6:
         if v6.full():
             raise OSError(_ENOBUFS)
         entry = address6.Entry(addr, plen, origin)
+        entry.preferred = preferred
+        entry.valid = valid
         if origin != address6.AUTO and plen < 128:
             if self.routes.add(network(addr, plen), plen, nif) is None:
                 raise OSError(_ENOBUFS)
         v6.list.append(entry)
         v6.groups.join_solicited(addr)
+        self.life.due(preferred)
+        self.life.due(valid)
+        if v6.dad:
+            v6.dad.start(entry)
         self.st.notify(nif, _ADDRESS)
         return entry
 

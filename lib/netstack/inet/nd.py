@@ -16,6 +16,7 @@ from netstack.core.clock import elapsed, later
 from netstack.core.wire import find, put16, same, zero
 from netstack.inet import mld
 from netstack.inet.address6 import TENTATIVE
+from netstack.inet.dad import looped, put_nonce
 
 _EHOSTUNREACH = const(113)
 _ENOMEM = const(12)
@@ -33,6 +34,7 @@ _S = const(0x40)
 _O = const(0x20)
 _SOURCE_MAC = const(1)  # options
 _TARGET_MAC = const(2)
+_NONCE = const(14)  # RFC 3971 5.3.2
 
 _FREE = const(0)
 _INCOMPLETE = const(1)
@@ -256,12 +258,23 @@ class ND:
         at = out.l4
         copy(out.buf, at + _TARGET, target, toff, 16)
         if claims:
-            self._put_mac(out.buf, at + _LEN, _SOURCE_MAC)
+            self.put_mac(out.buf, at + _LEN, _SOURCE_MAC)
         if unicast:
             copy(self._group, 0, target, toff, 16)
         else:
             mld.solicited(self._group, 0, target, toff)
         self.send(out, src if claims else _NOBODY, self._group)
+
+    def check(self, entry):
+        """Ask whether anybody has a tentative address (RFC 4862 5.4.2)."""
+        out = self.ip.icmp.message(_SOLICIT, _LEN + 8)
+        if out is None:
+            return
+        at = out.l4
+        copy(out.buf, at + _TARGET, entry.addr, 0, 16)
+        put_nonce(entry, out.buf, at + _LEN)
+        mld.solicited(self._group, 0, entry.addr, 0)
+        self.send(out, _NOBODY, self._group)
 
     def advertise(self, entry, dst, flags):
         """Tell our link address, with an address of ours as the target."""
@@ -271,10 +284,10 @@ class ND:
         at = out.l4
         out.buf[at + 4] = flags
         copy(out.buf, at + _TARGET, entry.addr, 0, 16)
-        self._put_mac(out.buf, at + _LEN, _TARGET_MAC)
+        self.put_mac(out.buf, at + _LEN, _TARGET_MAC)
         self.send(out, entry.addr, dst)
 
-    def _put_mac(self, buf, at, kind):
+    def put_mac(self, buf, at, kind):
         put16(buf, at, kind << 8 | 1)
         copy(buf, at + 2, self.nif.mac, 0, 6)
 
@@ -322,7 +335,8 @@ class ND:
         if entry is None:
             return
         if entry.state == TENTATIVE:
-            if checks:
+            nonce = option(buf, at + _LEN, fr.end, _NONCE)
+            if checks and not (nonce and looped(entry, buf, nonce)):
                 self._conflict(entry)  # RFC 4862 5.4.3: two at the same time
             return
         if not entry.usable():
@@ -362,6 +376,12 @@ class ND:
             return i
         self._set(i, buf, moff, _STALE)
         return i
+
+    def is_router(self, buf, off):
+        """The neighbour buf[off] has said that it is a router."""
+        i = find(self.ips, _SIZE, 16, buf, off)
+        if i >= 0:
+            self.routers[i] = _R
 
     def _set(self, i, buf, moff, state):
         """Row `i` has this link address, and this state."""

@@ -320,10 +320,13 @@ class Resolver:
 
 
 def attach(st):
-    """The resolver of a stack; it knows at once the servers that DHCP has learnt."""
+    """The resolver of a stack; it knows at once the servers that DHCP and routers have told."""
     if st.dns is None:
         st.dns = Resolver(st)
         for nif, client in st.dhcp.items():
             if client.bound:
                 st.dns.set_servers(nif, client.lease.dns, client.lease.search)
+        for nif in st.nifs:
+            if nif.v6 and nif.v6.routers:
+                nif.v6.routers.tell()
     return st.dns

@@ -1,0 +1,113 @@
+# Addresses that a host gives itself (RFC 4862 5.3, 5.5): one that holds on the link, and one for
+# each prefix that routers offer. Their last 64 bits are a hash of prefix, interface and a secret
+# (RFC 7217): the same whenever the host comes to this network, and others elsewhere.
+
+from hashlib import sha256
+from micropython import const
+from netstack.core.wire import same, zero
+from netstack.inet import address6
+from netstack.inet.lifetime import FOREVER
+
+_LINK_LOCAL = b"\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+_TRIES = const(3)  # RFC 7217 6: IDGEN_RETRIES
+_TWO_HOURS = const(7200)
+_MOST = const(6)  # prefixes that addresses are made for
+_REGAIN = const(60)  # seconds in which routers of the new link must confirm what the old said
+
+
+class Autoconf:
+    def __init__(self, ip, nif, dad):
+        self.ip = ip
+        self.nif = nif
+        self.dad = dad
+        dad.on_duplicate = self._duplicate
+
+    def link_local(self):
+        """See that there is an address for the link."""
+        v6 = self.nif.v6
+        for entry in v6.list:
+            if entry.origin == address6.LINK_LOCAL:
+                return
+        if not v6.full():
+            self._make(_LINK_LOCAL, address6.LINK_LOCAL, FOREVER, FOREVER, 0)
+
+    def _make(self, prefix, origin, preferred, valid, tries):
+        addr = identifier(prefix, self.nif, self.ip.secret, tries)
+        for nif in self.ip.st.nifs:
+            if nif.v6.find(addr, 0):
+                return
+        self.ip.add(self.nif, addr, 64, origin, preferred, valid).tries = tries
+
+    def _duplicate(self, entry):
+        """RFC 7217 6: another hash, a few times."""
+        if entry.origin == address6.STATIC:
+            return
+        self.ip.remove(self.nif, entry)
+        if entry.tries < _TRIES:
+            prefix = self.nif.v6.prefix(entry)
+            self._make(prefix, entry.origin, entry.preferred, entry.valid, entry.tries + 1)
+
+    def offered(self, buf, off, plen, preferred, valid):
+        """RFC 4862 5.5.3: a router offers the prefix at buf[off] for so many seconds."""
+        if (
+            plen != 64
+            or preferred > valid
+            or buf[off] == 0xFF
+            or same(buf, off, _LINK_LOCAL, 0, 8)
+        ):
+            return
+        count = 0
+        for entry in self.nif.v6.list:
+            if entry.origin == address6.AUTO:
+                count += 1
+                if same(entry.addr, 0, buf, off, 8):
+                    self._renew(entry, preferred, valid)
+                    return
+        if valid == 0 or count >= _MOST or self.nif.v6.full():
+            return
+        prefix = bytearray(16)
+        prefix[0:8] = buf[off : off + 8]
+        life = self.ip.life
+        self._make(prefix, address6.AUTO, life.after(preferred), life.after(valid), 0)
+
+    def _renew(self, entry, preferred, valid):
+        """RFC 4862 5.5.3 (e): nobody shortens an address's life to less than two hours."""
+        life = self.ip.life
+        entry.preferred = life.after(preferred)
+        if valid > _TWO_HOURS or valid > life.left(entry.valid):
+            entry.valid = life.after(valid)
+        elif life.left(entry.valid) > _TWO_HOURS:
+            entry.valid = life.after(_TWO_HOURS)
+        if entry.usable():
+            entry.state = address6.PREFERRED if preferred else address6.DEPRECATED
+        life.due(entry.preferred)
+        life.due(entry.valid)
+
+    def doubt(self):
+        """The link was away, and may be another one: what its routers said holds for a minute,
+        unless they say it again."""
+        life = self.ip.life
+        soon = life.after(_REGAIN)
+        for entry in self.nif.v6.list:
+            if entry.origin == address6.AUTO:
+                entry.valid = min(entry.valid, soon)
+                entry.preferred = min(entry.preferred, soon)
+        for route in self.ip.routes.list:
+            if route.nif is self.nif and route.origin:
+                route.until = min(route.until, soon)
+        life.due(soon)
+
+
+def identifier(prefix, nif, secret, tries):
+    """The address in a prefix of 64 bits (RFC 7217 5)."""
+    addr = bytearray(prefix)
+    while True:
+        h = sha256(addr[0:8])
+        h.update(nif.mac)
+        h.update(bytes((tries,)))
+        h.update(secret)
+        addr[8:16] = h.digest()[:8]
+        reserved = zero(addr, 8, 8) or addr[8] == 0xFD and addr[9] == 0xFF and addr[10] == 0xFF
+        if not reserved:  # RFC 5453
+            return addr
+        tries += 128
