@@ -163,6 +163,24 @@ def test_timeout_skips_what_is_there():
     assert not {2, 3, 5} & set(sent) and {0, 1, 4, 6, 7} == set(sent), sent
 
 
+def test_timeout_spares_what_is_on_its_way():
+    """RFC 8985 6.3: what was sent less than a round trip before the timeout may still come."""
+    f = bench.established(opts=opt_mss(MSS) + SACK_OK)
+    f.conn.cb[18] = 0  # SRTT: so there is no tail loss probe
+    f.conn.cb[15] = 4 * MSS
+    f.write(bytes(5 * MSS))
+    f.advance(f.conn.cb[20] - 60)
+    assert len(_sent(f)) == 4
+    f.conn.cb[15] = 5 * MSS
+    f.call("acknowledge")
+    assert _sent(f) == [1 + 4 * MSS]
+    f.conn.rack.rtt = 100
+    f.advance(80)
+    assert f.host.stat("tcp")["timeouts"] == 1 and _sent(f) == [1]
+    assert f.conn.board.lost == 3 * MSS  # neither the first, which is out again, nor the last
+    assert _ack(f, 5) == []
+
+
 def test_reneging():
     """RFC 2018 section 8: an ACK that stops where a block began: the peer has dropped it; the
     blocks are forgotten, and all is sent again."""

@@ -387,8 +387,8 @@ class Model:
 
     def timed_out(self, conn):
         """Section 5.6.4.4: one segment, and more for what is acknowledged."""
-        self.cwnd = conn.cb[_SND_MSS]
         self.dropped += self.pipe
+        self.cwnd = conn.cb[_CWND]
         self._pace(conn)
 
     def take_back(self, conn):

@@ -10,6 +10,7 @@ from micropython import const
 from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import cubic, ecn, prr, reno, tlp, undo
 from netstack.transport.tcp.rto import set_rto
+from netstack.transport.tcp.scoreboard import Scoreboard
 
 _LEN = const(1)  # a word of Ring.w
 
@@ -17,6 +18,7 @@ _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
 _RECOVER = const(9)
+_SND_WND = const(12)
 _SND_MSS = const(14)
 _CWND = const(15)
 _SSTHRESH = const(16)
@@ -221,7 +223,7 @@ def on_sack(conn, delivered, acked):
             conn.model.on_ack(conn)
         elif delivered or board.lost != before:
             prr.on_ack(conn, delivered, acked > 0 and board.lost <= before)
-    elif board.lost and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
+    elif board.lost > before or board.lost and sub32(cb, _SND_UNA, cb, _RECOVER) >= 0:
         _recover(conn)
         board.rescued = False
         if not conn.model:
@@ -270,9 +272,14 @@ def _recover(conn):
     cb = conn.cb
     flight = in_flight(conn)
     limited = flight - cb[_CWND]
-    if limited > 0:
-        flight -= limited if limited < 2 * cb[_SND_MSS] else 2 * cb[_SND_MSS]
-    undo.remember(conn, False)
+    if sub32(cb, _SND_UNA, cb, _RECOVER) < 0:  # after a timeout: what was sent since is lost
+        if limited > 0:
+            flight = cb[_CWND]
+        undo.forget(conn)
+    else:
+        if limited > 0:
+            flight -= limited if limited < 2 * cb[_SND_MSS] else 2 * cb[_SND_MSS]
+        undo.remember(conn, False)
     _reduce(conn, flight)
     move32(cb, _RECOVER, cb, _SND_MAX)
     cb[_CWND] = cb[_SSTHRESH]
@@ -302,15 +309,39 @@ def on_timeout(conn):
     cb[_CREDIT] = 0
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMING)
     move32(cb, _RECOVER, cb, _SND_MAX)
-    move32(cb, _SND_NXT, cb, _SND_UNA)
     tlp.forget(conn)
     cb[_T_REO] = cb[_FAST] = 0
-    if conn.rack:
-        conn.rack.timed_out()
-    if conn.board:
-        conn.board.lost = 0
+    _to_be_sent_again(conn)
     if conn.model:
         conn.model.timed_out(conn)
+
+
+def _to_be_sent_again(conn):
+    """After a timeout all that is in flight is sent again in order, from SND.UNA on. With SACK only
+    what is lost, beginning with one segment, as in fast recovery but in slow start (RFC 6675 5.1,
+    RFC 8985 6.3): what the peer has, or what was sent just now, is not. RFC 2018 section 8 would
+    forget what the peer has told: it may have thrown it away. board.advance() sees that when
+    SND.UNA comes to it."""
+    cb = conn.cb
+    if cb[_SND_WND] and cb[_FLAGS] & _F_SACK and conn.rack and have_board(conn):
+        move32(cb, _SND_NXT, cb, _SND_MAX)
+        conn.rack.timed_out(conn)
+        cb[_CWND] += conn.board.pipe(in_flight(conn))
+        return
+    move32(cb, _SND_NXT, cb, _SND_UNA)
+    if conn.board:
+        conn.board.forgive(conn)
+
+
+def have_board(conn):
+    """See that there is a scoreboard; False when there is no memory for one."""
+    if conn.board is None:
+        try:
+            conn.board = Scoreboard()
+        except MemoryError:
+            conn.st.nomem += 1
+            return False
+    return True
 
 
 def after_idle(conn):

@@ -12,7 +12,6 @@ from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import congestion, ecn, pmtu, rto, sack, timestamps, tlp, undo
 from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.reassembly import accept
-from netstack.transport.tcp.scoreboard import Scoreboard
 from netstack.transport.tcp.segment import reset, window
 
 _SYN_SENT = const(2)
@@ -41,6 +40,7 @@ _SND_WL2 = const(5)
 _IRS = const(6)
 _RCV_NXT = const(7)
 _RCV_ADV = const(8)
+_RECOVER = const(9)
 _RTT_SEQ = const(10)
 _FIN_SEQ = const(11)
 _SND_WND = const(12)
@@ -381,7 +381,9 @@ def _progress(conn, seg, fr, acked):
             undo.take_back(conn, acked)
         return
     board = conn.board
-    holes = board and (board.ranges.n or cb[_FLAGS] & _F_RECOVERY)
+    holes = board and (
+        board.ranges.n or cb[_FLAGS] & _F_RECOVERY or sub32(cb, _SND_UNA, cb, _RECOVER) < 0
+    )
     delivered = 0
     if holes and acked:
         echo = timestamps.round_trip(conn, seg) if cb[_FLAGS] & _F_TS else -1
@@ -440,13 +442,14 @@ def advance(conn, seg, acked):
 
 def _measure(conn, seg):
     """SND.UNA has moved: a round-trip time, once for each flight (RFC 6298 section 3; RFC 7323
-    appendix G: one for each ACK would forget too fast). True: one was measured."""
+    appendix G: one for each ACK would forget too fast), and the first after a timeout, which says
+    that the path is as fast as ever. True: one was measured."""
     cb = conn.cb
     if cb[_FLAGS] & _F_TS:
         rtt = timestamps.round_trip(conn, seg)
         if cb[_BACKOFF] and rtt > elapsed(conn.st.now, cb[_SENT_AT]):
             return False  # its ACK may have been lost: then it tells how long we were silent
-        if rtt >= 0 and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
+        if rtt >= 0 and (cb[_BACKOFF] or sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0):
             move32(cb, _RTT_SEQ, cb, _SND_MAX)
             return rto.sample(conn, rtt)
     elif cb[_FLAGS] & _F_TIMING and sub32(seg.w, _SEG_ACK, cb, _RTT_SEQ) > 0:
@@ -469,13 +472,7 @@ def _maybe_duplicate(conn, seg):
 
 def _blocks(conn, seg, fr):
     """What the peer has beyond SND.UNA; returns how many bytes of it are news."""
-    if conn.board is None:
-        try:
-            conn.board = Scoreboard()
-        except MemoryError:
-            conn.st.nomem += 1
-            return 0
-    return conn.board.update(conn, fr.buf, seg)
+    return conn.board.update(conn, fr.buf, seg) if congestion.have_board(conn) else 0
 
 
 def _update_window(conn, seg):

@@ -89,11 +89,11 @@ def output(conn):
         _duplicates(conn, cb)
     if cb[_FLAGS] & _F_REXMT:
         _again(conn, cb)
-    recovering = cb[_FLAGS] & _F_RECOVERY and conn.board
     flight = 0
-    if recovering:
+    if conn.board:
         _holes(conn, cb)
-        flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
+        if cb[_FLAGS] & _F_RECOVERY:
+            flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
     if cb[_FLAGS] & _F_PROBE:
         _tail(conn, cb)
     fast = cb[_FAST] and netstack.fastpath and conn.tcp.send
@@ -184,6 +184,7 @@ def _resend(conn, cb, off, most):
         return -1
     conn.tcp.stat[_REXMT] += 1
     cb[_RETRANS] += 1
+    cb[_SENT_AT] = conn.st.now
     if not cb[_T_REXMT]:
         tlp.arm(conn)
     if flags & _FIN:
@@ -234,6 +235,8 @@ def _tail(conn, cb):
     flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
     if flight <= 0:
         return
+    if cb[_FLAGS] & _F_FIN_SENT:
+        flight -= 1  # the FIN goes with the segment before it
     cb[_CWND] += mss
     new = _more(conn, cb)
     cb[_CWND] -= mss
@@ -291,7 +294,9 @@ def _arrived(conn, cb, off):
         board = conn.board
         if board is None:
             return 0
-        return board.sacked + board.lost if flags & _F_RECOVERY else board.below(off)
+        if sub32(cb, _SND_NXT, cb, _SND_MAX) == 0:
+            return board.sacked + board.lost
+        return board.below(off)
     if 0 < cb[_DUPACKS] < 3 and not flags & _F_RECOVERY and sub32(cb, _SND_NXT, cb, _SND_MAX) == 0:
         return cb[_DUPACKS] * cb[_SND_MSS]  # RFC 3042: a new segment for each of the first two
     return 0

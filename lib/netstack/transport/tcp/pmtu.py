@@ -82,10 +82,8 @@ def _again(conn, cb):
     tlp.forget(conn)
     undo.forget(conn)
     cb[_T_REO] = 0
-    if conn.rack:
-        conn.rack.timed_out()
     if conn.board:
-        conn.board.lost = 0
+        conn.board.forgive(conn)
 
 
 def too_big(conn, ip_hdr, mtu):

@@ -19,6 +19,7 @@ from netstack.core.wire import add32, move32, sub32
 
 _SND_UNA = const(1)
 _SND_MAX = const(3)
+_SND_MSS = const(14)
 _SRTT = const(18)
 _FLAGS = const(31)
 _T_REO = const(80)
@@ -398,20 +399,43 @@ class Rack:
         w = self.w
         cb = conn.cb
         low = i = 0
+        place = -1
         while i < 3 * w[_N]:
             high = sub32(w, i, cb, _SND_UNA)
             if high > low:
-                if w[i + 2] & _LOST:
+                lost = w[i + 2] & _LOST
+                if place >= 0 and not lost:
+                    return place
+                if lost and place < 0 and conn.board.missing(low) < high:
                     place = conn.board.missing(low)
-                    if place < high:
-                        self.hole_end = high
-                        return place
-                low = high
+                self.hole_end = low = high
             i += 3
-        return -1
+        return place
 
-    def timed_out(self):
-        """All is sent again in order: nothing waits for it."""
+    def timed_out(self, conn):
+        """RFC 8985 6.3: the first segment is lost, and what was sent so long ago that it would
+        have come. Tells the scoreboard."""
+        w = self.w
+        cb = conn.cb
+        now = conn.st.now
+        due = self.rtt + self.window(conn) if self.rtt >= 0 else 0
+        start = i = 0
+        while i < 3 * w[_N]:
+            end = sub32(w, i, cb, _SND_UNA)
+            if end > start:
+                if elapsed(now, w[i + 1]) >= due:
+                    w[i + 2] |= _LOST
+                elif start == 0:  # it was sent again a moment ago, for a window that opened
+                    self._mark(conn, 0, min(end, cb[_SND_MSS]), w[i + 1], w[i + 2] | _LOST)
+                    start = min(end, cb[_SND_MSS])
+                    i = self._entry(cb, start)
+                    continue
+                start = end
+            i += 3
+        conn.board.lost = self._lost_in(conn, 0, sub32(cb, _SND_MAX, cb, _SND_UNA))
+
+    def found(self):
+        """Nothing is lost."""
         w = self.w
         i = 3 * w[_N]
         while i:

@@ -27,8 +27,8 @@ class Scoreboard:
         self.rescued = False  # this recovery has had its rescue retransmission
 
     def idle(self):
-        """Is there nothing to keep?"""
-        return not self.ranges.n
+        """Is there nothing to keep, nor to send again?"""
+        return not self.ranges.n and not self.lost
 
     def advance(self, n):
         """SND.UNA has moved by `n`. A range that begins there was taken back by the peer, or the
@@ -89,6 +89,12 @@ class Scoreboard:
             or self.ranges.n >= _DUP_THRESH
             or self.sacked > (_DUP_THRESH - 1) * cb[_SND_MSS]
         )
+
+    def forgive(self, conn):
+        """Nothing is lost, or all of it is sent again anyway."""
+        self.lost = 0
+        if conn.rack:
+            conn.rack.found()
 
     def pipe(self, flight):
         """Bytes that are still in the network, of `flight` that were sent (RFC 6675 section 4,

@@ -46,7 +46,7 @@ def arm(conn):
         and cb[_SRTT]
         and not cb[_BACKOFF]
         and conn.state >= _ESTABLISHED
-        and not (conn.board and conn.board.ranges.n)
+        and not (conn.board and not conn.board.idle())
     ):
         pto = cb[_SRTT] >> 2
         if sub32(cb, _SND_MAX, cb, _SND_UNA) <= cb[_SND_MSS]:

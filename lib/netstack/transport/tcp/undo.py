@@ -115,6 +115,8 @@ def take_back(conn, acked):
         conn.rack.reordering = True
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMEOUT)
     cb[_DUPACKS] = 0
+    if conn.board:
+        conn.board.forgive(conn)
     move32(cb, _SND_NXT, cb, _SND_MAX)
     move32(cb, _RECOVER, cb, _SND_UNA)
     add32(cb, _RECOVER, -1)
