@@ -99,8 +99,9 @@ def _look(whole, n):
 def check():
     """Nothing has been written over a fence. Forgets what was fenced."""
     try:
-        for whole, n in _fenced + _latest:
-            _look(whole, n)
+        for some in (_fenced, _latest):
+            for whole, n in some:
+                _look(whole, n)
     finally:
         _fenced.clear()
         _latest.clear()
