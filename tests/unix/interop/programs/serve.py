@@ -2,13 +2,18 @@
 
 import network
 import netstack
+import optional
 import sys
 import time
+
+for name in ("dhcpd_leases", "dhcpd", "dns_forward"):
+    optional.load("services." + name)
+serve = optional.load("api.serve").serve
 
 nic = network.LAN()
 nic.active(True)
 nic.ipconfig(addr4="10.99.0.2/24")
-net = netstack.serve(
+net = serve(
     nic,
     "10.99.0.50",
     "10.99.0.53",
