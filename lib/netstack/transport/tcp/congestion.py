@@ -317,11 +317,11 @@ def on_timeout(conn):
 
 
 def _to_be_sent_again(conn):
-    """After a timeout all that is in flight is sent again in order, from SND.UNA on. With SACK only
-    what is lost, beginning with one segment, as in fast recovery but in slow start (RFC 6675 5.1,
-    RFC 8985 6.3): what the peer has, or what was sent just now, is not. RFC 2018 section 8 would
-    forget what the peer has told: it may have thrown it away. board.advance() sees that when
-    SND.UNA comes to it."""
+    """After a timeout all that is in flight is sent again in order, from SND.UNA on. With SACK
+    only what is lost, beginning with one segment, as in fast recovery but in slow start (RFC 6675
+    5.1, RFC 8985 6.3): what the peer has, or what was sent just now, is not. RFC 2018 section 8
+    would forget what the peer has told: it may have thrown it away. board.advance() sees that
+    when SND.UNA comes to it."""
     cb = conn.cb
     if cb[_SND_WND] and cb[_FLAGS] & _F_SACK and conn.rack and have_board(conn):
         move32(cb, _SND_NXT, cb, _SND_MAX)
