@@ -83,7 +83,6 @@ class IPv6:
     def __init__(self, st):
         self.st = st
         self.protocols = dict(st.transports)
-        self.output_parts = None  # nobody sends in fragments
         self.stat = st.counters("ipv6", NAMES)
         self.life = Lifetimes(st, self._expire)
         self.routes = Routes(self)
