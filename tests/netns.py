@@ -347,6 +347,21 @@ class Namespace:
         self.close()
 
 
+def join(middle, host, tap, address):
+    """Lead the TAP `tap` of the namespace `middle` to the namespace `host`, where it is eth0."""
+    middle.add_tap(tap)
+    for argv in (
+        "ip link add %s-v type veth peer name eth0 netns %s" % (tap, host.name),
+        "ip link add %s-b type bridge" % tap,
+        "ip link set %s master %s-b" % (tap, tap),
+        "ip link set %s-v master %s-b up" % (tap, tap),
+        "ip link set %s-b up" % tap,
+    ):
+        middle.run(*argv.split())
+    host.run("ip", "addr", "add", address, "dev", "eth0")
+    host.run("ip", "link", "set", "eth0", "up")
+
+
 def _command(argv):
     return " ".join(map(str, argv))
 

@@ -373,3 +373,34 @@ def pick(w, n):
         return 0
     w[12], w[16], w[36] = port, to, n
     return nif[17]
+
+
+# inet/nat.py: rows of five words
+
+
+def find_inside(rows, count, buf, at, port, proto):
+    address = int.from_bytes(bytes(buf[at : at + 4]), "little")
+    for i in range(count):
+        a, ports, what = rows[5 * i : 5 * i + 3]
+        if a == address and ports & 0xFFFF == port and what & 255 == proto:
+            return i
+    return -1
+
+
+def find_outside(rows, count, port, proto):
+    for i in range(count):
+        if rows[5 * i + 1] >> 16 == port and rows[5 * i + 2] & 255 == proto:
+            return i
+    return -1
+
+
+def vacant(rows, count, now):
+    free = [i for i in range(count) if rows[5 * i + 2] == 0]
+    new = [i for i in range(count) if rows[5 * i + 2] >> 8 == 1 and not rows[5 * i + 4]]
+    return (
+        free[0]
+        if free
+        else max(new, key=lambda i: ((now - rows[5 * i + 3]) % 0x40000000, -i))
+        if new
+        else -1
+    )

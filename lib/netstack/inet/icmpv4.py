@@ -27,6 +27,7 @@ _EXCEEDED = const(11)
 _PARAMETER = const(12)
 _IP_SRC = const(12)
 _IP_DST = const(16)
+_NOTHING = b"\0\0\0\0"
 
 _MOST = const(65507)  # bytes of data behind both headers
 _QUOTE = const(548)  # RFC 1812 4.3.2.3: as much as fits into 576 bytes
@@ -228,8 +229,9 @@ class ICMPv4:
         Borrows `fr`."""
         self.complain(fr, _UNREACHABLE, code)
 
-    def complain(self, fr, kind, code, pointer=0):
-        """Tell the sender of `fr` what is wrong with it. Borrows `fr`."""
+    def complain(self, fr, kind, code, pointer=0, rest=_NOTHING, src=None):
+        """Tell the sender of `fr` what is wrong with it. `rest`: the four bytes behind the
+        checksum; `src`: whose words these are, if not the receiver's. Borrows `fr`."""
         buf = fr.buf
         at = fr.l3
         if not self._may_complain(fr, buf, at):
@@ -247,12 +249,13 @@ class ICMPv4:
         out.end = to + _HDR + n
         out.buf[to] = kind
         out.buf[to + 1] = code
-        put16(out.buf, to + 4, pointer << 8)
-        put16(out.buf, to + 6, 0)
+        copy(out.buf, to + 4, rest, 0, 4)
+        if pointer:
+            out.buf[to + 4] = pointer
         copy(out.buf, to + _HDR, buf, at, n)
         self._seal(out)
         copy(self._to, 0, buf, at + _IP_SRC, 4)
-        copy(self._from, 0, buf, at + _IP_DST, 4)
+        copy(self._from, 0, src or buf, 0 if src else at + _IP_DST, 4)
         self.stat[_OUT_ERROR] += 1
         self.st.ip4.output(out, self._from, self._to, _PROTO)
 

@@ -111,6 +111,7 @@ class IPv4:
         self.default = None  # the interface the default route prefers
         self.routes = None  # more of them: inet/routes.py
         st.w[_IP_ID] = st.random.bits16()
+        self.router = None  # take(fr): forward it, if it is not ours: inet/forward.py
         st.ip4 = self
         st.networks.append(self)
         st.ethertypes[_ETHERTYPE] = self.input
@@ -230,7 +231,8 @@ class IPv4:
         buf = fr.buf
         at = fr.l3
         if not self._for_us(fr, buf, at):
-            self.stat[_OTHER] += 1
+            if not (self.router and self.router.take(fr)):
+                self.stat[_OTHER] += 1
             return
         if (buf[at + _FRAG] & 0x3F) | buf[at + _FRAG + 1]:
             self._fragment(fr, buf, at)
@@ -238,6 +240,8 @@ class IPv4:
         self._deliver(fr, buf, at)
 
     def _deliver(self, fr, buf, at):
+        if self.router and self.router.take(fr):
+            return
         fr.ip = self
         handler = self.protocols.get(buf[at + _PROTO])
         if handler is None:

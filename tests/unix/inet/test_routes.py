@@ -89,7 +89,7 @@ def test_fast_path_learns_of_routes():
 
 def test_bounded():
     p, ip4, table = setup()
-    for n in range(16):
+    for n in range(64):
         table.add("me", bytes((172, n, 0, 0)), 16, ip("10.0.0.3"), p.nif)
     bench.raises(12, table.add, "me", ip("172.99.0.0"), 16, ip("10.0.0.3"), p.nif)
 

@@ -12,21 +12,6 @@ PATH = ":".join(os.path.join(netns.ROOT, d) for d in ("lib", "ports/unix")) + ":
 HOSTS = 3
 
 
-def join(middle, host, tap, address):
-    """Lead the TAP `tap` of the namespace `middle` to the namespace `host`, where it is eth0."""
-    middle.add_tap(tap)
-    for argv in (
-        "ip link add %s-v type veth peer name eth0 netns %s" % (tap, host.name),
-        "ip link add %s-b type bridge" % tap,
-        "ip link set %s master %s-b" % (tap, tap),
-        "ip link set %s-v master %s-b up" % (tap, tap),
-        "ip link set %s-b up" % tap,
-    ):
-        middle.run(*argv.split())
-    host.run("ip", "addr", "add", address, "dev", "eth0")
-    host.run("ip", "link", "set", "eth0", "up")
-
-
 @pytest.fixture
 def bridged(namespace, tmp_path):
     """(the namespace of the bridge, those of the hosts, the bridge's process)"""
@@ -34,7 +19,7 @@ def bridged(namespace, tmp_path):
     try:
         for i in range(HOSTS):
             hosts.append(netns.Namespace(tap=None))
-            join(namespace, hosts[i], "tap%d" % i, "10.99.0.%d/24" % (11 + i))
+            netns.join(namespace, hosts[i], "tap%d" % i, "10.99.0.%d/24" % (11 + i))
         taps = ["tap%d" % i for i in range(HOSTS)]
         program = namespace.micropython(
             os.path.join(HERE, "programs/bridge.py"),

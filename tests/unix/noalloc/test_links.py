@@ -1,6 +1,7 @@
-# lib: link/vlan.py, link/bridge.py
-# VLANs and bridges allocate nothing in the steady state: 1,000 frames under heap_lock(), and again
-# with the collector off (see test_steady.py).
+# lib: link/vlan.py, link/bridge.py, inet/forward_fast.py, inet/forward.py
+# lib: inet/nat.py
+# VLANs, bridges and routers allocate nothing in the steady state: 1,000 frames under heap_lock(),
+# and again with the collector off (see test_steady.py).
 
 import bench
 import gc
@@ -13,6 +14,9 @@ from netstack.link import arp, ethernet
 
 vlan = bench.optional("link.vlan")
 bridge = bench.optional("link.bridge")
+bench.optional("inet.forward_fast")
+forward = bench.optional("inet.forward")
+nat = bench.optional("inet.nat")
 
 COUNT = 1000
 BURST = 4
@@ -144,6 +148,47 @@ def test_vlan():
         assert nic.sent - before == 3 * COUNT
 
     _both(run)
+
+
+def _router(translated):
+    """What a router does with flows that it knows, with SYNs, pings and martians."""
+
+    def run():
+        st = _stack()
+        router = forward.attach(st, 4)
+        nics = [NIC(b"\x02\0\0\0\0" + bytes((i,))) for i in range(2)]
+        for i, nic in enumerate(nics):
+            nif = st.add(nic, _attach, "eth%d" % i)
+            nif.set_up(True)
+            st.ip4.configure(nif, bytes((10, i, 0, 254)), b"\xff\xff\xff\0")
+            nif.arp.add_static(bytes((10, i, 0, 1)), (A, B)[i])
+        if translated:
+            nat.attach(router, st.nifs[1])
+        for proto, payload in (
+            (17, bench.udp(b"\x0a\0\0\1", b"\x0a\1\0\1", 5, 6, bytes(900))),
+            (
+                6,
+                bench.tcp(b"\x0a\0\0\1", b"\x0a\1\0\1", 5, 6, 1, 1, "S", opts=bench.opt_mss(2000)),
+            ),
+            (1, bench.icmp(8, 0, data=bytes(10))),
+        ):
+            before = nics[1].sent
+            packet = bench.ip4(b"\x0a\0\0\1", b"\x0a\1\0\1", proto, payload)
+            _measure(st, nics[0], bench.eth(nics[0].mac, A, bench.IPV4, packet))
+            assert nics[1].sent - before == 3 * COUNT
+            assert nics[1].out[0:6] == B
+        packet = bench.ip4(b"\xc0\0\2\1", b"\x0a\1\0\1", 17, bytes(100))
+        _measure(st, nics[0], bench.eth(nics[0].mac, A, bench.IPV4, packet))
+
+    _both(run)
+
+
+def test_router():
+    _router(False)
+
+
+def test_nat():
+    _router(True)
 
 
 bench.run_tests(globals())

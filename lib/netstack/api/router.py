@@ -1,0 +1,137 @@
+# The router kit for people: forwarding between interfaces, routes, NAT. See docs/router.md.
+#
+#   from netstack.api import router
+#   router.start()
+#   router.nat(network.LAN(1))
+#   router.add_route("192.168.7.0/24", "10.0.0.9")
+
+from netstack.api import address, host
+
+_ANY = b"\0\0\0\0"
+_OWNER = "static"
+
+
+def start(flows=64):
+    """Forward IPv4 packets from now on. Returns the Router of inet/forward.py: `strict`,
+    `redirects` and `clamp` of it may be set. The fast path knows `flows` flows at a time."""
+    from netstack.inet import forward
+
+    st = host.stack()
+    host.enter(st)
+    try:
+        return forward.attach(st, flows)
+    finally:
+        host.leave(st)
+
+
+def nat(lan, size=256, ports=(20000, 39999)):
+    """Let the hosts on all other interfaces use the address of this one, the way to the Internet:
+    inet/nat.py. `size`: mappings at a time; `ports`: those it may give out."""
+    from netstack.inet import nat as napt
+
+    router = start()
+    st = host.stack()
+    host.enter(st)
+    try:
+        return napt.attach(router, lan._wire.nif, size, ports)
+    finally:
+        host.leave(st)
+
+
+_PROTOCOLS = {"tcp": 6, "udp": 17}
+
+
+def _nat():
+    router = host.stack().ip4.router
+    if router is None or router.nat is None:
+        raise OSError(22, "port forward: router.nat(lan) comes first")  # EINVAL
+    return router.nat
+
+
+def forward_port(protocol, port, to, to_port=None):
+    """What comes to `port` of our address outside goes to the inside host `to`: "tcp" or "udp"."""
+    if protocol not in _PROTOCOLS:
+        raise ValueError("port forward: %s is neither tcp nor udp" % protocol)
+    _nat().forward(_PROTOCOLS[protocol], port, address.need(to, "port forward"), to_port or port)
+
+
+def unforward_port(protocol, port):
+    """End that; False: there was none."""
+    return _nat().unforward(_PROTOCOLS.get(protocol, 0), port)
+
+
+def mappings():
+    """[(protocol, inside address, its port, port outside, state)] of NAT."""
+    names = {6: "tcp", 17: "udp", 1: "icmp"}
+    return [(names[m[0]], address.text(m[1]), m[2], m[3], m[4]) for m in _nat().mappings()]
+
+
+def stop():
+    """Forward no more."""
+    router = host.stack().ip4.router
+    if router:
+        router.close()
+
+
+def _network(text):
+    """(address, length of its prefix) out of "192.168.7.0/24", or "default"."""
+    if text == "default":
+        return _ANY, 0
+    net, slash, bits = text.partition("/")
+    if not slash:
+        bits = "32"
+    if not bits.isdigit() or int(bits) > 32:
+        raise ValueError("route: prefix length of %s" % text)
+    net = address.need(net, "route")
+    mask = address.mask(int(bits))
+    for i in range(4):
+        if net[i] & ~mask[i] & 255:
+            raise ValueError("route: %s has bits behind its prefix" % text)
+    return net, int(bits)
+
+
+def _neighbour(gw, ip):
+    """The interface on whose network a router is."""
+    nif = ip.route(gw, 0)
+    if nif is None or ip.local(gw, 0) or bytes(ip.hop(gw, nif)) != gw:
+        raise ValueError("route: %s is on no network of ours" % address.text(gw))
+    return nif
+
+
+def add_route(net, gw=None, lan=None, metric=100):
+    """To the network "192.168.7.0/24" (or "default") by the router `gw`, or straight by `lan`. Of
+    several the longest prefix decides, then the lowest metric."""
+    from netstack.inet import routes as table
+
+    st = host.stack()
+    dst, bits = _network(net)
+    if gw is None and lan is None:
+        raise ValueError("route: %s by whom?" % net)
+    router = address.need(gw, "gateway") if gw else _ANY
+    nif = lan._wire.nif if lan else _neighbour(router, st.ip4)
+    host.enter(st)
+    try:
+        table.attach(st).add(_OWNER, dst, bits, router, nif, metric)
+    finally:
+        host.leave(st)
+
+
+def remove_route(net, gw=None, lan=None):
+    """Take it away again; False: there was none."""
+    from netstack.inet import routes as table
+
+    dst, bits = _network(net)
+    router = address.need(gw, "gateway") if gw else _ANY
+    return table.attach(host.stack()).remove(_OWNER, dst, bits, router, lan and lan._wire.nif)
+
+
+def routes():
+    """[(network, gateway or None, interface, metric)] of those beyond the interfaces' own, the
+    best first."""
+    from netstack.inet import routes as table
+
+    found = []
+    for r in table.attach(host.stack()).list:
+        gw = address.text(r.gw) if r.gw != _ANY else None
+        found.append(("%s/%d" % (address.text(r.net), r.bits), gw, r.nif.name, r.metric))
+    return found

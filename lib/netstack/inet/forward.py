@@ -1,0 +1,411 @@
+# An IPv4 router (RFC 1812): what is not for this host goes on to where its route leads.
+#
+# input: IPv4.input -> Router.take -> martians, route, filter, TTL, length -> NAT -> nif.output
+#        the fast path: Interface -> forward_fast.forward() -> Router.forward -> NIC
+#
+# What stands here handles every packet; the fast path repeats what it has done to a flow.
+
+from array import array
+from micropython import const
+from netstack.core.checksum import copy, csum, put_csum
+from netstack.core.wire import add32, address, get16, move32, put16, same
+from netstack.inet import forward_fast
+from netstack.inet.ipv4 import _on_link
+from netstack.inet.match import match4
+
+_ETHERTYPE = const(0x0800)
+_LEAD = const(2)
+_ETHER = const(14)
+_HDR = const(20)
+_TOTAL = const(2)
+_FRAG = const(6)
+_TTL = const(8)
+_PROTO = const(9)
+_SUM = const(10)
+_SRC = const(12)
+_DST = const(16)
+_DF = const(0x40)
+_TCP = const(6)
+_UDP = const(17)
+_UNREACHABLE = const(3)  # ICMP
+_REDIRECT = const(5)
+_EXCEEDED = const(11)
+
+_ROW = const(20)  # of forward_fast.py
+_ROWS = const(0)  # words of Router.cb
+_MASK = const(2)
+_KIND = const(3)
+_NAT = const(4)
+_FILTER = const(6)
+_PORT = const(13)  # words of Interface.w
+_BLOCK = const(14)
+_FROM = const(2)  # of Interface.io
+_OFFER = const(6)
+_IN_PORT = const(12)  # words of Stack.w
+_OUT_PORT = const(16)
+_SIZE = const(36)
+_HOPS = const(2)
+_FAST_IN = const(32)
+_FAST_OUT = const(33)
+
+_NIF_IN = const(0)  # counters of core/interface.py
+_NIF_IN_BYTES = const(1)
+_NIF_OUT = const(2)
+_NIF_OUT_BYTES = const(3)
+_NIF_OUT_ERROR = const(6)
+_IP_IN = const(0)  # of inet/ipv4.py
+
+NAMES = (
+    "forwarded",
+    "in_martian",
+    "in_ttl",
+    "in_refused",
+    "out_noroute",
+    "out_toobig",
+    "out_nobuf",
+    "out_fragmented",
+    "out_redirect",
+)
+_FORWARDED = const(0)
+_MARTIAN = const(1)  # from where it cannot have come, or to where nothing may go
+_IN_TTL = const(2)
+_REFUSED = const(3)  # by the filter, or by NAT
+_NOROUTE = const(4)
+_TOOBIG = const(5)
+_NOBUF = const(6)
+_FRAGMENTED = const(7)
+_REDIRECTED = const(8)
+
+
+class Router:
+    """flows: how many the fast path knows at a time, a power of 2; 80 bytes each.
+    strict: a source has to be where its route leads (RFC 3704 2.2); redirects: tell hosts of a
+    router on their own network (RFC 1812 5.2.7.2); clamp: TCP learns of the MTU from SYNs."""
+
+    def __init__(self, st, flows=64):
+        if flows < 1 or flows & (flows - 1):
+            raise ValueError("%d flows: a power of 2" % flows)
+        self.st = st
+        self.ip = ip = st.ip4
+        self.strict = True
+        self.redirects = True
+        self.clamp = True
+        self.nat = None
+        self.filter = None
+        self.stat = st.counters("router", NAMES)
+        self.nifs = []
+        self.rows = array("I", bytes(4 * _ROW * flows))
+        self.cb = array("I", bytes(32))
+        self._dst = bytearray(4)
+        self._key = array("I", bytes(16))
+        self._new = bytearray(12)
+        self._rest = bytearray(4)
+        self._header = bytearray(16)
+        self._undeliverable = ip.undeliverable
+        ip.undeliverable = self.undeliverable
+        ip.router = self
+        address(self.cb, _ROWS, self.rows)
+        self.cb[_MASK] = flows - 1
+        if st.match:
+            self.cb[_KIND] = len(st.kinds)
+            st.kinds.append(self.forward)
+            for nif in st.nifs:
+                self._join(nif)
+        self._watch_bound = self._watch
+        st.watchers.append(self._watch_bound)
+
+    def _watch(self, nif, event):
+        self._join(nif)
+
+    def _join(self, nif):
+        """An interface takes part in the fast path."""
+        if nif.io[_OFFER] is not match4 or nif in self.nifs:
+            return
+        nif.w[_PORT] = len(self.nifs)
+        address(nif.w, _BLOCK, self.cb)
+        nif.io[_OFFER] = _match
+        self.nifs.append(nif)
+
+    def close(self):
+        """Forward nothing more."""
+        self.ip.router = None
+        self.ip.undeliverable = self._undeliverable
+        self.st.watchers.remove(self._watch_bound)
+        for nif in self.nifs:
+            nif.io[_OFFER] = match4
+
+    # -- the ordinary way -------------------------------------------------------------------
+
+    def take(self, fr):
+        """Is the packet of `fr`, whose header is right, for somebody else? Then it goes on, or is
+        dropped and counted. Borrows `fr`, and may change what is in it."""
+        buf = fr.buf
+        at = fr.l3
+        nif = fr.nif
+        dst = buf[at + _DST]
+        if fr.group or dst >= 224 or dst == 127 or nif.v4.addr[0] == 127:
+            return False
+        nat = self.nat
+        back = 0  # to where, if NAT has that packet
+        if self.ip.local(buf, at + _DST):
+            if nat is None:
+                return False
+            back = nat.inbound(fr)
+            if not back:
+                return False
+        elif nat and (get16(buf, at + _FRAG) & 0x3FFF) and nat.covers(fr):
+            self.ip._fragment(fr, buf, at)  # it comes again when it is whole
+            return True
+        why = self._pass(fr, buf, at, back)
+        if why >= 0:
+            self.stat[why] += 1
+        return True
+
+    def _pass(self, fr, buf, at, back):
+        """The counter of what becomes of it."""
+        nif = fr.nif
+        nat = self.nat
+        if not self._proper(nif, buf, at, back):
+            return _MARTIAN
+        out = self.ip.route(nat.to, 0) if back else self.ip.route(buf, at + _DST)
+        if out is None:
+            self._complain(fr, _UNREACHABLE, 0)
+            return _NOROUTE
+        if self.filter and not self.filter.passes(fr, nif, out):
+            return _REFUSED
+        if buf[at + _TTL] <= 1:
+            self._complain(fr, _EXCEEDED, 0)
+            return _IN_TTL
+        if fr.end - at > out.mtu and buf[at + _FRAG] & _DF:
+            put16(self._rest, 0, 0)
+            put16(self._rest, 2, out.mtu)  # RFC 1191 section 4
+            self._complain(fr, _UNREACHABLE, 4, self._rest)
+            return _TOOBIG
+        copy(self._dst, 0, nat.to if back else buf, 0 if back else at + _DST, 4)
+        hop = self.ip.hop(self._dst, out)
+        self._note(fr, buf, at)
+        if nat and not nat.translate(fr, nif, out, back):
+            return _REFUSED
+        if out is nif and not back:
+            self._redirect(fr, buf, at, hop)
+        buf[at + _TTL] -= 1
+        _renew_sum(buf, at, fr.l4 - at)
+        if self.clamp and buf[at + _PROTO] == _TCP:
+            _clamp(buf, at, fr.l4, fr.end, min(nif.mtu, out.mtu) - 40)
+        self._send(fr, out, hop)
+        self._remember(fr, buf, at, nif, out, hop)
+        return _FORWARDED
+
+    def _proper(self, nif, buf, at, back):
+        """RFC 1812 5.3.7, RFC 3927 7, RFC 2644, RFC 3704 2.2. What IPv4 has looked at before is
+        not repeated."""
+        if _link_local(buf, at + _SRC) or _link_local(buf, at + _DST):
+            return False
+        if buf[at + _SRC] == 0 or buf[at + _DST] == 0:
+            return False
+        if not back:
+            for each in self.st.nifs:
+                if each.v4.set and same(buf, at + _DST, each.v4.bcast, 0, 4):
+                    return False
+        if not self.strict:
+            return True
+        return self.ip.route(buf, at + _SRC) is nif
+
+    def _complain(self, fr, kind, code, rest=b"\0\0\0\0"):
+        if self.st.icmp4 and fr.nif.v4.set:
+            self.st.icmp4.complain(fr, kind, code, 0, rest, fr.nif.v4.addr)
+
+    def _redirect(self, fr, buf, at, hop):
+        """It leaves by where it came: its sender could have sent it to the next itself."""
+        v4 = fr.nif.v4
+        if not self.redirects or not _on_link(buf, at + _SRC, v4.addr, v4.mask):
+            return
+        self.stat[_REDIRECTED] += 1
+        self._complain(fr, _REDIRECT, 1, hop)
+
+    def _send(self, fr, out, hop):
+        buf = fr.buf
+        at = fr.l3
+        n = fr.end - at
+        if n > out.mtu:
+            self._parts(fr, out, hop)
+            return
+        part = self.st.pool.alloc()
+        if part is None:
+            self.stat[_NOBUF] += 1
+            return
+        part.l3 = part.pay
+        part.l4 = part.l3 + fr.l4 - at
+        part.end = part.l3 + n
+        copy(part.buf, part.l3, buf, at, n)
+        self._out(part, out, hop)
+
+    def _parts(self, fr, out, hop):
+        """RFC 791 3.2. Options stay in the first part alone: those that would have to be copied
+        are source routes, which are refused, and what RFC 6814 has made obsolete."""
+        buf = fr.buf
+        at = fr.l3
+        hlen = fr.l4 - at
+        src = fr.l4
+        left = fr.end - src
+        field = get16(buf, at + _FRAG)
+        while left:
+            n = (out.mtu - hlen) & ~7
+            if n >= left:
+                n = left
+            part = self.st.pool.alloc()
+            if part is None:
+                self.stat[_NOBUF] += 1
+                return
+            to = part.l3 = part.pay
+            part.l4 = to + hlen
+            part.end = part.l4 + n
+            copy(part.buf, to, buf, at, hlen)
+            copy(part.buf, part.l4, buf, src, n)
+            part.buf[to] = 0x40 | hlen >> 2
+            put16(part.buf, to + _TOTAL, hlen + n)
+            put16(part.buf, to + _FRAG, field if n == left else field | 0x2000)
+            _renew_sum(part.buf, to, hlen)
+            self.stat[_FRAGMENTED] += 1
+            self._out(part, out, hop)
+            field += n >> 3
+            src += n
+            left -= n
+            hlen = _HDR
+
+    def _out(self, part, out, hop):
+        part.ip = self.ip
+        out.output(part, _ETHERTYPE, hop, 0)
+
+    def undeliverable(self, fr, again):
+        """IPv4.undeliverable(): RFC 1812 5.3.3.1: a host or router that does not answer to ARP."""
+        if self.ip.local(fr.buf, fr.l3 + _SRC):
+            self._undeliverable(fr, again)
+            return
+        back = self.ip.route(fr.buf, fr.l3 + _SRC)
+        if back and self.st.icmp4:
+            fr.group = False
+            self.st.icmp4.complain(fr, _UNREACHABLE, 1, 0, b"\0\0\0\0", back.v4.addr)
+
+    # -- the fast path ----------------------------------------------------------------------
+
+    def _note(self, fr, buf, at):
+        """Keep what the flow of this packet is known by, before it is changed."""
+        copy(self._key, 0, buf, at + _SRC, 8)
+        if fr.end - fr.l4 >= 8:
+            copy(self._key, 8, buf, fr.l4, 4)
+
+    def _remember(self, fr, buf, at, nif, out, hop):
+        """Have the fast path do the same to the next packet of this flow."""
+        proto = buf[at + _PROTO]
+        if (proto != _TCP and proto != _UDP) or fr.l4 - at != _HDR or out.prepare is None:
+            return
+        if get16(buf, at + _FRAG) & 0x3FFF or nif not in self.nifs or out not in self.nifs:
+            return
+        if fr.end - fr.l4 < 8:
+            return
+        if not out.prepare(self._header, 16, _ETHERTYPE, hop, 0):
+            return  # asked for
+        key = self._key
+        key[3] = proto | self.nifs.index(nif) << 8
+        at_row = _ROW * forward_fast.place(key, self.cb[_MASK])
+        rows = self.rows
+        copy(self._new, 0, buf, at + _SRC, 8)
+        copy(self._new, 8, buf, fr.l4, 4)
+        for i in range(4):
+            move32(rows, at_row + i, key, i)
+        move32(rows, at_row + 4, self.st.w, _HOPS)
+        rows[at_row + 5] = out.mtu + _ETHER
+        rows[at_row + 6] = self.nifs.index(out)
+        copy(rows, 4 * at_row + 32, self._header, 0, 16)
+        copy(rows, 4 * at_row + 48, self._new, 0, 12)
+        ports = forward_fast.delta(key, self._new, 6)
+        put = forward_fast.delta(key, self._new, 4)
+        _put_words(rows, at_row + 15, put, ports)
+        rows[at_row + 16] = self.nat.stamp() if self.nat else 0
+        rows[at_row + 17] = self.filter.counter() if self.filter else 0
+        rows[at_row + 18] = not same(key, 0, self._new, 0, 12)
+
+    @micropython.native
+    def forward(self, io):
+        """Send the frame that forward_fast.forward() has made."""
+        buf = io[_FROM]
+        w = self.st.w
+        n = w[_SIZE]
+        stat = self.nifs[w[_IN_PORT]].stat
+        stat[_NIF_IN] += 1
+        add32(stat, _NIF_IN_BYTES, n)
+        self.ip.stat[_IP_IN] += 1
+        self.stat[_FORWARDED] += 1
+        w[_FAST_IN] += 1
+        out = self.nifs[w[_OUT_PORT]]
+        if not out.queued:
+            got = out.send(buf, _LEAD, n)
+            if got > 0:
+                w[_FAST_OUT] += 1
+                out.stat[_NIF_OUT] += 1
+                add32(out.stat, _NIF_OUT_BYTES, n)
+                return 1
+            if got < 0:
+                out.stat[_NIF_OUT_ERROR] += 1
+                return 1
+        fr = self.st.pool.alloc()
+        if fr is None:
+            self.stat[_NOBUF] += 1
+            return 1
+        copy(fr.buf, _LEAD, buf, _LEAD, n)
+        fr.l2 = _LEAD
+        fr.end = _LEAD + n
+        out.transmit(fr)
+        return 1
+
+
+@micropython.native
+def _match(w, n):
+    return match4(w, n) or forward_fast.forward(w, n)
+
+
+def _link_local(buf, off):
+    return buf[off] == 169 and buf[off + 1] == 254
+
+
+def _renew_sum(buf, at, hlen):
+    put16(buf, at + _SUM, 0)
+    put_csum(buf, at + _SUM, csum(buf, at, hlen, 0))
+
+
+def _put_words(words, i, low, high):
+    """words[i] = low | high << 16, which is more than a small int holds."""
+    put16(words, 4 * i, (low & 255) << 8 | low >> 8)
+    put16(words, 4 * i + 2, (high & 255) << 8 | high >> 8)
+
+
+def _clamp(buf, at, l4, end, most):
+    """RFC 4459 3.2: a TCP must not offer an MSS that the way has no room for."""
+    if end - l4 < 24 or not buf[l4 + 13] & 2 or get16(buf, at + _FRAG) & 0x1FFF:
+        return
+    off = l4 + _HDR
+    stop = min(end, l4 + (buf[l4 + 12] >> 4 << 2))
+    while off + 4 <= stop and buf[off]:
+        if buf[off] == 1:
+            off += 1
+        elif buf[off] == 2 and buf[off + 1] == 4:
+            old = get16(buf, off + 2)
+            if old > most:
+                put16(buf, off + 2, most)
+                if (off - l4) & 1:  # across two words of the sum: RFC 1071 section 2 (B)
+                    old = (old & 255) << 8 | old >> 8
+                    most = (most & 255) << 8 | most >> 8
+                acc = (get16(buf, l4 + 16) ^ 0xFFFF) + (old ^ 0xFFFF) + most
+                acc = (acc & 0xFFFF) + (acc >> 16)
+                put16(buf, l4 + 16, ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF)
+            return
+        elif buf[off + 1] < 2:
+            return
+        else:
+            off += buf[off + 1]
+
+
+def attach(st, flows=64):
+    """Make the stack a router."""
+    return st.ip4.router or Router(st, flows)

@@ -1,0 +1,253 @@
+"""Two Linux hosts, each in a namespace of its own, and netstack as the router between them."""
+
+import contextlib
+import os
+import re
+import selectors
+import socket
+import subprocess
+import threading
+
+import netns
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PATH = ":".join(os.path.join(netns.ROOT, d) for d in ("lib", "ports/unix")) + ":.frozen"
+A, B = "10.98.0.1", "10.99.0.1"
+
+
+class Routed:
+    """a (10.98.0.1) and b (10.99.0.1) are the hosts' namespaces, `program` the router."""
+
+    def __init__(self, middle, a, b, path):
+        self.middle = middle
+        self.a = a
+        self.b = b
+        self.captures = [
+            netns.Capture(middle, path / ("tap%d.pcap" % i), "tap%d" % i) for i in (0, 1)
+        ]
+
+    def start(self, *lines):
+        self.program = self.middle.micropython(
+            os.path.join(HERE, "programs/router.py"),
+            *("tap0", "tap1", *lines),
+            env={"MICROPYPATH": PATH},
+            stdin=subprocess.PIPE,
+        )
+        self.program.expect("^ready", 30)
+
+    def counters(self):
+        """What it has counted, once it has ended."""
+        self.program.stdin.write("end\n")
+        self.program.stdin.flush()
+        output = self.program.finish()
+        return {
+            line.split(" ", 1)[0]: eval(line.split(" ", 1)[1])
+            for line in output.splitlines()
+            if line.endswith("}")
+        }
+
+    def judge(self):
+        """tshark finds no fault with what the router has sent."""
+        for i, capture in enumerate(self.captures):
+            capture.check("02:6e:73:74:02:0%d" % i)
+
+
+@pytest.fixture
+def routed(namespace, tmp_path):
+    with contextlib.ExitStack() as stack:
+        hosts = [stack.enter_context(netns.Namespace(tap=None)) for _ in range(2)]
+        for i, host in enumerate(hosts):
+            netns.join(namespace, host, "tap%d" % i, "10.%d.0.1/24" % (98 + i))
+            host.run("ip", "route", "add", "default", "via", "10.%d.0.254" % (98 + i))
+        yield Routed(namespace, *hosts, tmp_path)
+
+
+def iperf(client, server, address, size, *options):
+    with server.start("iperf", "-s", "-p", 5001, *[o for o in options if o == "-u"]):
+        server.wait_port(5001, "udp" if "-u" in options else "tcp")
+        argv = ("-c", address, "-p", 5001, "-n", size, *options)
+        said = client.run("iperf", *argv, timeout=240).stdout
+    assert re.search("bits/sec", said) and "failed" not in said, said
+    print(said.splitlines()[-1])
+
+
+def test_pings_and_errors(routed):
+    """Of every length, in fragments too; TTL, and hosts that are not there: what Linux says."""
+    routed.start()
+    for size in (0, 1, 56, 1472, 1473, 4000):
+        argv = ("-c", "3", "-i", "0.01", "-w", "20", "-s", size, "-p", "a5c300ff", B)
+        said = routed.a.run("ping", *argv).stdout
+        assert " 0% packet loss" in said and "wrong data" not in said, said
+        assert "ttl=63" in said
+    for argv, answer in (
+        (("-t", "1", B), "From 10.98.0.254.*Time to live exceeded"),
+        (("-w", "8", "10.99.0.77"), "From 10.98.0.254.*Destination Host Unreachable"),
+        (("192.0.2.1",), "From 10.98.0.254.*Destination Net Unreachable"),
+    ):
+        said = routed.a.run("ping", "-c", "1", *argv, check=False).stdout
+        assert re.search(answer, said), said
+    routed.judge()
+
+
+def test_iperf(routed, full):
+    """TCP and UDP, both ways."""
+    routed.start()
+    size = "1000M" if full else "50M"
+    for client, server, address in ((routed.a, routed.b, B), (routed.b, routed.a, A)):
+        iperf(client, server, address, size)
+        iperf(client, server, address, "5M", "-u", "-b", "50M")
+    counted = routed.counters()
+    assert counted["fast"]["in"] > 30000 and counted["pool"]["nomem"] == 0
+    assert not any(counted["router"][k] for k in ("in_martian", "in_ttl", "out_noroute"))
+
+
+def test_small_mtu_behind_it(routed):
+    """The far network takes 1000 bytes: DF is answered with its MTU, SYNs are clamped, and the
+    rest is cut into parts that Linux puts together."""
+    routed.start("lans[1].config(mtu=1000)")
+    iperf(routed.a, routed.b, B, "5M")
+    iperf(routed.b, routed.a, A, "5M")
+    said = routed.a.run("ping", "-c", "2", "-i", "0.2", "-M", "do", "-s", "1200", B, check=False)
+    assert "mtu" in said.stdout and "1000" in said.stdout, said.stdout
+    routed.a.run("ip", "route", "flush", "cache")
+    said = routed.a.run("ping", "-c", "3", "-i", "0.2", "-w", "20", "-M", "dont", "-s", "1400", B)
+    assert " 0% packet loss" in said.stdout
+    counted = routed.counters()
+    assert counted["router"]["out_fragmented"] >= 6 and counted["router"]["out_toobig"] >= 1
+
+
+# -- NAPT ---------------------------------------------------------------------------------------
+
+OUTSIDE = "10.99.0.254"
+FLOWS = 500
+
+
+@pytest.fixture
+def natted(routed):
+    """The same with NAPT; the outer host knows nothing of the inner network."""
+    routed.b.run("ip", "route", "del", "default")
+    routed.start(
+        "router.nat(lans[1], size=2048)",
+        "router.forward_port('tcp', 80, '10.98.0.1', 8080)",
+    )
+    return routed
+
+
+def tcp_server(ns, address, port):
+    """(a thread that echoes on every connection until its end, a set of who has called)"""
+    with ns.entered():
+        listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(1000)
+    callers = set()
+
+    def run():
+        selector = selectors.DefaultSelector()
+        selector.register(listener, selectors.EVENT_READ)
+        while True:
+            for key, _ in selector.select():
+                if key.fileobj is listener:
+                    conn, peer = listener.accept()
+                    callers.add(peer)
+                    selector.register(conn, selectors.EVENT_READ)
+                    continue
+                data = key.fileobj.recv(65536)
+                if data == b"end":
+                    listener.close()
+                    return
+                if data:
+                    key.fileobj.sendall(data)
+                else:
+                    selector.unregister(key.fileobj)
+                    key.fileobj.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    return thread, callers
+
+
+def call(ns, address, port):
+    with ns.entered():
+        s = socket.socket()
+    s.settimeout(30)
+    s.connect((address, port))
+    return s
+
+
+def echoed(s, data):
+    s.sendall(data)
+    got = b""
+    while len(got) < len(data):
+        part = s.recv(65536)
+        assert part
+        got += part
+    return got
+
+
+def test_nat_500_flows(natted):
+    """500 connections at a time, all used several times, each with its own data."""
+    thread, callers = tcp_server(natted.b, B, 7)
+    flows = [call(natted.a, B, 7) for _ in range(FLOWS)]
+    for turn in range(3):
+        for i, s in enumerate(flows):
+            s.sendall(b"%d of %d|" % (turn, i) * 20)
+        for i, s in enumerate(flows):
+            want = b"%d of %d|" % (turn, i) * 20
+            got = b""
+            while len(got) < len(want):
+                part = s.recv(4096)
+                assert part
+                got += part
+            assert got == want
+    assert len(callers) == FLOWS and {peer[0] for peer in callers} == {OUTSIDE}
+    for s in flows[1:]:
+        s.close()
+    flows[0].sendall(b"end")
+    thread.join(10)
+    counted = natted.counters()
+    assert counted["nat"]["made"] >= FLOWS and counted["nat"]["full"] == 0
+    natted.judge()
+
+
+def test_nat_udp_and_pings(natted):
+    """Pings out, UDP with a closed port (the error comes back), traceroute-like TTLs."""
+    said = natted.a.run("ping", "-c", "5", "-i", "0.05", "-w", "20", "-s", "1400", B).stdout
+    assert " 0% packet loss" in said
+    said = natted.a.run("ping", "-c", "2", "-i", "0.05", "-w", "20", "-s", "4000", B).stdout
+    assert " 0% packet loss" in said, said
+    with natted.a.entered():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with s:
+        s.settimeout(10)
+        s.connect((B, 9))
+        s.send(b"anybody there?")
+        with pytest.raises(ConnectionRefusedError):
+            s.recv(100)
+    iperf(natted.a, natted.b, B, "5M", "-u", "-b", "50M")
+    # from outside the inner network cannot be called, but for what is forwarded
+    assert natted.b.run("ping", "-c", "1", "-W", "1", A, check=False).returncode
+    natted.judge()
+
+
+def test_nat_port_forward(natted):
+    thread, callers = tcp_server(natted.a, A, 8080)
+    s = call(natted.b, OUTSIDE, 80)
+    assert echoed(s, b"from outside" * 1000) == b"from outside" * 1000
+    assert {peer[0] for peer in callers} == {B}
+    # a hairpin: from inside by the address outside
+    t = call(natted.a, OUTSIDE, 80)
+    assert echoed(t, b"from inside" * 1000) == b"from inside" * 1000
+    assert {peer[0] for peer in callers} == {B, OUTSIDE}
+    s.close()
+    t.sendall(b"end")
+    thread.join(10)
+    natted.judge()
+
+
+def test_nat_iperf(natted, full):
+    iperf(natted.a, natted.b, B, "1000M" if full else "50M")
+    iperf(natted.a, natted.b, B, "1000M" if full else "50M", "-R")
+    counted = natted.counters()
+    assert counted["fast"]["in"] > 30000
