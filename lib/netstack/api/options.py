@@ -5,6 +5,7 @@
 #                SO_RCVBUF (how far the rings may grow, as the stack's budget allows),
 #                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
 #   IPPROTO_IP   IP_TOS, IP_TTL, IP_MTU_DISCOVER (UDP), IP_MTU (of a connected socket, to be read)
+#                with multicast.py those of multicast
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 #                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
 #                with transport/tcp/fastopen.py attached TCP_FASTOPEN, TCP_FASTOPEN_CONNECT
@@ -36,6 +37,8 @@ _ENODEV = const(19)
 _ENOPROTOOPT = const(92)
 _ENOTCONN = const(107)
 _IP_MTU = const(14)
+_IP_MULTICAST_IF = const(32)
+_IP_DROP_SOURCE = const(40)
 _CLOSED = const(0)
 
 _MOST = const(0x1FFFFFFF)  # milliseconds that can be told apart
@@ -97,6 +100,9 @@ def put(sock, io, level, option, value):
     if level == _TCP and option == _TCP_CONGESTION:
         setattr(io, _find(io, level, option)[2], text(value))
         return
+    if level == _IP and _IP_MULTICAST_IF <= option <= _IP_DROP_SOURCE and sock._dgram:
+        _multicast().put(sock, io, option, value)
+        return
     if not isinstance(value, int):
         value = int.from_bytes(bytes(value), "little")
     if level == _SOCKET and option == _SO_REUSEADDR:
@@ -114,6 +120,13 @@ def put(sock, io, level, option, value):
         io.set(name, value)
     finally:
         host.leave(sock._st)
+
+
+def _multicast():
+    """What few programs need is loaded by those."""
+    from netstack.api import multicast
+
+    return multicast
 
 
 def _checked(sock, name, option, low, high, value):
@@ -180,7 +193,12 @@ def get(sock, io, level, option, size):
         on = sock._linger >= 0
         value = int(on).to_bytes(4, "little") + max(sock._linger, 0).to_bytes(4, "little")
         return value[:size] if size else int(on)
-    value = _value(sock, io, level, option)
+    if level == _IP and _IP_MULTICAST_IF <= option <= _IP_DROP_SOURCE and sock._dgram:
+        value = _multicast().get(io, option)
+        if isinstance(value, bytes):
+            return value
+    else:
+        value = _value(sock, io, level, option)
     return value.to_bytes(size, "little") if size else value
 
 

@@ -70,6 +70,7 @@ class Stack:
         self.networks = []  # IPv4, IPv6
         self.transports = {}  # protocol number -> what every network protocol gives it to
         self.ip4 = self.icmp4 = self.ip6 = self.udp = self.tcp = self.dns = None
+        self.igmp = None  # inet/igmp.py, once a group has been joined
         self.reassembly = None  # inet/reassembly.py, which fragments are given to
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)

@@ -194,6 +194,24 @@ class IPv4:
                 return True
         return False
 
+    def group(self, dst, off):
+        """Is this a multicast address?"""
+        return 224 <= dst[off] < 240
+
+    def loop(self, fr, src, dst, proto, ttl, tos, nif):
+        """Let our own members of the group `dst` have a copy of the packet from l4 on, which is
+        about to be sent to it, by `nif` if that is given. Borrows `fr`."""
+        lo = self._loopback()
+        if lo is None or nif is lo or self.st.igmp is None or not self.st.igmp.wanted(lo, dst, 0):
+            return
+        other = self.st.pool.alloc()
+        if other:
+            n = fr.end - fr.l4
+            other.l4 = other.pay
+            other.end = other.pay + n
+            copy(other.buf, other.pay, fr.buf, fr.l4, n)
+            self.output(other, src, dst, proto, ttl, tos, lo)
+
     def source(self, dst, nif=None):
         """The address we would send from, by the interface `nif` if one is given; None when there
         is no route. A buffer not to be kept."""
@@ -357,7 +375,9 @@ class IPv4:
         dst = at + _DST
         if buf[dst] >= 224:
             fr.group = True
-            return same(buf, dst, _ALL, 0, 4) or same(buf, dst, _ALL_HOSTS, 0, 4)
+            if same(buf, dst, _ALL, 0, 4) or same(buf, dst, _ALL_HOSTS, 0, 4):
+                return True
+            return self.st.igmp is not None and self.st.igmp.wanted(fr.nif, buf, dst)
         if self._is_bcast(fr, buf, dst):
             fr.group = True
             return True

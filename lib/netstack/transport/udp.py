@@ -11,7 +11,7 @@ from micropython import const
 from netstack.core.checksum import copy, copy_csum, csum, put_csum
 from netstack.core.move import move
 from netstack.core.ring import Ring
-from netstack.core.wire import address, get16, put16
+from netstack.core.wire import address, get16, put16, same
 from netstack.transport import udp_fast
 from netstack.transport.demux import Table, clear_local, clear_remote, set_key
 
@@ -29,6 +29,7 @@ _SUM = const(6)
 _MOST = const(65507)  # bytes of data behind both headers of IPv4
 _RCVBUF = const(6144)
 _EPHEMERAL = const(49152)  # RFC 6335 section 6
+_ALL_HOSTS = b"\xe0\0\0\1"  # RFC 1112 section 4: every host belongs to it
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 _OPEN = const(0)  # words of Endpoint.cb: udp_fast.py
 _RING = const(1)
@@ -51,6 +52,19 @@ _OUT = const(6)
 _ERROR = const(7)
 
 
+class Groups:
+    """What an endpoint does about multicast: members (inet/igmp.py), and how it sends to groups
+    (RFC 1112 6.1)."""
+
+    def __init__(self):
+        self.members = []
+        self.ttl = 1
+        self.loop = True
+        self.via = None  # send by this interface
+        self.tos = 0
+        self.nif = None
+
+
 class Endpoint:
     """One UDP socket's state. Made by UDP.open()."""
 
@@ -70,6 +84,7 @@ class Endpoint:
         self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
         self.notify = None  # callable (endpoint): something has come
         self.broadcast = False
+        self.groups = None  # Groups, once there is more to say than usual
         self._ttl = 64
         self._tos = 0
         self._pmtudisc = 1
@@ -210,6 +225,8 @@ class Endpoint:
 
     def close(self):
         self._unfile()
+        if self.groups and self.groups.members:
+            self.st.igmp.leave_all(self.groups.members)
         if self.ring is not None:
             self.st.credit(self.ring.size)
             self.ring = None
@@ -247,7 +264,13 @@ class Endpoint:
         return n
 
     def _source(self, ip, dst):
-        return self.laddr or ip.source(dst, self.nif)
+        nif = self.nif
+        laddr = self.laddr
+        if self.groups and ip.alen == 4 and ip.group(dst, 0):
+            nif = self.groups.via or nif
+        if laddr is not None and not ip.broadcast(laddr, 0):
+            return laddr
+        return ip.source(dst, nif)
 
     @micropython.native
     def recv(self, buf, off, n, peek=False):
@@ -340,12 +363,41 @@ class UDP:
         if not self._summed(fr, buf, at, size):
             self.stat[_CHECKSUM] += 1
             return
+        if fr.group and fr.ip.alen == 4 and fr.ip.group(buf, fr.l3 + fr.ip.dst_off):
+            self._to_group(fr, buf, at, size)
+            return
         endpoint = self.table.lookup(fr)
         if endpoint is None or (endpoint._nif and endpoint._nif is not fr.nif):
             self.stat[_NOPORT] += 1
             fr.ip.refuse(fr)
             return
         endpoint.take(fr, at + _HDR, size - _HDR)
+
+    def _to_group(self, fr, buf, at, size):
+        """A datagram for a group: each endpoint that has joined it gets one (RFC 1122 4.1.3.5)."""
+        dst = fr.l3 + fr.ip.dst_off
+        port = get16(buf, at + 2)
+        taken = False
+        for ep in self.table:
+            if ep.lport == port and self._hears(ep, fr, buf, at, dst):
+                taken = True
+                ep.take(fr, at + _HDR, size - _HDR)
+        if not taken:
+            self.stat[_NOPORT] += 1
+
+    def _hears(self, ep, fr, buf, at, dst):
+        if ep.laddr is not None and not same(ep.laddr, 0, buf, dst, 4):
+            return False
+        if ep.raddr is not None:
+            src = fr.l3 + fr.ip.src_off
+            if get16(buf, at) != ep.rport or not same(ep.raddr, 0, buf, src, 4):
+                return False
+        if ep.nif is not None and ep.nif is not fr.nif:
+            return False
+        if same(buf, dst, _ALL_HOSTS, 0, 4):
+            return True
+        members = ep.groups.members if ep.groups else None
+        return bool(members) and self.st.igmp.takes(members, fr)
 
     def _summed(self, fr, buf, at, size):
         if buf[at + _SUM] | buf[at + _SUM + 1] == 0:
@@ -406,8 +458,31 @@ class UDP:
             acc = 0  # RFC 768: a sum of zero is sent as all ones
         put_csum(to, at + _SUM, acc)
         self.stat[_OUT] += 1
+        if ip.alen == 4 and ip.group(dst, 0):
+            return self._output_group(ep, fr, n, ip, src, dst)
         error = ip.output(fr, src, dst, _PROTO, ep.ttl, ep.tos, ep.nif)
         return error or n
+
+    def _output_group(self, ep, fr, n, ip, src, dst):
+        """To the link, and to our own members. Takes `fr`."""
+        way = self._way(ep, ip, dst)
+        if way.loop:
+            ip.loop(fr, src, dst, _PROTO, way.ttl, way.tos, way.nif)
+        if way.ttl == 0:  # not beyond this host
+            self.st.pool.release(fr)
+            return n
+        return ip.output(fr, src, dst, _PROTO, way.ttl, way.tos, way.nif) or n
+
+    def _way(self, ep, ip, dst):
+        """What has the ttl, tos and nif that hold for `dst`."""
+        if ip.alen != 4 or not ip.group(dst, 0):
+            return ep
+        if ep.groups is None:
+            ep.groups = Groups()
+        way = ep.groups
+        way.tos = ep.tos
+        way.nif = way.via or ep.nif
+        return way
 
     def _output_parts(self, ep, buf, off, n, ip, src, dst, port):
         """The same for one that takes more than a packet."""
@@ -421,7 +496,8 @@ class UDP:
         acc = csum(head, 0, _HDR, ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR))
         acc = csum(buf, off, n, acc)
         put_csum(head, _SUM, 0 if acc == 0xFFFF else acc)
-        error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, ep)
+        way = self._way(ep, ip, dst)
+        error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, way)
         if error == 0:
             self.stat[_OUT] += 1
         return error or n

@@ -10,6 +10,9 @@ EAGAIN = 11
 EMSGSIZE = 90
 ENOTCONN = 107
 EINVAL = 22
+ENODEV = 19
+ENOPROTOOPT = 92
+EADDRNOTAVAIL = 99
 EDESTADDRREQ = 89
 EADDRINUSE = 98
 ETIMEDOUT = 110
@@ -95,6 +98,63 @@ def test_largest():
     client.sendto(bytes(3000), server.getsockname())
     assert server.recv(2000) == bytes(2000)
     raises(EMSGSIZE, client.sendto, bytes(65508), server.getsockname())
+
+
+def test_multicast_options():
+    # RFC 1112 6.1; the interface is found by its address or by the route
+    group = b"\xef\x01\x02\x03"
+    lo = socket.inet_aton("127.0.0.1")
+    any_ = bytes(4)
+    s = opened(0)
+    for option, default, values, bad in (
+        (socket.IP_MULTICAST_TTL, 1, (0, 255, b"\x07"), (256, -2)),
+        (socket.IP_MULTICAST_LOOP, 1, (0, 1, b"\0"), ()),
+        (socket.IP_MULTICAST_IF, any_, (lo, any_), (b"abc", b"")),
+    ):
+        assert s.getsockopt(0, option) == default
+        for value in values:
+            s.setsockopt(0, option, value)
+            got = s.getsockopt(0, option)
+            assert got == value or bytes([got]) == value, (option, value, got)
+        for value in bad:
+            raises(EINVAL, s.setsockopt, 0, option, value)
+    assert s.getsockopt(0, socket.IP_MULTICAST_LOOP, 4) == bytes(4)
+    raises(ENODEV, s.setsockopt, 0, socket.IP_MULTICAST_IF, b"\1\2\3\4")
+    raises(ENODEV, s.setsockopt, 0, socket.IP_ADD_MEMBERSHIP, group + b"\1\2\3\4")
+    raises(EINVAL, s.setsockopt, 0, socket.IP_ADD_MEMBERSHIP, group)
+    raises(EINVAL, s.setsockopt, 0, socket.IP_ADD_SOURCE_MEMBERSHIP, group + lo)
+    raises(EINVAL, s.setsockopt, 0, socket.IP_ADD_MEMBERSHIP, lo + lo)
+    raises(EADDRNOTAVAIL, s.setsockopt, 0, socket.IP_DROP_MEMBERSHIP, group + lo)
+    raises(ENOPROTOOPT, s.getsockopt, 0, socket.IP_ADD_MEMBERSHIP)
+    with socket.socket() as t:
+        raises(ENOPROTOOPT, t.setsockopt, 0, socket.IP_MULTICAST_TTL, 1)
+
+
+def test_multicast_to_oneself():
+    group = b"\xef\x01\x02\x03"
+    lo = socket.inet_aton("127.0.0.1")
+    a = opened()
+    a.bind(("", 0))
+    b = opened()
+    b.setsockopt(0, socket.IP_MULTICAST_IF, lo)
+    a.settimeout(0.05)
+    to = ("239.1.2.3", a.getsockname()[1])
+    b.sendto(b"nobody", to)
+    raises(ETIMEDOUT, a.recv, 10)
+    a.setsockopt(0, socket.IP_ADD_MEMBERSHIP, group + lo)
+    b.sendto(b"one", to)
+    assert a.recvfrom(10) == (b"one", ("127.0.0.1", b.getsockname()[1]))
+    raises(ETIMEDOUT, a.recv, 10)  # once, not twice
+    a.setsockopt(0, socket.IP_BLOCK_SOURCE, group + lo + lo)
+    b.sendto(b"two", to)
+    raises(ETIMEDOUT, a.recv, 10)
+    a.setsockopt(0, socket.IP_UNBLOCK_SOURCE, group + lo + lo)
+    b.sendto(b"three", to)
+    assert a.recv(10) == b"three"
+    a.setsockopt(0, socket.IP_DROP_MEMBERSHIP, group + lo)
+    a.setsockopt(0, socket.IP_ADD_SOURCE_MEMBERSHIP, group + lo + lo)
+    b.sendto(b"four", to)
+    assert a.recv(10) == b"four"
 
 
 def test_path_mtu():
