@@ -84,6 +84,7 @@ class Endpoint:
         self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
         self.notify = None  # callable (endpoint): something has come
         self.broadcast = False
+        self.turn = -1  # of UDP, when it last got what came for a group
         self.groups = None  # Groups, once there is more to say than usual
         self._ttl = 64
         self._tos = 0
@@ -326,6 +327,7 @@ class UDP:
         self.stat = st.counters("udp", NAMES)
         self.table = Table()
         self._head = bytearray(_HDR)
+        self._turn = 0
         self.fast = udp_fast.Fast(self)
         st.udp = self
         st.carry(_PROTO, self)
@@ -378,9 +380,13 @@ class UDP:
         dst = fr.l3 + fr.ip.dst_off
         port = get16(buf, at + 2)
         taken = False
-        for ep in self.table:
-            if ep.lport == port and self._hears(ep, fr, buf, at, dst):
+        self._turn = self._turn + 1 & 0xFFFF
+        for ep in self.table.objs:
+            if ep is None or ep.lport != port or ep.turn == self._turn:
+                continue  # filed twice, for both families
+            if self._hears(ep, fr, buf, at, dst):
                 taken = True
+                ep.turn = self._turn
                 ep.take(fr, at + _HDR, size - _HDR)
         if not taken:
             self.stat[_NOPORT] += 1
