@@ -7,6 +7,7 @@
 # The stack gets a memoryview, which for kernels is an address like any other.
 
 import array as _array
+import sys
 
 import hosts
 
@@ -37,24 +38,36 @@ _PASSING = (  # and as long as a connection or a socket
     "transport.tcp.fast",
     "transport.tcp.rack",
 )
-_KEPT = 200  # of the latter, the latest
+# So many bytes of each are kept, the latest.
+_BYTES = (600000, 100000) if sys.platform == "linux" else (80000, 20000)
 _WIDTH = 16  # items on either side
 _FILL = 0xA5
 
-_fenced = []  # (whole, items inside)
-_latest = []
+
+class Kept:
+    """What was fenced last, as far as there is memory for it. The rest is looked at once more."""
+
+    def __init__(self, most):
+        self.most = most
+        self.clear()
+
+    def clear(self):
+        self.all = []  # (whole, items inside, bytes)
+        self.bytes = 0
+
+    def __call__(self, whole, n):
+        size = len(whole) if isinstance(whole, bytearray) else 4 * len(whole)
+        self.bytes += size
+        while self.all and self.bytes > self.most:
+            oldest = self.all.pop(0)
+            self.bytes -= oldest[2]
+            _look(*oldest)
+        self.all.append((whole, n, size))
+        return memoryview(whole)[_WIDTH : _WIDTH + n]
 
 
-def _lasting(whole, n):
-    _fenced.append((whole, n))
-    return memoryview(whole)[_WIDTH : _WIDTH + n]
-
-
-def _passing(whole, n):
-    if len(_latest) == _KEPT:
-        _look(*_latest.pop(0))
-    _latest.append((whole, n))
-    return memoryview(whole)[_WIDTH : _WIDTH + n]
+_lasting = Kept(_BYTES[0])
+_passing = Kept(_BYTES[1])
 
 
 def _make_array(keep, code, values):
@@ -88,7 +101,7 @@ def up():
     hosts.guards.append(check)
 
 
-def _look(whole, n):
+def _look(whole, n, _):
     for i in range(_WIDTH):
         if whole[i] != _FILL or whole[_WIDTH + n + i] != _FILL:
             where = i - _WIDTH if whole[i] != _FILL else n + i
@@ -99,9 +112,9 @@ def _look(whole, n):
 def check():
     """Nothing has been written over a fence. Forgets what was fenced."""
     try:
-        for some in (_fenced, _latest):
-            for whole, n in some:
-                _look(whole, n)
+        for kept in (_lasting, _passing):
+            for each in kept.all:
+                _look(*each)
     finally:
-        _fenced.clear()
-        _latest.clear()
+        _lasting.clear()
+        _passing.clear()

@@ -2,10 +2,8 @@
 # good wire and on bad ones. A few seeds here; SEEDS=1-100 in the environment for more.
 
 import bench
-import fence
 import simbench
 
-fence.up()
 SIZE = 256 * 1024
 
 
