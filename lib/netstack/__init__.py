@@ -6,8 +6,14 @@ _NAMES = {
     "Stack": "netstack.core.stack",
     "getaddrinfo": "netstack.api.resolve",
     "hosts": "netstack.api.resolve",
+    "ifconfig": "netstack.api.look",
+    "neigh": "netstack.api.look",
+    "nslookup": "netstack.api.look",
     "ping": "netstack.api.ping",
+    "route": "netstack.api.look",
     "serve": "netstack.api.serve",
+    "ss": "netstack.api.look",
+    "traceroute": "netstack.api.traceroute",
 }
 
 

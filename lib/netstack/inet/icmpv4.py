@@ -84,6 +84,7 @@ class ICMPv4:
         self.st = st
         self.stat = st.counters("icmp4", NAMES)
         self.on_reply = None  # callable (fr): an echo reply has come in; borrows
+        self.on_error = None  # the same for an error
         self._tokens = _BURST
         self._filled = st.now
         self._to = bytearray(4)
@@ -115,6 +116,8 @@ class ICMPv4:
                 self.on_reply(fr)
         elif kind == _UNREACHABLE or kind == _EXCEEDED or kind == _PARAMETER:
             self.stat[_IN_ERROR] += 1
+            if self.on_error:
+                self.on_error(fr)
             self._error(buf, at, fr.end)
         elif kind == _REDIRECT:
             # DEVIATION RFC 1122 3.2.2.2: no route follows one. Whoever is on the link could have

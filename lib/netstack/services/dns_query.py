@@ -14,7 +14,7 @@ from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import get16, same
 from netstack.services.dns_message import negative_ttl, rcode, read_name, records_end, skip_name
-from netstack.services.dns_message import to_wire, ttl_of
+from netstack.services.dns_message import from_wire, to_wire, ttl_of
 from netstack.transport.udp import Endpoint
 
 _EIO = const(5)
@@ -37,6 +37,7 @@ _RR_LEN = const(8)
 _RR_DATA = const(10)
 _A = const(1)
 _CNAME = const(5)
+_PTR = const(12)
 _IN_CLASS = const(1)
 _LONGEST = const(512)  # RFC 1035 4.2.1: without EDNS0
 # Fits into one IPv6 packet of the least MTU: no answer comes in fragments, which can be forged.
@@ -383,7 +384,6 @@ class Query(Endpoint):
         """Records about self.wire in the answer: (addresses, offset of a CNAME's target or -1)."""
         addrs = []
         name = self.resolver.name
-        alen = 4 if self.qtype == _A else 16
         alias = -1
         for _ in range(get16(buf, base + _ANCOUNT)):
             size = read_name(buf, base, at, end, name)
@@ -392,14 +392,29 @@ class Query(Endpoint):
             n = get16(buf, at + _RR_LEN)
             data = at + _RR_DATA
             if get16(buf, at + _RR_CLASS) == _IN_CLASS and self._is(size):
-                if kind == self.qtype and n == alen and len(addrs) < _ADDRESSES:
-                    addrs.append(bytes(buf[data : data + n]))
+                value = self._value(buf, base, data, n) if kind == self.qtype else None
+                if value and len(addrs) < _ADDRESSES:
+                    addrs.append(value)
                     self._lower(ttl_of(buf, at + _RR_TTL))
                 elif kind == _CNAME and n > 0:
                     alias = data
                     self._lower(ttl_of(buf, at + _RR_TTL))
             at = data + n
         return addrs, -1 if addrs else alias
+
+    def _value(self, buf, base, data, n):
+        """What a record of the type asked for says: an address, or a name as text; None: nothing
+        that makes sense."""
+        if self.qtype != _PTR:
+            return bytes(buf[data : data + n]) if n == (4 if self.qtype == _A else 16) else None
+        name = self.resolver.name
+        if not read_name(buf, base, data, data + n, name):
+            return None
+        plain = from_wire(name)
+        for c in plain:
+            if not 33 <= c <= 126:
+                return None
+        return plain.decode()
 
     def _lower(self, ttl):
         if ttl < self.ttl:

@@ -1,0 +1,91 @@
+"""What people see at the REPL: traceroute past real routers, nslookup, tables, Ctrl-C."""
+
+import os
+import re
+import signal
+
+import netns
+import pytest
+from netns import LINUX, MAC, OURS
+
+FAR = "10.98.0.2"
+NAMES = ("--host-record=one.test,192.0.2.1", "--local=/test/", "--local=/2.0.192.in-addr.arpa/")
+
+
+@pytest.fixture
+def routed(lan):
+    """Linux as a router, with a host behind it: another namespace."""
+    with netns.Namespace(tap=None) as far:
+        lan.run(
+            "ip", "link", "add", "far0", "type", "veth", "peer", "name", "v0", "netns", far.name
+        )
+        lan.run("ip", "addr", "add", "10.98.0.1/24", "dev", "far0")
+        lan.run("ip", "link", "set", "far0", "up")
+        lan.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        far.run("ip", "addr", "add", FAR + "/24", "dev", "v0")
+        far.run("ip", "link", "set", "v0", "up")
+        far.run("ip", "route", "add", "default", "via", "10.98.0.1")
+        yield lan
+
+
+def test_traceroute(routed):
+    program = routed.ready("look", "netstack.traceroute('%s')" % FAR)
+    program.expect(r"^to 10\.98\.0\.2 \(10\.98\.0\.2\), 30 hops at most", 20)
+    times = r"(  \d+\.\d\d ms){3}$"
+    program.expect(r"^ 1  %s%s" % (re.escape(LINUX), times), 20)
+    program.expect(r"^ 2  %s%s" % (re.escape(FAR), times), 20)
+    program.expect("^end", 20)
+
+
+def test_traceroute_to_nobody(routed):
+    """The router says that there is no such host."""
+    program = routed.ready("look", "print(netstack.traceroute('10.98.0.77', probes=1, timeout=5))")
+    program.expect(r"^ 1  %s  \d" % re.escape(LINUX), 20)
+    program.expect(r"^ 2  10\.98\.0\.1|^ 2  %s  .* ms !H$" % re.escape(LINUX), 20)
+    program.expect("^False", 20)
+
+
+def test_ctrl_c(routed):
+    """While it waits for what never comes: nothing is left behind, the next line works."""
+    routed.run("ip", "route", "add", "blackhole", "10.97.0.0/24")
+    sockets = "print(len(list(__import__('netstack.api.host').api.host.stack().udp.table)))"
+    program = routed.ready(
+        "look", "netstack.traceroute('10.97.0.1')", "netstack.ifconfig()", sockets
+    )
+    program.expect(r"^to 10\.97", 20)
+    routed.run("sleep", "0.5")
+    os.kill(program.pid, signal.SIGINT)
+    program.expect("interrupted$", 10)
+    program.expect("^    inet " + OURS, 10)
+    program.expect("^0$", 10)
+    program.expect("^end", 10)
+
+
+def test_tables(lan, tmp_path):
+    lan.ns.dnsmasq(tmp_path, *NAMES)
+    program = lan.ready(
+        "look",
+        "netstack.nslookup('one.test')",
+        "netstack.nslookup('192.0.2.1')",
+        "netstack.nslookup('nobody.test')",
+        "netstack.ifconfig()",
+        "netstack.route()",
+        "netstack.neigh()",
+        "netstack.ss()",
+    )
+    program.expect("^end", 20)
+    text = program.output
+    mac = re.search(r"link/ether (\S+)", lan.run("ip", "link", "show", "tap0")).group(1)
+    for line in (
+        r"^servers  10\.99\.0\.1$",
+        r"^one\.test  192\.0\.2\.1$",
+        r"^192\.0\.2\.1  one\.test$",
+        r"^host nobody\.test is not known$",
+        r"^eth0  up  mtu 1500  %s$" % MAC,
+        r"^    inet 10\.99\.0\.2/24 gateway 10\.99\.0\.1$",
+        r"^    in \d+, in_bytes \d+, out \d+, out_bytes \d+$",
+        r"^0\.0\.0\.0/0 +10\.99\.0\.1 +eth0 +10\.99\.0\.2$",
+        r"^10\.99\.0\.1 +eth0 +%s +fresh$" % mac,
+        r"^ +state +Recv-Q +Send-Q +local +peer$",
+    ):
+        assert re.search(line, text, re.MULTILINE), (line, text)
