@@ -373,12 +373,7 @@ def _progress(conn, seg, fr, acked):
         congestion.on_mark(conn, seg)
     late = acked and cb[_UNDO_CWND] and undo.late(conn, seg, acked)
     if not cb[_FLAGS] & _F_SACK:
-        if acked:
-            advance(conn, seg, acked)
-        else:
-            _maybe_duplicate(conn, seg)
-        if late:
-            undo.take_back(conn, acked)
+        _without_sack(conn, seg, acked, late)
         return
     board = conn.board
     holes = board and (
@@ -403,6 +398,18 @@ def _progress(conn, seg, fr, acked):
         delivered += _blocks(conn, seg, fr)
     if conn.board and (holes or delivered):
         congestion.on_sack(conn, delivered, acked)
+
+
+def _without_sack(conn, seg, acked, late):
+    if not acked:
+        _maybe_duplicate(conn, seg)
+        return
+    probe = undo.may_probe(conn, acked)
+    advance(conn, seg, acked)
+    if late:
+        undo.take_back(conn, acked)
+    elif probe:
+        undo.probe(conn)
 
 
 def advance(conn, seg, acked):
@@ -467,6 +474,8 @@ def _maybe_duplicate(conn, seg):
         and sub32(cb, _SND_MAX, cb, _SND_UNA) > 0
         and seg.wnd
     ):
+        if cb[_FLAGS] & _F_PROBED:
+            undo.refuted(conn)
         congestion.on_dupack(conn)
 
 

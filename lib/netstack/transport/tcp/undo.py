@@ -6,6 +6,8 @@
 #   SACK        after a timeout, without timestamps: something has arrived that was not sent again
 #               (RFC 5682 section 3.1, step 3.b). DEVIATION step 2.b: as Linux, also when the first
 #               ACK already tells of it.
+#   new text    after a timeout, with neither: two new segments go out instead of old ones, and it
+#               is not duplicate ACKs that come then (F-RTO, RFC 5682 section 2.1)
 #
 # The answer is RFC 4015's. Words of the control block:
 #   85 UNDO_CWND (0: nothing can be taken back)  86 UNDO_SSTHRESH
@@ -17,15 +19,19 @@ from netstack.core.clock import elapsed
 from netstack.core.wire import add32, move32, sub32
 from netstack.transport.tcp import timestamps
 
+_LEN = const(1)  # a word of Ring.w
+
 _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
 _RECOVER = const(9)
+_SND_WND = const(12)
 _SND_MSS = const(14)
 _CWND = const(15)
 _SSTHRESH = const(16)
 _DUPACKS = const(17)
 _RTO = const(20)
+_BACKOFF = const(21)
 _FLAGS = const(31)
 _W_MAX = const(47)
 _EPOCH = const(49)
@@ -40,6 +46,7 @@ _F_RECOVERY = const(8)
 _F_PARTIAL = const(16)
 _F_TS = const(256)
 _F_SACK = const(1024)
+_F_PROBED = const(16384)  # of tlp.py; without SACK: new text is out to tell of a timeout
 _F_TIMEOUT = const(0x80000)  # what can be taken back is a timeout
 
 _SEG_LEFT = const(4)
@@ -73,10 +80,44 @@ def late(conn, seg, acked):
     cb = conn.cb
     if cb[_FLAGS] & _F_TS:
         return timestamps.round_trip(conn, seg) > elapsed(conn.st.now, cb[_UNDO_AT])
-    if cb[_FLAGS] & (_F_TIMEOUT | _F_SACK) != _F_TIMEOUT | _F_SACK or conn.rack is None:
+    if not cb[_FLAGS] & _F_SACK:
+        return bool(cb[_FLAGS] & _F_PROBED)  # RFC 5682 2.1, step 3.b
+    if not cb[_FLAGS] & _F_TIMEOUT or conn.rack is None:
         return False
     below = sub32(cb, _RECOVER, cb, _SND_UNA)  # where it all ended when the timeout came
     return conn.rack.first_time(conn, acked if acked < below else below)
+
+
+def may_probe(conn, acked):
+    """Without SACK, before SND.UNA moves by `acked`: is this the first ACK after a timeout, of more
+    than what was sent again, and not of all (RFC 5682 2.1, step 2)?"""
+    cb = conn.cb
+    return (
+        cb[_BACKOFF] == 1
+        and cb[_UNDO_CWND]
+        and cb[_FLAGS] & (_F_TIMEOUT | _F_TS | _F_SACK) == _F_TIMEOUT
+        and sub32(cb, _SND_NXT, cb, _SND_UNA) <= acked < sub32(cb, _RECOVER, cb, _SND_UNA)
+    )
+
+
+def probe(conn):
+    """Step 2.b: if there is new text and place for it at the peer, two segments of it."""
+    cb = conn.cb
+    flight = sub32(cb, _SND_MAX, cb, _SND_UNA)
+    if conn.tx.w[_LEN] <= flight or cb[_SND_WND] < flight + cb[_SND_MSS]:
+        return
+    move32(cb, _SND_NXT, cb, _SND_MAX)
+    cb[_CWND] = flight + 2 * cb[_SND_MSS]
+    cb[_FLAGS] |= _F_PROBED
+
+
+def refuted(conn):
+    """Step 3.a: a duplicate ACK while new text is out: something is missing indeed."""
+    cb = conn.cb
+    cb[_FLAGS] &= ~_F_PROBED
+    forget(conn)
+    cb[_CWND] = 3 * cb[_SND_MSS]
+    move32(cb, _SND_NXT, cb, _SND_UNA)
 
 
 def duplicate(conn, seg):
@@ -114,6 +155,8 @@ def take_back(conn, acked):
     if conn.rack and not cb[_FLAGS] & _F_TIMEOUT:
         conn.rack.reordering = True
     cb[_FLAGS] &= ~(_F_RECOVERY | _F_PARTIAL | _F_REXMT | _F_TIMEOUT)
+    if not cb[_FLAGS] & _F_SACK:
+        cb[_FLAGS] &= ~_F_PROBED
     cb[_DUPACKS] = 0
     if conn.board:
         conn.board.forgive(conn)
