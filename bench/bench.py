@@ -56,8 +56,9 @@ class Stack:
         self.lossy = lossy
         self.board = board
 
-    def start(self, ns, role, count):
-        return ns.start(*self.argv, role, *self.extra(count), env=self.env)
+    def start(self, ns, role, count, congestion):
+        env = dict(self.env, NETSTACK_CONGESTION=congestion)  # no other has a choice
+        return ns.start(*self.argv, role, *self.extra(count), env=env)
 
     def extra(self, count):
         return ()
@@ -185,6 +186,7 @@ class Row:
     lossy = False
     role = "echo"
     count = 1
+    congestion = "cubic"
 
     def __init__(self, effort, figures):
         self.effort = effort
@@ -207,18 +209,22 @@ def peer(bed, server, what, seconds, *args):
 
 
 class Bulk(Row):
-    def __init__(self, effort, receive, count, loss=None):
+    def __init__(self, effort, receive, count, loss=None, congestion="cubic"):
         verb = "receive" if receive else "send"
         self.receive = receive
         self.role = "sink" if receive else "source"
         self.count = count
         self.loss = loss
+        self.congestion = congestion
         self.lossy = loss is not None
         key = "%s_%d" % (verb, count)
         title = "TCP %s, %d connection%s" % (verb, count, "s" * (count > 1))
         if self.lossy:
             key += "_loss_%g" % loss
             title += ", %g %% loss, %d ms" % (loss, 2 * DELAY_MS)
+        if congestion != "cubic":
+            key += "_" + congestion
+            title += ", netstack's by " + congestion.upper()
         figures = [(key, title, "Mbit/s", True)]
         if count == 1 and not self.lossy:
             figures.append(("cpu_" + verb, "CPU to %s" % verb, "ms/MB", False))
@@ -228,6 +234,11 @@ class Bulk(Row):
             title = "segments by the fast path, %s" % verb
             figures.append(("fast_" + verb, title, "%", True))
         super().__init__(effort, figures)
+
+    def why_not(self, stack):
+        if stack.veth and self.congestion != "cubic":
+            return "left out: it is the roof by CUBIC"
+        return super().why_not(stack)
 
     def measure(self, bed, server, stack):
         seconds = self.effort.lossy_seconds if self.lossy else self.effort.seconds
@@ -392,6 +403,7 @@ def rows(effort):
     found += [Idle(effort), Many(effort)]
     for receive in (True, False):
         found += [Bulk(effort, receive, 1, loss) for loss in effort.loss]
+    found.append(Bulk(effort, False, 1, 1, "bbr"))
     return found + [Instructions(effort, load, role) for load, role in instructions.LOADS]
 
 
@@ -404,7 +416,7 @@ def measure(row, stack, beds, run):
     if isinstance(row, Instructions):
         return row.measure(bed, stack)
     wire = bed.wire(row.loss, run + 1) if row.lossy else None
-    server = stack.start(bed.far, row.role, row.count)
+    server = stack.start(bed.far, row.role, row.count, row.congestion)
     try:
         server.expect("^ready", 20)
         return row.measure(bed, server, stack)

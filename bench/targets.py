@@ -36,6 +36,8 @@ TARGETS = (
     _ratio("receive, 1 % loss, 20 ms", "receive_1_loss_1", RAW, True, 3),
     _ratio("send, 1 % loss, 20 ms", "send_1_loss_1", SOCKETS, True, 3),
     _ratio("send, 1 % loss, 20 ms", "send_1_loss_1", RAW, True, 3),
+    _ratio("send, 1 % loss, 20 ms, BBR", "send_1_loss_1_bbr", SOCKETS, True, 3),
+    _ratio("send, 1 % loss, 20 ms, BBR", "send_1_loss_1_bbr", RAW, True, 3),
     _ratio("CPU for a MB received", "cpu_receive", SOCKETS, False, 1.0),
     _ratio("CPU for a MB sent", "cpu_send", SOCKETS, False, 1.0),
     _ratio("instructions to receive", "board_receive", RAW, False, 1.5),

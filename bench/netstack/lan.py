@@ -11,7 +11,7 @@ CHUNK = 16384
 
 if os.getenv("NETSTACK_FASTPATH") == "0":
     netstack.fastpath = False
-CONGESTION = os.getenv("NETSTACK_CONGESTION") or "cubic"
+CONGESTION = os.getenv("NETSTACK_CONGESTION") or "cubic"  # of all connections
 
 
 def ready():

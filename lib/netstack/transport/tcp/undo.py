@@ -89,8 +89,8 @@ def late(conn, seg, acked):
 
 
 def may_probe(conn, acked):
-    """Without SACK, before SND.UNA moves by `acked`: is this the first ACK after a timeout, of more
-    than what was sent again, and not of all (RFC 5682 2.1, step 2)?"""
+    """Without SACK, before SND.UNA moves by `acked`: is this the first ACK after a timeout, of all
+    that was sent again, and not of all there is (RFC 5682 2.1, step 2)?"""
     cb = conn.cb
     return (
         cb[_BACKOFF] == 1
