@@ -91,6 +91,10 @@ def add32(words, i, n):
     words[i] = (words[i] + n) & _M32
 
 
+def plus32(dst, i, src, j, n):
+    dst[i] = (src[j] + n) & _M32
+
+
 def sub32(a, i, b, j):
     return max(-0x40000000, min(0x3FFFFFFF, _signed(a[i] - b[j])))
 
@@ -139,6 +143,36 @@ def xorshift(state):
 
 def on_link(dst, off, addr, mask):
     return all(dst[off + k] & mask[k] == addr[k] & mask[k] for k in range(4))
+
+
+def plain(buf, at, n, addr, bcast):
+    p = buf[at : at + n]
+    if n < 20 or p[0] != 0x45 or csum(p, 0, 20, 0) != 0xFFFF:
+        return 0
+    total = p[2] << 8 | p[3]
+    src = bytes(p[12:16])
+    good = 20 <= total <= n and not (p[6] & 0x3F or p[7])
+    good = good and p[16:20] == addr and addr[0] != 127
+    good = good and src[0] not in (0, 127) and src[0] < 224 and src != addr and src != bcast
+    return total if good else 0
+
+
+def put_header(buf, at, n, ident, src, dst, what):
+    df = 0 if what & 0xFF == 1 else 0x4000
+    head = struct.pack(">BBHHHBBH", 0x45, what >> 16, n, ident, df, what >> 8 & 255, what & 255, 0)
+    copy(buf, at, head + src + dst, 0, 20)
+    put_csum(buf, at + 10, csum(buf, at, 20, 0))
+
+
+def again(buf, at, n, header, src, dst, what, w):
+    h = header[16:36]
+    if (h[1] << 16 | h[8] << 8 | h[9], h[12:16], h[16:20]) != (what, src, dst):
+        return 0
+    w[3] = (w[3] + 1) & 0xFFFF
+    copy(buf, at - 14, header, 2, 34)
+    buf[at + 2 : at + 6] = struct.pack(">HH", n, w[3])
+    put_csum(buf, at + 10, csum(buf, at, 20, 0))
+    return 1
 
 
 # inet/route6.py
@@ -190,13 +224,108 @@ def hash_key(key, mask):
     return h & mask
 
 
-def find_key(heads, links, keys, key, bucket):
-    i = heads[bucket]
-    while i != 0xFFFF:
-        if list(keys[9 * i : 9 * i + 9]) == list(key):
-            return i
-        i = links[i]
+def read_key(key, buf, l4, lo, ro, alen):
+    sport, dport = struct.unpack(">HH", buf[l4 : l4 + 4])
+    set_key(key, dport, sport, buf, lo, buf, ro, alen)
+
+
+# A table by its arrays here, where the kernels have their addresses.
+
+
+def search(heads, links, keys, key, alen):
+    for k in range(3 if alen else 1):
+        if k == 1:
+            clear_remote(key)
+        elif k == 2:
+            clear_local(key, alen)
+        i = heads[hash_key(key, len(heads) - 1)]
+        while i != 0xFFFF:
+            if list(keys[9 * i : 9 * i + 9]) == list(key):
+                return i
+            i = links[i]
     return -1
+
+
+def link(heads, links, keys, key, i):
+    keys[9 * i : 9 * i + 9] = key
+    bucket = hash_key(key, len(heads) - 1)
+    links[i] = heads[bucket]
+    heads[bucket] = i
+
+
+def unlink(heads, links, keys, blocks, i, unused):
+    bucket = hash_key(keys[9 * i : 9 * i + 9], len(heads) - 1)
+    if heads[bucket] == i:
+        heads[bucket] = links[i]
+    else:
+        before = heads[bucket]
+        while links[before] != i:
+            before = links[before]
+        links[before] = links[i]
+    links[i] = unused
+    blocks[2 * i] = blocks[2 * i + 1] = 0
+
+
+# transport/tcp/segment.py, options.py, protocol.py, synqueue.py
+
+
+def numbers(w, buf, at, hlen):
+    w[0], w[1] = struct.unpack(">II", buf[at + 4 : at + 12])
+    if hlen == 20:
+        return 0
+    if hlen != 32 or buf[at + 20 : at + 24] != b"\x01\x01\x08\x0a":
+        return 2
+    w[2], w[3] = struct.unpack(">II", buf[at + 24 : at + 32])
+    return 1
+
+
+def put_segment(buf, at, cb, seq, lport, rport, flags, wnd):
+    ack = cb[7] if flags & 16 else 0
+    keep = buf[at + 12]
+    buf[at : at + 20] = struct.pack(
+        ">HHIIBBHI", lport, rport, cb[seq], ack, keep, flags, wnd & 0xFFFF, 0
+    )
+
+
+def parse(w, buf, at, end):
+    found = 0
+    while at < end and buf[at]:
+        kind = buf[at]
+        n = 1 if kind == 1 else buf[at + 1] if at + 1 < end else 0
+        if at + n > end or (n < 2 and kind != 1):
+            return -1
+        body = buf[at + 2 : at + n]
+        if (kind, n) == (8, 10):
+            w[2], w[3] = struct.unpack(">II", body)
+            found |= 1
+        elif (kind, n) == (4, 2):
+            found |= 2
+        elif (kind, n) == (2, 4):
+            w[6] = struct.unpack(">H", body)[0]
+            found |= 4
+        elif (kind, n) == (3, 3):
+            w[7] = body[0]
+            found |= 8
+        elif kind == 5 and n % 8 == 2:
+            w[8] = at + 2
+            w[9] = n // 8
+            found |= 16
+        at += n
+    return found
+
+
+def add_clock(cb, now, carry):
+    cb[0] = (cb[0] + 250 * now + (carry << 15)) & _M32
+
+
+def unfold(cb):
+    iss, irs, mss = cb[0], cb[6], cb[14]
+    cb[1] = cb[10] = iss
+    cb[2] = cb[3] = (iss + 1) & _M32
+    cb[7] = cb[42] = (irs + 1) & _M32
+    cb[15] = cb[99] = mss
+    cb[33] = min(mss, 536)
+    cb[37] = 3
 
 
 # transport/tcp/timers.py: words 24 .. 30 of a control block are deadlines, but for word 29

@@ -37,6 +37,9 @@ _ICMP = const(1)
 _TCP = const(6)
 _UDP = const(17)
 _BOOTPC = const(68)
+_LEAD = const(2)
+_LINK = const(14)  # bytes of the link header, where it can be written in advance
+_HOPS = const(2)  # of Stack.w: changes of routes and neighbours
 _IP_ID = const(3)  # of Stack.w: the identification last used
 _PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)  # RFC 1191 section 7
 _ALL = b"\xff\xff\xff\xff"
@@ -84,6 +87,107 @@ def _on_link(dst: ptr8, off: int, addr: ptr8, mask: ptr8) -> bool:
     return True
 
 
+@micropython.viper
+def _plain(buf: ptr8, at: int, n: int, addr: ptr8, bcast: ptr8) -> int:
+    """The length of the packet at buf[at] if its header is as most are: whole, without options, no
+    fragment, from one host to our address `addr`. 0: look closer."""
+    if n < 20 or buf[at] != 0x45 or addr[0] == 127:
+        return 0
+    total = (buf[at + 2] << 8) | buf[at + 3]
+    src = buf[at + 12]
+    if total < 20 or total > n or (buf[at + 6] & 0x3F) | buf[at + 7]:
+        return 0
+    if src == 0 or src == 127 or src >= 224:
+        return 0
+    acc = 0
+    i = at
+    while i < at + 20:
+        acc += (buf[i] << 8) | buf[i + 1]
+        i += 2
+    if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
+        return 0
+    ours = 0
+    all = 0
+    i = 0
+    while i < 4:
+        if buf[at + 16 + i] != addr[i]:
+            return 0
+        ours |= buf[at + 12 + i] ^ addr[i]
+        all |= buf[at + 12 + i] ^ bcast[i]
+        i += 1
+    return total if ours and all else 0
+
+
+@micropython.viper
+def _put_header(buf: ptr8, at: int, n: int, ident: int, src: ptr8, dst: ptr8, what: int):
+    """A header for a packet of `n` bytes; what: TOS << 16 | TTL << 8 | protocol."""
+    b = ptr8(int(buf) + at)
+    b[0] = 0x45
+    b[1] = what >> 16
+    b[2] = n >> 8
+    b[3] = n
+    b[4] = ident >> 8
+    b[5] = ident
+    b[6] = 0 if what & 0xFF == 1 else 0x40  # DF; nobody answers errors about ICMP
+    b[7] = 0
+    b[8] = what >> 8
+    b[9] = what
+    b[10] = 0
+    b[11] = 0
+    i = 0
+    while i < 4:
+        b[12 + i] = src[i]
+        b[16 + i] = dst[i]
+        i += 1
+    acc = 0
+    i = 0
+    while i < 20:
+        acc += (b[i] << 8) | b[i + 1]
+        i += 2
+    acc = (acc & 0xFFFF) + (acc >> 16)
+    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
+    b[10] = acc >> 8
+    b[11] = acc
+
+
+@micropython.viper
+def _again(
+    buf: ptr8, at: int, n: int, header: ptr8, src: ptr8, dst: ptr8, what: int, w: ptr32
+) -> int:
+    """Write link and network header of a packet as those of an earlier one. 0: that had other
+    addresses, or another of TOS << 16 | TTL << 8 | protocol."""
+    h = ptr8(int(header) + 16)
+    if (h[1] << 16) | (h[8] << 8) | h[9] != what:
+        return 0
+    i = 0
+    while i < 4:
+        if h[12 + i] != src[i] or h[16 + i] != dst[i]:
+            return 0
+        i += 1
+    ident = (w[3] + 1) & 0xFFFF
+    w[3] = ident
+    b = ptr8(int(buf) + at)
+    i = -14
+    while i < 0:
+        ptr8(int(b) + i)[0] = ptr8(int(h) + i)[0]
+        i += 1
+    acc = n + ident
+    while i < 20:
+        b[i] = h[i]
+        b[i + 1] = h[i + 1]
+        acc += (h[i] << 8) | h[i + 1]
+        i += 2
+    b[2] = n >> 8
+    b[3] = n
+    b[4] = ident >> 8
+    b[5] = ident
+    acc = (acc & 0xFFFF) + (acc >> 16)
+    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
+    b[10] = acc >> 8
+    b[11] = acc
+    return 1
+
+
 class Address:
     """The IPv4 address of an interface."""
 
@@ -110,6 +214,11 @@ class IPv4:
         self._bad_at = 0  # where the option is that cannot be read
         self.default = None  # the interface the default route prefers
         self.routes = None  # more of them: inet/routes.py
+        self._fast_header = bytearray(
+            _LEAD + _LINK + _HDR
+        )  # of the packets to the last destination
+        self._fast_hops = -1  # of Stack.w, when it was written; -1: it was not
+        self._fast_via = None  # the interface they go out by
         st.w[_IP_ID] = st.random.bits16()
         self.router = None  # take(fr): forward it, if it is not ours: inet/forward.py
         st.ip4 = self
@@ -240,14 +349,22 @@ class IPv4:
     def input(self, fr):
         """Borrows `fr`."""
         self.stat[_IN] += 1
+        buf = fr.buf
+        at = fr.l3
+        v4 = fr.nif.v4
+        if v4.set and not fr.group:
+            n = _plain(buf, at, fr.end - at, v4.addr, v4.bcast)
+            if n and (len(self.st.nifs) == 1 or not self._own(buf, at + _SRC)):
+                fr.l4 = at + _HDR
+                fr.end = at + n
+                self._deliver(fr, buf, at)
+                return
         bad = self._check(fr)
         if bad >= 0:
             self.stat[bad] += 1
             if bad == _OPTION:
                 self._complain(fr)
             return
-        buf = fr.buf
-        at = fr.l3
         if not self._for_us(fr, buf, at):
             if not (self.router and self.router.take(fr)):
                 self.stat[_OTHER] += 1
@@ -405,19 +522,33 @@ class IPv4:
     def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
         """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the
         interface `nif` if one is given. Takes `fr`. Returns 0 or -errno."""
+        at = fr.l4 - _HDR
+        n = fr.end - at
+        w = self.st.w
+        what = tos << 16 | ttl << 8 | proto
+        if self._fast_hops == w[_HOPS] and nif is None and n <= self._fast_via.mtu:
+            if _again(fr.buf, at, n, self._fast_header, src, dst, what, w):
+                self.stat[_OUT] += 1
+                fr.ip = self
+                fr.l3 = at
+                fr.l2 = at - _LINK
+                fr.nif = self._fast_via
+                self._fast_via.transmit(fr)
+                return 0
         out = nif or self.route(dst, 0)
         if out is None:
             self.stat[_NOROUTE] += 1
             self.st.pool.release(fr)
             return -_ENETUNREACH
-        at = fr.l4 - _HDR
-        n = fr.end - at
         if n > out.mtu:
             self.stat[_TOOBIG] += 1
             self.st.pool.release(fr)
             return -_EMSGSIZE
         fr.l3 = at
-        self._header(fr.buf, at, n, src, dst, proto, ttl, tos)
+        w[_IP_ID] = ident = (w[_IP_ID] + 1) & 0xFFFF
+        _put_header(fr.buf, at, n, ident, src, dst, what)
+        if nif is None:
+            self._keep(src, dst, what)
         return self.to_link(fr, dst, out)
 
     def to_link(self, fr, dst, out):
@@ -443,6 +574,20 @@ class IPv4:
             return 0
         return out.arp.ready(hop, 0)
 
+    def _keep(self, src, dst, what):
+        """A second packet in a row to the same host: the next ones get headers that are written
+        now, until Stack.rerouted()."""
+        header = self._fast_header
+        self._fast_hops = -1
+        if same(header, _LEAD + _LINK + _DST, dst, 0, 4):
+            at = _LEAD + _LINK + _HDR
+            via = self.prepare(header, at, src, dst, what & 0xFF, what >> 8 & 0xFF, what >> 16)
+            if via is not None:
+                self._fast_via = via
+                self._fast_hops = self.st.w[_HOPS]
+        else:
+            copy(header, _LEAD + _LINK + _DST, dst, 0, 4)
+
     def prepare(self, buf, at, src, dst, proto, ttl, tos):
         """Write link and IPv4 header of packets to `dst` in front of buf[at], to be used again
         until Stack.rerouted(): length, identification and checksum are 0. Returns the interface;
@@ -452,32 +597,15 @@ class IPv4:
             return None
         at -= _HDR
         self.fields(buf, at, src, dst, proto, ttl, tos)
-        put16(buf, at + _TOTAL, 0)
-        put16(buf, at + _ID, 0)
         return out if out.prepare(buf, at, _ETHERTYPE, self.hop(dst, out), 0) else None
+
+    def fields(self, buf, at, src, dst, proto, ttl, tos):
+        """Write a header but for length, identification and checksum, which are 0."""
+        _put_header(buf, at, 0, 0, src, dst, tos << 16 | ttl << 8 | proto)
+        put16(buf, at + _SUM, 0)
 
     def _direct(self, dst, v4):
         return dst[0] >= 224 or _on_link(dst, 0, v4.addr, v4.mask)
-
-    def _header(self, buf, at, n, src, dst, proto, ttl, tos):
-        w = self.st.w
-        w[_IP_ID] = (w[_IP_ID] + 1) & 0xFFFF
-        self.fields(buf, at, src, dst, proto, ttl, tos)
-        put16(buf, at + _TOTAL, n)
-        put16(buf, at + _ID, w[_IP_ID])
-        put_csum(buf, at + _SUM, csum(buf, at, _HDR, 0))
-
-    def fields(self, buf, at, src, dst, proto, ttl, tos):
-        """Write a header but for length, identification and checksum, which is 0."""
-        buf[at] = 0x45
-        buf[at + 1] = tos
-        buf[at + _FRAG] = 0 if proto == _ICMP else _DF  # nobody answers errors about ICMP
-        buf[at + _FRAG + 1] = 0
-        buf[at + _TTL] = ttl
-        buf[at + _PROTO] = proto
-        put16(buf, at + _SUM, 0)
-        copy(buf, at + _SRC, src, 0, 4)
-        copy(buf, at + _DST, dst, 0, 4)
 
     # -- errors -----------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.wire import address, get16
+from netstack.core.wire import address
 
 _WORDS = const(9)
 _NONE = const(0xFFFF)
@@ -66,32 +66,110 @@ def clear_remote(key: ptr32):
 
 
 @micropython.viper
-def _hash(key: ptr32, mask: int) -> int:
-    h = key[0]
-    p = int(key) + 4
-    end = p + 32
+def read_key(key: ptr32, buf: ptr8, l4: int, lo: int, ro: int, alen: int):
+    """Fill `key` for who gets the packet in `buf`: ports at l4, receiver at lo, sender at ro."""
+    key[0] = (buf[l4 + 2] << 24) | (buf[l4 + 3] << 16) | (buf[l4] << 8) | buf[l4 + 1]
+    a = ptr8(int(key) + 4)
+    i = 0
+    while i < 32:
+        a[i] = 0
+        i += 1
+    pad = 16 - alen
+    if alen == 4:
+        a[10] = 255
+        a[11] = 255
+        a[26] = 255
+        a[27] = 255
+    i = 0
+    while i < alen:
+        a[pad + i] = buf[lo + i]
+        a[16 + pad + i] = buf[ro + i]
+        i += 1
+
+
+@micropython.viper
+def _search(w: ptr32, key: ptr32, alen: int) -> int:
+    """The row of a key in the table that has `w`; -1: none. With `alen`, that of addresses, also
+    what is filed for any sender, then for any receiver: the key becomes a wildcard."""
+    tries = 2 if alen else 0
+    while True:
+        h = 0
+        p = int(key)
+        end = p + 36
+        while p < end:
+            h = h * 31 + ptr32(p)[0]
+            p += 4
+        h = h ^ ((h >> 15) & 0x1FFFF)
+        h = (h ^ ((h >> 7) & 0x1FFFFFF)) & w[0]
+        i = ptr16((w[1] | ((w[2] << 16) << 16)) + (h << 1))[0]
+        while i != 0xFFFF:
+            p = (w[5] | ((w[6] << 16) << 16)) + i * 36
+            want = int(key)
+            while want < end and ptr32(p)[0] == ptr32(want)[0]:
+                p += 4
+                want += 4
+            if want == end:
+                return i
+            i = ptr16((w[3] | ((w[4] << 16) << 16)) + (i << 1))[0]
+        if not tries:
+            return -1
+        if tries == 2:  # clear_remote()
+            key[0] = (key[0] >> 16) << 16
+            p = int(key) + 20
+        else:  # clear_local()
+            p = int(key) + 4
+        end = p + 16
+        while p < end:
+            ptr32(p)[0] = 0
+            p += 4
+        if tries == 1 and alen == 16:
+            key[1] = -1
+        tries -= 1
+
+
+@micropython.viper
+def _link(w: ptr32, key: ptr32, i: int):
+    """File row `i` under `key`."""
+    h = 0
+    q = (w[5] | ((w[6] << 16) << 16)) + i * 36
+    p = int(key)
+    end = p + 36
+    while p < end:
+        x = ptr32(p)[0]
+        ptr32(q)[0] = x
+        h = h * 31 + x
+        p += 4
+        q += 4
+    h = h ^ ((h >> 15) & 0x1FFFF)
+    h = (h ^ ((h >> 7) & 0x1FFFFFF)) & w[0]
+    head = ptr16((w[1] | ((w[2] << 16) << 16)) + (h << 1))
+    ptr16((w[3] | ((w[4] << 16) << 16)) + (i << 1))[0] = head[0]
+    head[0] = i
+    w[9] = w[9] + 1
+
+
+@micropython.viper
+def _unlink(w: ptr32, i: int, unused: int):
+    """Take row `i` out; it comes before the `unused` one among those that are free."""
+    h = 0
+    p = (w[5] | ((w[6] << 16) << 16)) + i * 36
+    end = p + 36
     while p < end:
         h = h * 31 + ptr32(p)[0]
         p += 4
     h = h ^ ((h >> 15) & 0x1FFFF)
-    h = h ^ ((h >> 7) & 0x1FFFFFF)
-    return h & mask
-
-
-@micropython.viper
-def _find(heads: ptr16, links: ptr16, keys: ptr32, key: ptr32, bucket: int) -> int:
-    i = ptr16(int(heads) + (bucket << 1))[0]
-    while i != 0xFFFF:
-        row = int(keys) + i * 36
-        want = int(key)
-        end = want + 36
-        while want < end and ptr32(row)[0] == ptr32(want)[0]:
-            row += 4
-            want += 4
-        if want == end:
-            return i
-        i = ptr16(int(links) + (i << 1))[0]
-    return -1
+    h = (h ^ ((h >> 7) & 0x1FFFFFF)) & w[0]
+    links = w[3] | ((w[4] << 16) << 16)
+    p = (w[1] | ((w[2] << 16) << 16)) + (h << 1)
+    while ptr16(p)[0] != i:
+        p = links + (ptr16(p)[0] << 1)
+    own = ptr16(links + (i << 1))
+    ptr16(p)[0] = own[0]
+    own[0] = unused
+    block = ptr32((w[7] | ((w[8] << 16) << 16)) + (i << 3))
+    block[0] = 0
+    block[1] = 0
+    w[9] = w[9] + 1
 
 
 class Table:
@@ -126,26 +204,18 @@ class Table:
 
     def find(self):
         """The block filed under self.key, or None."""
-        i = _find(self._heads, self._links, self._keys, self.key, _hash(self.key, self.w[0]))
+        i = _search(self.w, self.key, 0)
         return self.objs[i] if i >= 0 else None
 
     def lookup(self, fr):
         """Who gets the packet in `fr`: what is connected to its sender first, then what is bound
         to the address, then to the port alone. Borrows `fr`."""
         ip = fr.ip
-        buf = fr.buf
+        l3 = fr.l3
         key = self.key
-        sport = get16(buf, fr.l4)
-        dport = get16(buf, fr.l4 + 2)
-        set_key(key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
-        found = self.find()
-        if found is None:
-            clear_remote(key)
-            found = self.find()
-            if found is None:
-                clear_local(key, ip.alen)
-                found = self.find()
-        return found
+        read_key(key, fr.buf, fr.l4, l3 + ip.dst_off, l3 + ip.src_off, ip.alen)
+        i = _search(self.w, key, ip.alen)
+        return self.objs[i] if i >= 0 else None
 
     def add(self, obj):
         """File `obj` under self.key, which must not be taken. False when the table is full.
@@ -156,20 +226,16 @@ class Table:
             self._grow()
         i = self._unused
         self._unused = self._links[i]
-        self._file(i, obj, self.key, 0)
+        self._file(i, obj)
         self.count += 1
         return True
 
-    def _file(self, i, obj, key, at):
-        self.w[9] += 1
-        copy(self._keys, 4 * _WORDS * i, key, 4 * at, 4 * _WORDS)
+    def _file(self, i, obj):
+        _link(self.w, self.key, i)
         self.objs[i] = obj
         block = getattr(obj, "cb", None)
         if block is not None:
             address(self._blocks, 2 * i, block)
-        bucket = _hash(self.key, self.w[0])
-        self._links[i] = self._heads[bucket]
-        self._heads[bucket] = i
 
     def _grow(self):
         keys = self._keys
@@ -179,28 +245,21 @@ class Table:
         for i in range(len(objs)):
             copy(self.key, 0, keys, 4 * _WORDS * i, 4 * _WORDS)
             self._unused = self._links[i]
-            self._file(i, objs[i], self.key, 0)
+            self._file(i, objs[i])
         self._unused = len(objs)
         copy(self.key, 0, wanted, 0, 4 * _WORDS)
 
     def remove(self):
         """Take out what is filed under self.key."""
-        bucket = _hash(self.key, self.w[0])
-        found = _find(self._heads, self._links, self._keys, self.key, bucket)
-        if found < 0:
-            return
-        i = self._heads[bucket]
-        if i == found:
-            self._heads[bucket] = self._links[found]
-        else:
-            while self._links[i] != found:
-                i = self._links[i]
-            self._links[i] = self._links[found]
-        self.w[9] += 1
-        self.objs[found] = None
-        self._blocks[2 * found] = self._blocks[2 * found + 1] = 0
-        self._links[found] = self._unused
-        self._unused = found
+        i = _search(self.w, self.key, 0)
+        if i >= 0:
+            self.clear(i)
+
+    def clear(self, i):
+        """Take out row `i`, which is in use."""
+        _unlink(self.w, i, self._unused)
+        self._unused = i
+        self.objs[i] = None
         self.count -= 1
 
     def __iter__(self):

@@ -6,7 +6,17 @@ from array import array
 from netstack.core import checksum, clock, random, wire
 from netstack.inet import ipv4, route6
 from netstack.transport import demux
-from netstack.transport.tcp import rack, rows, syncookie, timers, timestamps
+from netstack.transport.tcp import (
+    options,
+    protocol,
+    rack,
+    rows,
+    segment,
+    syncookie,
+    synqueue,
+    timers,
+    timestamps,
+)
 
 LENGTHS = tuple(range(0, 24)) + (31, 32, 33, 63, 64, 65, 127, 576, 1460, 1472, 1473, 1500)
 EDGES = (
@@ -283,31 +293,165 @@ def _compare_clears(key):
         mine(got, *args)
         twin(want, *args)
         assert got == want, (key, got, want)
-        for mask in (15, 255, 4095):
-            assert demux._hash(got, mask) == ref.hash_key(want, mask), (key, mask)
 
 
-def test_demux_hash_of_extreme_words():
-    for edge in EDGES:
-        key = array("I", [edge] * 9)
-        for mask in (15, 4095):
-            got = demux._hash(key, mask)
-            assert got == ref.hash_key(key, mask), ("%x" % edge, mask, got)
-
-
-def test_demux_find():
+def test_demux_read_key():
     rnd = bench.Random(10)
-    keys = array("I", [rnd.bits16() & 1 for _ in range(9 * 16)])
-    heads = array("H", [0xFFFF] * 4)
-    links = array("H", [0xFFFF] * 16)
-    for i in range(16):
-        links[i] = heads[i & 3]
-        heads[i & 3] = i
-    for i in range(16):
-        for wanted in (keys[9 * i : 9 * i + 9], array("I", [2] * 9)):
-            for bucket in range(4):
-                got = demux._find(heads, links, keys, wanted, bucket)
-                assert got == ref.find_key(heads, links, keys, wanted, bucket), (i, bucket, got)
+    for alen in (4, 16):
+        for _ in range(bench.scale(50)):
+            buf = bytearray(rnd.bytes(64))
+            got = array("I", [0xA5A5A5A5] * 9)
+            want = array("I", got)
+            demux.read_key(got, buf, 41, 3, 22, alen)
+            ref.read_key(want, buf, 41, 3, 22, alen)
+            assert got == want, (alen, got, want)
+
+
+def test_demux_table():
+    rnd = bench.Random(11)
+    table = demux.Table(16)
+    blocks = table._blocks
+    mine = (table._heads, table._links, table._keys)
+    its = tuple(array(k, a) for k, a in zip("HHI", mine))
+    free = list(range(16))
+    used = {}
+    for _ in range(bench.scale(600)):
+        local = rnd.choice((0, 1, 0xFFFFFFFF))
+        key = array("I", [rnd.below(3), local, 0, 0, 0, 0, 0, 0, rnd.below(2)])
+        for alen in (0, 4, 16):
+            got = array("I", key)
+            want = array("I", key)
+            found = demux._search(table.w, got, alen)
+            assert found == ref.search(its[0], its[1], its[2], want, alen), (key, alen, found)
+            assert got == want, (key, alen, got)
+        i = ref.search(its[0], its[1], its[2], array("I", key), 0)
+        if i >= 0:
+            blocks[2 * i] = blocks[2 * i + 1] = 5
+            theirs = array("I", blocks)
+            demux._unlink(table.w, i, 0xFFFF)
+            ref.unlink(its[0], its[1], its[2], theirs, i, 0xFFFF)
+            assert blocks == theirs
+            free.append(i)
+        elif free:
+            i = free.pop(rnd.below(len(free)))
+            changes = table.w[9]
+            demux._link(table.w, key, i)
+            ref.link(its[0], its[1], its[2], key, i)
+            assert table.w[9] == changes + 1
+            used[i] = True
+        assert mine == its, (mine, its)
+    assert len(used) > 5
+
+
+def test_ipv4_header():
+    rnd = bench.Random(12)
+    us = b"\x0a\x00\x00\x02"
+    bcast = b"\x0a\x00\x00\xff"
+    taken = 0
+    for _ in range(bench.scale(1500)):
+        got = bytearray(rnd.bytes(60))
+        want = bytearray(got)
+        src = rnd.choice((us, bcast, b"\x7f\0\0\1", b"\0\0\0\0", b"\xe0\0\0\1", rnd.bytes(4)))
+        dst = rnd.choice((us, us, us, bcast))
+        what = rnd.below(256) << 16 | rnd.below(256) << 8 | rnd.choice((1, 6, 17, 255))
+        n = rnd.choice((20, 21, 40, 0xFFFF, rnd.below(50)))
+        ident = rnd.bits16()
+        ipv4._put_header(got, 5, n, ident, src, dst, what)
+        ref.put_header(want, 5, n, ident, src, dst, what)
+        assert got == want, (got, want)
+        if rnd.below(3) == 0:
+            i = 5 + rnd.below(20)
+            got[i] ^= 1 << rnd.below(8)
+            if rnd.below(2):
+                got[15] = got[16] = 0
+                checksum.put_csum(got, 15, checksum.csum(got, 5, 20, 0))
+        size = rnd.choice((19, 20, 40, 55))
+        length = ipv4._plain(got, 5, size, us, bcast)
+        assert length == ref.plain(got, 5, size, us, bcast), (got, size, length)
+        taken += length > 0
+    assert taken
+
+
+def test_ipv4_header_again():
+    rnd = bench.Random(13)
+    for _ in range(bench.scale(200)):
+        header = bytearray(rnd.bytes(36))
+        src = bytes(rnd.bytes(4))
+        dst = bytes(rnd.bytes(4))
+        what = rnd.below(1 << 24)
+        ref.put_header(header, 16, 0, 0, src, dst, what)
+        header[26] = header[27] = 0
+        for to, told in ((dst, what), (src, what), (dst, what ^ 1 << rnd.below(24))):
+            got = bytearray(rnd.bytes(60))
+            want = bytearray(got)
+            w = array("I", [0, 0, 0, rnd.choice((0, 0xFFFF, rnd.bits16()))])
+            its = array("I", w)
+            n = rnd.below(0x10000)
+            done = ipv4._again(got, 20, n, header, src, to, told, w)
+            assert done == ref.again(want, 20, n, header, src, to, told, its)
+            assert got == want and w == its, (got, want)
+
+
+def test_tcp_header():
+    rnd = bench.Random(14)
+    for _ in range(bench.scale(300)):
+        cb = array("I", [rnd.choice(EDGES) for _ in range(100)])
+        got = bytearray(rnd.bytes(70))
+        want = bytearray(got)
+        ports = (rnd.bits16(), rnd.bits16())
+        numbers = (rnd.choice((0, 2, 3, 36)), ports[0], ports[1], rnd.below(256), rnd.bits16())
+        segment._put_segment(got, 9, cb, *numbers)
+        ref.put_segment(want, 9, cb, *numbers)
+        assert got == want, (got, want)
+        if rnd.below(2):
+            got[29:33] = b"\x01\x01\x08\x0a"
+        mine = array("I", [5] * 10)
+        its = array("I", mine)
+        for hlen in (20, 24, 32, 36):
+            assert segment._numbers(mine, got, 9, hlen) == ref.numbers(its, got, 9, hlen)
+            assert mine == its, (hlen, mine, its)
+
+
+def test_tcp_options():
+    rnd = bench.Random(16)
+    some = (
+        b"\x01",
+        b"\x02\x04\x05\xb4",
+        b"\x04\x02",
+        b"\x03\x03\x0f",
+        b"\0",
+        b"\x09",
+        b"\x22\x02",
+    )
+    some += (b"\x08\x0a\xff\x01\2\3\4\5\6\xfe", b"\x02\1", b"\x03\x09")
+    some += (b"\x05\x0aABCDEFGH", b"\x05\x0bABCDEFGHI")
+    for _ in range(bench.scale(1000)):
+        buf = bytearray(b"".join(rnd.choice(some) for _ in range(rnd.below(6))))
+        if buf and rnd.below(4) == 0:
+            buf[rnd.below(len(buf))] = rnd.below(256)
+        end = len(buf) - (rnd.below(3) if len(buf) > 3 else 0)
+        got = array("I", [5] * 10)
+        want = array("I", got)
+        found = options._parse(got, buf, 0, end)
+        assert found == ref.parse(want, buf, 0, end), (buf, end, found)
+        assert found < 0 or got == want, (buf, got, want)
+
+
+def test_tcp_numbers_of_a_connection():
+    rnd = bench.Random(17)
+    for _ in range(bench.scale(200)):
+        got = array("I", [rnd.choice(EDGES) for _ in range(100)])
+        got[14] = rnd.choice((64, 536, 537, 1460))
+        want = array("I", got)
+        now = rnd.choice((0, 1, 0x7FFF, 0x8000, 0x3FFFFFFF))
+        carry = rnd.choice((0, 0x10000))
+        protocol._add_clock(got, now, carry)
+        ref.add_clock(want, now, carry)
+        synqueue._unfold(got)
+        ref.unfold(want)
+        wire.plus32(got, 20, got, 3, -7)
+        ref.plus32(want, 20, want, 3, -7)
+        assert got == want, (got, want)
 
 
 def test_tcp_earliest_deadline():

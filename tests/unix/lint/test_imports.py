@@ -221,7 +221,7 @@ def test_twins_of_all_kernels():
     """Every viper and assembly function has a plain twin in tests/unix/ref.py (STYLE 6.2); the
     fast path's is the slow path, to which tests/unix/diff compares it."""
     ref = {f.name for f in _functions(_tree(ROOT / "tests" / "unix" / "ref.py"))}
-    renamed = {"_hash": "hash_key", "_find": "find_key", "_xorshift": "xorshift"}
+    renamed = {"_xorshift": "xorshift"}
     missing = []
     for path, name in zip(FILES, NAMES):
         if name in FASTPATH:

@@ -218,9 +218,11 @@ def free_send(conn):
     """Nothing is sent any more."""
     conn.st.credit(conn.tx_held)
     conn.tx_held = 0
-    conn.tx = conn.board = None
     cb = conn.cb
-    cb[_FAST] = cb[_TX] = cb[_TX + 1] = 0
+    cb[_FAST] = 0
+    if conn.tx is not None:
+        conn.tx = conn.board = None
+        cb[_TX] = cb[_TX + 1] = 0
 
 
 def free(conn):
@@ -228,5 +230,6 @@ def free(conn):
     free_send(conn)
     conn.st.credit(conn.rx_held)
     conn.rx_held = conn.rx_size = 0
-    conn.rx = conn.ranges = None
-    conn.cb[_RX] = conn.cb[_RX + 1] = 0
+    if conn.rx is not None:
+        conn.rx = conn.ranges = None
+        conn.cb[_RX] = conn.cb[_RX + 1] = 0

@@ -137,18 +137,23 @@ class Connection(Controlled):
     listener = None
     fin_wanted = False  # closed before it was established
     challenged = 0  # since
+    challenge_at = 0
     header = None  # of frames, written in advance: fast.py
 
-    def __init__(self, tcp):
+    def __init__(self, tcp, listener=None):
         self.tcp = tcp
         self.st = tcp.st
         self.cb = array("I", bytes(4 * _WORDS))
+        like = tcp
+        if listener:
+            like = self.listener = listener
+            if listener.maxseg:
+                self.maxseg = listener.maxseg
+        self.rcvbuf = like.rcvbuf
+        self.sndbuf = like.sndbuf
+        self.control = like.control
         self.state = _CLOSED
-        self.rcvbuf = tcp.rcvbuf
-        self.sndbuf = tcp.sndbuf
         self.deferred = False
-        self.challenge_at = self.st.now
-        self.congestion = tcp.congestion
         # Here, and not above: what is charged is noted, and a connection ends, without memory.
         self.rx = None
         self.tx = None
@@ -217,7 +222,7 @@ class Connection(Controlled):
         for i in range(_WORDS):
             self.cb[i] = 0
         buffers.free(self)
-        self.board = self.rack = None
+        self._settle()
         self.error = self.soft_error = 0
         self.eof_seen = self.deaf = self.orphan = self.fin_wanted = False
         if self.cookie is not None or self.early:
@@ -476,7 +481,7 @@ class Connection(Controlled):
         """A record takes our place in the table. This object stays for what a program has not read
         yet, and to send the ACK that is due."""
         self.set_state(_TIME_WAIT)
-        self.board = self.rack = None
+        self._settle()
         self._leave()
         try:
             self.tcp.timewait.add(self)
@@ -486,6 +491,11 @@ class Connection(Controlled):
             buffers.free(self)
         else:
             buffers.free_send(self)
+
+    def _settle(self):
+        """Forget what was sent: nothing is on its way any more."""
+        if self.rack is not None or self.board is not None:
+            self.board = self.rack = None
 
     def _leave(self):
         """Leave the table, and all timers."""
@@ -510,7 +520,7 @@ class Connection(Controlled):
         if self.listener:
             self.listener.lost(self)
         self.st.defer(self)
-        self.board = self.rack = None
+        self._settle()
         if self.orphan or not self.available():
             buffers.free(self)
         else:

@@ -46,7 +46,7 @@ class Listener(Controlled):
         self._timer = None  # for the first of them
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
-        self.congestion = tcp.congestion
+        self.control = tcp.control
         self.notify = None  # callable (listener): a connection can be accepted
         self.closed = False
         self.deferred = False
@@ -137,7 +137,7 @@ class Listener(Controlled):
         at = fr.l3 + ip.src_off
         buf = fr.buf
         self.tcp.make_room()
-        conn = Connection(self.tcp)
+        conn = Connection(self.tcp, self)
         conn.ip = ip
         conn.raddr = bytearray(buf[at : at + ip.alen])
         at = fr.l3 + ip.dst_off
@@ -145,12 +145,6 @@ class Listener(Controlled):
         conn.rport = (buf[fr.l4] << 8) | buf[fr.l4 + 1]
         conn.lport = self.lport
         conn.nif = fr.nif
-        conn.rcvbuf = self.rcvbuf
-        conn.sndbuf = self.sndbuf
-        conn.control = self.control
-        if self.maxseg:
-            conn.maxseg = self.maxseg
-        conn.listener = self
         conn.start(_SYN_RCVD)
         self.pending += 1
         peer_syn(conn, seg)

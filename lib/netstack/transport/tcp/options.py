@@ -5,17 +5,15 @@
 # which both ends have sent in their SYNs.
 
 from micropython import const
-from netstack.core.wire import get16, load32, put16
+from netstack.core.wire import put16
 from netstack.transport.tcp import sack, timestamps
 
 _SYN = const(2)
 
-_END = const(0)
 _NOP = const(1)
 _MSS = const(2)
 _WSCALE = const(3)
 _SACK_OK = const(4)
-_SACK = const(5)
 _TIMESTAMPS = const(8)
 
 _SND_MSS = const(14)
@@ -25,8 +23,10 @@ _F_TS = const(256)
 _F_WSCALE = const(512)
 _F_SACK = const(1024)
 
-_SEG_TSVAL = const(2)
-_SEG_TSECR = const(3)
+_SEG_MSS = const(6)
+_SEG_SHIFT = const(7)
+_SEG_SACK = const(8)
+_SEG_BLOCKS = const(9)
 
 _TS_LEN = const(12)
 _ALL = const(40)  # bytes of options that a header has room for
@@ -35,32 +35,59 @@ _SHIFT_MAX = const(14)  # RFC 7323 2.3
 _OPTION = const(4)  # the counter of options whose length lies
 
 
-def parse(seg, buf, at, end):
-    """Unknown options are skipped by their length. Returns 0, or the counter of what is bad."""
+@micropython.viper
+def _parse(w: ptr32, buf: ptr8, at: int, end: int) -> int:
+    """The options to words 2, 3 (timestamps), 6 (MSS), 7 (window scale), 8 (where SACK blocks are)
+    and 9 (how many). Returns 1: timestamps, 2: SACK permitted, 4: MSS, 8: window scale, 16: SACK,
+    added up; -1: a length lies."""
+    found = 0
     while at < end:
         kind = buf[at]
-        if kind == _END:
-            return 0
-        if kind == _NOP:
+        if kind == 0:
+            return found
+        if kind == 1:
             at += 1
             continue
-        if at + 1 >= end or buf[at + 1] < 2 or at + buf[at + 1] > end:
-            return _OPTION
-        n = buf[at + 1]
-        if kind == _TIMESTAMPS and n == 10:
-            seg.stamped = True
-            load32(seg.w, _SEG_TSVAL, buf, at + 2)
-            load32(seg.w, _SEG_TSECR, buf, at + 6)
-        elif kind == _SACK and n & 7 == 2:
-            seg.sack = at + 2
-            seg.blocks = n >> 3
-        elif kind == _SACK_OK and n == 2:
-            seg.sack_ok = True
-        elif kind == _MSS and n == 4:
-            seg.mss = get16(buf, at + 2)
-        elif kind == _WSCALE and n == 3:
-            seg.shift = buf[at + 2] if buf[at + 2] < _SHIFT_MAX else _SHIFT_MAX
+        n = buf[at + 1] if at + 1 < end else 0
+        if n < 2 or at + n > end:
+            return -1
+        b = ptr8(int(buf) + at)
+        if kind == 8 and n == 10:
+            found |= 1
+            w[2] = (b[2] << 24) | (b[3] << 16) | (b[4] << 8) | b[5]
+            w[3] = (b[6] << 24) | (b[7] << 16) | (b[8] << 8) | b[9]
+        elif kind == 5 and n & 7 == 2:
+            found |= 16
+            w[8] = at + 2
+            w[9] = n >> 3
+        elif kind == 4 and n == 2:
+            found |= 2
+        elif kind == 2 and n == 4:
+            found |= 4
+            w[6] = (b[2] << 8) | b[3]
+        elif kind == 3 and n == 3:
+            found |= 8
+            w[7] = b[2]
         at += n
+    return found
+
+
+def parse(seg, buf, at, end):
+    """Unknown options are skipped by their length. Returns 0, or the counter of what is bad."""
+    w = seg.w
+    found = _parse(w, buf, at, end)
+    if found < 0:
+        return _OPTION
+    seg.stamped = bool(found & 1)
+    seg.sack_ok = bool(found & 2)
+    if found & 4:
+        seg.mss = w[_SEG_MSS]
+    if found & 8:
+        shift = w[_SEG_SHIFT]
+        seg.shift = shift if shift < _SHIFT_MAX else _SHIFT_MAX
+    if found & 16:
+        seg.sack = w[_SEG_SACK]
+        seg.blocks = w[_SEG_BLOCKS]
     return 0
 
 

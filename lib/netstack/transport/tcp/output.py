@@ -99,7 +99,8 @@ def output(conn):
     fast = cb[_FAST] and netstack.fastpath and conn.tcp.send
     while not (fast and fast(conn)) and _more(conn, cb):
         pass
-    rack.sent(conn)
+    if conn.tx is not None:  # what a FIN alone tells, its ACK does
+        rack.sent(conn)
     if flight and sub32(cb, _SND_MAX, cb, _SND_UNA) == flight:
         _rescue(conn, cb)
     if cb[_FLAGS] & _F_ACK_NOW and not _ack(conn, cb):

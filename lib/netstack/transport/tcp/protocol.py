@@ -7,8 +7,9 @@ from hashlib import sha256  # here: each import looks through the file system fi
 from micropython import const
 from netstack.core.wire import add32, get16, load32, move32, same, sub32
 from netstack.transport.demux import Table, set_key
-from netstack.transport.tcp import fast, pmtu
+from netstack.transport.tcp import cubic, fast, pmtu
 from netstack.transport.tcp.buffers import slim
+from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.limits import Limits
 from netstack.transport.tcp.listen import Listener
@@ -70,7 +71,14 @@ _IN_GROUP = const(17)
 _OPENED = const(19)
 
 
-class TCP:
+@micropython.viper
+def _add_clock(cb: ptr32, now: int, carry: int):
+    """ISS plus a clock that ticks every 4 us: 250 * now, and 2^31 when `carry` is 2^16."""
+    cb[0] = cb[0] + now * 250 + (carry << 15)
+
+
+class TCP(Controlled):
+    state = 0  # none of a connection's: `congestion` is that of connections to come
     fastopen = None  # fastopen.py, where it was attached
 
     def __init__(self, st):
@@ -89,7 +97,7 @@ class TCP:
         self.sack = True
         self.ecn = False  # ask for it in our SYNs
         self.ecn_accept = True  # agree to it in a peer's
-        self.congestion = "cubic"  # of new connections
+        self.control = cubic  # of new connections; `congestion` is its name
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet
         self.synqueue = SynQueue(self, _clip(budget // 8192, 8, 1024))
@@ -156,12 +164,9 @@ class TCP:
         """Enter a connection; False when the four numbers are taken."""
         self.make_room()
         self._set_key(conn)
-        if self.table.find() is not None:
-            return False
-        if self.timewait.holds(conn):
-            if conn.listener is None:
+        if conn.listener is None:  # else a segment has been looked for in vain
+            if self.table.find() is not None or self.timewait.holds(conn):
                 return False
-            self.timewait.drop(conn)
         self.stat[_OPENED] += 1
         return self.table.add(conn)
 
@@ -196,21 +201,17 @@ class TCP:
 
     def choose_iss(self, conn):
         """ISN = M + F(addresses, ports, secret) (RFC 6528 section 3): M ticks every 4 us."""
+        self._set_key(conn)
         h = sha256(self._secret)
-        h.update(conn.laddr)
-        h.update(conn.raddr)
-        h.update(bytes((conn.lport >> 8, conn.lport & 255, conn.rport >> 8, conn.rport & 255)))
+        h.update(self.table.key)
         digest = h.digest()
         load32(conn.cb, _ISS, digest, 0)
         load32(conn.cb, _TS_OFFSET, digest, 4)  # RFC 7323 7.1: the same for the same numbers
-        # 250 * now modulo 2^32, without leaving small ints; 2^30 ms come to half of it
         now = self.st.now
-        if now < self._iss_at:
+        if now < self._iss_at:  # 250 * 2^30 ms come to half of 2^32
             self._carry ^= 0x10000
         self._iss_at = now
-        add32(conn.cb, _ISS, (now & 0x7FFF) * 250)
-        for _ in range(4):
-            add32(conn.cb, _ISS, ((now >> 15) * 250 + self._carry & 0x1FFFF) << 13)
+        _add_clock(conn.cb, now, self._carry)
         old = self.old
         if old and sub32(conn.cb, _ISS, old, _SND_MAX) <= 0:  # RFC 9293 3.10.7.4: beyond them
             move32(conn.cb, _ISS, old, _SND_MAX)

@@ -5,7 +5,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.clock import later
-from netstack.transport.demux import Table, set_key
+from netstack.transport.demux import Table, read_key, set_key
 
 _KEY = const(9)  # words of a key, see demux.py
 _NONE = const(0xFFFF)
@@ -18,15 +18,13 @@ def _soonest(words: ptr32, width: int, column: int, rows: int, now: int) -> int:
     best = 0
     p = int(words) + (column << 2)
     i = 0
+    now -= 0x20000000  # what has passed comes first
     while i < rows:
         due = ptr32(p)[0]
         if due:
-            d = (due - now) & 0x3FFFFFFF
-            if d >= 0x20000000:  # it has passed
-                d -= 0x20000000
-                d -= 0x20000000
-            if found < 0 or d < best:
-                best = d
+            due = (due - now) & 0x3FFFFFFF
+            if found < 0 or due < best:
+                best = due
                 found = i
         p += width << 2
         i += 1
@@ -77,12 +75,9 @@ class Rows(Table):
 
     def key_of(self, fr):
         """Make self.key that of the packet in `fr`, whose receiver we are."""
-        buf = fr.buf
-        at = fr.l4
         ip = fr.ip
-        sport = buf[at] << 8 | buf[at + 1]
-        dport = buf[at + 2] << 8 | buf[at + 3]
-        set_key(self.key, dport, sport, buf, fr.l3 + ip.dst_off, buf, fr.l3 + ip.src_off, ip.alen)
+        l3 = fr.l3
+        read_key(self.key, fr.buf, fr.l4, l3 + ip.dst_off, l3 + ip.src_off, ip.alen)
 
     def key_for(self, conn):
         set_key(self.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen)
@@ -108,9 +103,8 @@ class Rows(Table):
 
     def drop(self, row):
         """Take a row out."""
-        copy(self.key, 0, self._keys, 4 * _KEY * row, 4 * _KEY)
         self.words[row * self.width] = 0
-        self.remove()
+        self.clear(row)
         if self.count == 0:
             self._timer.stop()
 

@@ -9,7 +9,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
-from netstack.core.wire import add32, get16, load32, move32, put16, store32, sub32
+from netstack.core.wire import add32, get16, move32, plus32, put16, store32, sub32
 from netstack.transport.tcp import ecn, options
 
 _PROTO = const(6)
@@ -50,12 +50,57 @@ _OUT = const(12)
 _OUT_RST = const(13)
 
 
+@micropython.viper
+def _numbers(w: ptr32, buf: ptr8, at: int, hlen: int) -> int:
+    """SEG.SEQ and SEG.ACK of the header at buf[at], and its options when they are timestamps alone
+    as RFC 7323 appendix A would have them: then 1, 0 for no options, 2 for others."""
+    b = ptr8(int(buf) + at)
+    w[0] = (b[4] << 24) | (b[5] << 16) | (b[6] << 8) | b[7]
+    w[1] = (b[8] << 24) | (b[9] << 16) | (b[10] << 8) | b[11]
+    if hlen == 20:
+        return 0
+    if hlen != 32 or b[20] != 1 or b[21] != 1 or b[22] != 8 or b[23] != 10:
+        return 2
+    w[2] = (b[24] << 24) | (b[25] << 16) | (b[26] << 8) | b[27]
+    w[3] = (b[28] << 24) | (b[29] << 16) | (b[30] << 8) | b[31]
+    return 1
+
+
+@micropython.viper
+def _put_segment(
+    buf: ptr8, at: int, cb: ptr32, seq: int, lport: int, rport: int, flags: int, wnd: int
+):
+    """A header without length and checksum; SEG.SEQ is word `seq` of the control block."""
+    b = ptr8(int(buf) + at)
+    b[0] = lport >> 8
+    b[1] = lport
+    b[2] = rport >> 8
+    b[3] = rport
+    x = cb[seq]
+    b[4] = x >> 24
+    b[5] = x >> 16
+    b[6] = x >> 8
+    b[7] = x
+    x = cb[7] if flags & 16 else 0  # RCV.NXT
+    b[8] = x >> 24
+    b[9] = x >> 16
+    b[10] = x >> 8
+    b[11] = x
+    b[13] = flags
+    b[14] = wnd >> 8
+    b[15] = wnd
+    i = 16
+    while i < 20:  # checksum, urgent pointer
+        b[i] = 0
+        i += 1
+
+
 class Segment:
     """The segment being worked on: one per stack, its numbers in `w`: SEG.SEQ, SEG.ACK,
-    SEG.TSval, SEG.TSecr, and the edges of a SACK block."""
+    SEG.TSval, SEG.TSecr, the edges of a SACK block, and what options.py has found."""
 
     def __init__(self):
-        self.w = array("I", bytes(24))
+        self.w = array("I", bytes(40))
         self.flags = 0
         self.wnd = 0
         self.data = 0  # offset of the text in the frame
@@ -83,18 +128,17 @@ class Segment:
         acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, n)
         if csum(buf, at, n, acc) != 0xFFFF:
             return _CHECKSUM
-        load32(self.w, _SEG_SEQ, buf, at + _SEQ)
-        load32(self.w, _SEG_ACK, buf, at + _ACKNO)
+        options_are = _numbers(self.w, buf, at, hlen)
         self.flags = buf[at + _FLAGBITS]
         self.wnd = get16(buf, at + _WINDOW)
         self.data = at + hlen
         self.len = n - hlen
         self.mss = 0
         self.shift = -1
-        self.stamped = False
+        self.stamped = options_are == 1
         self.sack_ok = False
         self.blocks = 0
-        if hlen > _HDR:
+        if options_are > 1:
             return options.parse(self, buf, at + _HDR, at + hlen)
         return 0
 
@@ -135,19 +179,10 @@ def emit(conn, flags, seq, offset, n):
     hlen = _HDR + options.length(conn, flags, n)
     fr.l4 = at = data - hlen
     fr.end = data + n
-    put16(buf, at, conn.lport)
-    put16(buf, at + 2, conn.rport)
-    store32(buf, at + _SEQ, cb, seq)
-    if flags & _ACK:
-        store32(buf, at + _ACKNO, cb, _RCV_NXT)
-    else:
-        put16(buf, at + _ACKNO, 0)
-        put16(buf, at + _ACKNO + 2, 0)
+    wnd = window(conn, 0 if flags & _SYN else cb[_RCV_SHIFT])
+    bits = flags | _ECE if cb[_FLAGS] & _F_ECE else flags
+    _put_segment(buf, at, cb, seq, conn.lport, conn.rport, bits, wnd)
     buf[at + _OFFSET] = hlen << 2
-    buf[at + _FLAGBITS] = flags | _ECE if cb[_FLAGS] & _F_ECE else flags
-    put16(buf, at + _WINDOW, window(conn, 0 if flags & _SYN else cb[_RCV_SHIFT]))
-    put16(buf, at + _SUM, 0)
-    put16(buf, at + _SUM + 2, 0)
     if hlen > _HDR:
         options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
     _finish(conn, fr, n, offset, ecn.tos(conn, seq, n))
@@ -190,8 +225,7 @@ def window(conn, shift):
         free = 65535 << shift
     if free < 0:
         free = 0
-    move32(cb, _RCV_ADV, cb, _RCV_NXT)
-    add32(cb, _RCV_ADV, free)
+    plus32(cb, _RCV_ADV, cb, _RCV_NXT, free)
     return free >> shift
 
 

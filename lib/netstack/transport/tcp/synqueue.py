@@ -7,7 +7,7 @@
 
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.wire import add32, move32, sub32
+from netstack.core.wire import get16, move32, sub32
 from netstack.transport.tcp import buffers, options, rto
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.input import completes, peer_syn
@@ -17,6 +17,7 @@ from netstack.transport.tcp.segment import emit
 from netstack.transport.tcp.syncookie import Cookies
 
 _SYN_RCVD = const(3)
+_SYN = const(2)
 _RST = const(4)
 _ACK = const(16)
 
@@ -38,12 +39,20 @@ _STATE = const(37)
 _ACK_SENT = const(42)
 _MSS_MAX = const(99)
 _WORDS = const(100)
-_F_TIMING = const(4)
+_F_TS = const(256)
+
+_SEG_SEQ = const(0)
+_SEG_ACK = const(1)
+_SEG_TSVAL = const(2)
 
 # words of the control block that a record keeps, from its second word on; the first is the
 # deadline, the last the size of the window: ISS, IRS, RCV_ADV, MAX_WND, SND_MSS, RTO, BACKOFF,
 # RTT_AT, FLAGS, SENT_AT, TS_RECENT, TS_RECENT_AT, TS_OFFSET, SND_SHIFT, RCV_SHIFT
 _KEPT = b"\x00\x06\x08\x0d\x0e\x14\x15\x16\x1f\x20\x27\x28\x29\x2b\x2c"
+_COL_ISS = const(0)
+_COL_IRS = const(1)
+_COL_FLAGS = const(8)
+_COL_TS_RECENT = const(10)
 _RX_COLUMN = const(16)
 _SYN_WIDTH = const(17)
 
@@ -84,12 +93,10 @@ class SynQueue:
     # -- records ----------------------------------------------------------------------------
 
     def find(self, fr):
-        """The row of the packet in `fr`, or None."""
+        """The row of the packet in `fr`, or None. Its key is that of the rows from now on."""
         rows = self.rows
-        if rows.count == 0:
-            return None
         rows.key_of(fr)
-        return rows.find()
+        return rows.find() if rows.count else None
 
     def _load(self, row, conn):
         """Make `conn` what the record says, in SYN-RECEIVED with a SYN,ACK sent."""
@@ -134,10 +141,8 @@ class SynQueue:
         conn = self.embryo
         scatter(conn.cb, _WORDS, conn.cb, 0, _KEPT, 0)
         conn.ip = fr.ip
-        rows = self.rows
         self._meet(conn, listener, fr, seg)
-        rows.key_of(fr)
-        row = rows.new()
+        row = self.rows.new()
         if row < 0:
             self.tcp.stat[_COOKIES_SENT] += 1
             self.cookies.make(conn, seg)
@@ -189,13 +194,14 @@ class SynQueue:
 
     def input(self, row, fr, seg):
         """A segment for a record (RFC 9293 3.10.7.4). Borrows `fr`."""
-        conn = self._shared(row)
-        if not completes(conn, seg, fr):
-            if conn.dead:
-                self.drop(row)
-            else:
-                self._send(row, conn)
-            return
+        if not self._completed(row, seg):
+            conn = self._shared(row)
+            if not completes(conn, seg, fr):
+                if conn.dead:
+                    self.drop(row)
+                else:
+                    self._send(row, conn)
+                return
         listener = self._listeners[row]
         new = self._born(listener, fr)
         if new is None:
@@ -203,8 +209,31 @@ class SynQueue:
         self._load(row, new)
         if self._enter(new):
             self.drop(row)
-            listener.pending += 1  # until it is established: opened()
-            new.input(fr, seg)
+            self._begin(new, fr, seg)
+
+    def _completed(self, row, seg):
+        """Is this simply the ACK that is waited for? If not, completes() knows what it is."""
+        words = self.rows.words
+        at = row * _SYN_WIDTH + 1
+        w = seg.w
+        return (
+            seg.flags & (_SYN | _RST | _ACK) == _ACK
+            and sub32(w, _SEG_SEQ, words, at + _COL_IRS) == 1
+            and sub32(w, _SEG_ACK, words, at + _COL_ISS) == 1
+            and (
+                not words[at + _COL_FLAGS] & _F_TS
+                or (seg.stamped and sub32(w, _SEG_TSVAL, words, at + _COL_TS_RECENT) >= 0)
+            )
+        )
+
+    def _begin(self, conn, fr, seg):
+        """A new connection gets the segment that made it. If that establishes it, the program is
+        told first, so that what it does at once goes out together with the rest."""
+        listener = conn.listener
+        listener.pending += 1  # until it is established: opened()
+        if listener.notify:
+            self.tcp.st.defer(listener)
+        conn.input(fr, seg)
 
     def by_cookie(self, listener, fr, seg):
         """An ACK that nobody knows of; False when it bears no cookie of ours either."""
@@ -226,8 +255,7 @@ class SynQueue:
             _derive(new)
             if self._enter(new):
                 self.tcp.stat[_COOKIES] += 1
-                listener.pending += 1
-                new.input(fr, seg)
+                self._begin(new, fr, seg)
         return True
 
     def _born(self, listener, fr):
@@ -238,7 +266,7 @@ class SynQueue:
             stat[_BACKLOG_FULL] += 1
             return None
         try:
-            conn = Connection(self.tcp)
+            conn = Connection(self.tcp, listener)
             conn.laddr = bytearray(fr.ip.alen)
             conn.raddr = bytearray(fr.ip.alen)
         except MemoryError:
@@ -247,13 +275,7 @@ class SynQueue:
         conn.ip = fr.ip
         _address(conn, fr)
         conn.nif = fr.nif
-        conn.rcvbuf = listener.rcvbuf
-        conn.sndbuf = listener.sndbuf
-        conn.control = listener.control
-        conn.listener = listener
-        conn.mss = self.embryo.mss
-        if listener.maxseg:
-            conn.maxseg = listener.maxseg
+        conn.mss = _room(conn, listener)
         return conn
 
     def _enter(self, conn):
@@ -276,26 +298,35 @@ def _address(conn, fr):
     """The ports and addresses of the packet in `fr`, whose receiver we are."""
     buf = fr.buf
     at = fr.l4
-    conn.rport = buf[at] << 8 | buf[at + 1]
-    conn.lport = buf[at + 2] << 8 | buf[at + 3]
+    conn.rport = get16(buf, at)
+    conn.lport = get16(buf, at + 2)
     ip = fr.ip
-    copy(conn.raddr, 0, buf, fr.l3 + ip.src_off, ip.alen)
-    copy(conn.laddr, 0, buf, fr.l3 + ip.dst_off, ip.alen)
+    at = fr.l3
+    n = ip.alen
+    copy(conn.raddr, 0, buf, at + ip.src_off, n)
+    copy(conn.laddr, 0, buf, at + ip.dst_off, n)
 
 
 def _derive(conn):
     """What follows from the words that are kept."""
-    cb = conn.cb
     conn.state = _SYN_RCVD
-    cb[_STATE] = _SYN_RCVD
-    move32(cb, _SND_UNA, cb, _ISS)
-    move32(cb, _SND_NXT, cb, _ISS)
-    add32(cb, _SND_NXT, 1)
-    move32(cb, _SND_MAX, cb, _SND_NXT)
-    move32(cb, _RTT_SEQ, cb, _ISS)
-    move32(cb, _RCV_NXT, cb, _IRS)
-    add32(cb, _RCV_NXT, 1)
-    move32(cb, _ACK_SENT, cb, _RCV_NXT)
-    mss = cb[_SND_MSS]
-    cb[_CWND] = cb[_MSS_MAX] = mss
-    cb[_RCV_MSS] = 536 if mss > 536 else mss
+    _unfold(conn.cb)
+
+
+@micropython.viper
+def _unfold(cb: ptr32):
+    """SND.UNA, SND.NXT, SND.MAX, RCV.NXT and what else a control block in SYN-RECEIVED has by its
+    ISS, IRS and SND_MSS."""
+    x = cb[0]
+    cb[1] = x
+    cb[10] = x  # RTT_SEQ
+    cb[2] = x + 1
+    cb[3] = x + 1
+    x = cb[6] + 1
+    cb[7] = x
+    cb[42] = x  # ACK_SENT
+    x = cb[14]
+    cb[15] = x  # CWND
+    cb[99] = x  # MSS_MAX
+    cb[33] = 536 if x > 536 else x  # RCV_MSS
+    cb[37] = 3  # STATE

@@ -94,7 +94,10 @@ def note(conn, seg):
     it is newer (RFC 7323 4.3 (2))."""
     cb = conn.cb
     if seg.stamped:
-        age = sub32(conn.st.w, _TICKS, cb, _TS_RECENT_AT)
-        if sub32(seg.w, _SEG_TSVAL, cb, _TS_RECENT) >= 0 or not 0 <= age < _MASK:
+        now = conn.st.w
+        if (
+            sub32(seg.w, _SEG_TSVAL, cb, _TS_RECENT) >= 0
+            or not 0 <= sub32(now, _TICKS, cb, _TS_RECENT_AT) < _MASK
+        ):
             move32(cb, _TS_RECENT, seg.w, _SEG_TSVAL)
-            move32(cb, _TS_RECENT_AT, conn.st.w, _TICKS)
+            move32(cb, _TS_RECENT_AT, now, _TICKS)
