@@ -39,13 +39,14 @@ _QUEUED = const(47)  # of Stack.w
 _BUF = const(51)
 _NIF = const(53)
 
-_RECV = const(0)  # Interface.io, what the fast path calls, and hands on
+_REST = const(0)  # Interface.io: what the fast path calls, and hands on
 _SEND = const(1)
 _FROM = const(2)  # the frame that the NIC fills,
 _TO = const(3)  # and the one that the fast path builds in
 _REFUSED = const(4)
-_REST = const(5)
-_MATCH = const(6)
+_RECV = const(0)  # Interface._first: what poll() begins with, in one piece
+_BUFFER = const(1)
+_MATCH = const(2)
 
 LINK_UP = const(1)
 LINK_DOWN = const(2)
@@ -70,7 +71,8 @@ class Interface:
         self.known = {}
         self.w = w = array("I", bytes(4 * _WORDS))
         w[_BURST] = burst
-        self.io = [None, None, None, None, self.refused, self._rest, None]
+        self.io = [self._rest, None, None, None, self.refused]
+        self._first = [None, None, None, netstack]
         self.poll = _poller(self)
         self._in = None  # the frame that the NIC fills next
         self._own = False
@@ -90,19 +92,18 @@ class Interface:
     def use(self, nic):
         """Have this NIC from now on: one that wraps the first, say. Its link address stays."""
         self.nic = nic
-        self.io[_RECV] = nic.recv  # bound once: that allocates
+        self._first[_RECV] = nic.recv  # bound once: that allocates
         self.io[_SEND] = self.send = nic.send
 
     def join(self, match):
         """The fast path offers: match(words, n) of inet/match.py for what comes in."""
-        self.io[_MATCH] = match
+        self._first[_MATCH] = match
         self._out = self.st.pool.extra()
         self._look()
 
     def _look(self):
         """What is the fast path to know?"""
-        io = self.io
-        if io[_MATCH] is None:
+        if self._first[_MATCH] is None:
             return
         if self._in is None:
             self._another()
@@ -111,7 +112,7 @@ class Interface:
         pool = self.st.pool
         if self._out is None and pool.left > pool.reserve:
             self._out = pool.alloc()
-        io[_TO] = out = self._out and self._out.buf
+        self.io[_TO] = out = self._out and self._out.buf
         w = self.w
         if out:
             address(w, _OUT_AT, out)
@@ -120,7 +121,7 @@ class Interface:
 
     def _show(self, fr):
         """The fast path is to look at what is in this frame."""
-        self.io[_FROM] = fr.buf
+        self.io[_FROM] = self._first[_BUFFER] = fr.buf
         address(self.w, _IN_AT, fr.buf)
 
     def _rest(self, size, left):
@@ -128,7 +129,7 @@ class Interface:
         what else there is, `left` frames at most. True when there may be more."""
         if not self.up:
             return False
-        if self.queued:
+        if self.queued and not size:  # once a poll
             self.drain()
         more = True
         if self._done == self._got:  # else an exception has left some of the last batch
@@ -161,16 +162,16 @@ class Interface:
 
     def _taken(self, fr):
         """Has the fast path taken this frame?"""
-        io = self.io
-        if not netstack.fastpath or io[_MATCH] is None:
+        match = self._first[_MATCH]
+        if not netstack.fastpath or match is None:
             return False
         self._show(fr)
         self.w[_PLAIN] = 0  # until _look() has shown the NIC's again
         w = self.st.w
         address(w, _BUF, fr.buf)
         address(w, _NIF, self.w)
-        kind = io[_MATCH](w, fr.end - _LEAD)
-        return kind and self.st.kinds[kind](io)
+        kind = match(w, fr.end - _LEAD)
+        return kind and self.st.kinds[kind](self.io)
 
     @micropython.native
     def _fetch(self, size, left):
@@ -179,7 +180,7 @@ class Interface:
         fr = self._in or self._another()
         if fr is None:
             return False
-        recv = self.io[_RECV]
+        recv = self._first[_RECV]
         rx = self._rx
         self._got = self._done = n = 0
         while n < left:
@@ -304,12 +305,13 @@ def _poller(nif):
     own = nif.w
     io = nif.io
     kinds = nif.st.kinds
-    switch = netstack
+    first = nif._first
 
     @micropython.viper
     def poll() -> int:
         """Have the fast path take what the NIC has, up to a frame that is not for it. True when
         there may be more."""
+        recv, buf, match, switch = first
         o = ptr32(own)
         if not (o[_OPEN] and o[_PLAIN]) or not switch.fastpath:
             return int(io[_REST](0, o[_BURST]))
@@ -318,9 +320,6 @@ def _poller(nif):
         w[_BUF + 1] = o[_IN_AT + 1]
         w[_NIF] = int(o)
         w[_NIF + 1] = (int(o) >> 16) >> 16
-        recv = io[_RECV]
-        buf = io[_FROM]
-        match = io[_MATCH]
         left = o[_BURST]
         while left:
             n = int(recv(buf, 2))

@@ -6,6 +6,7 @@
 #   0 HOPS (of Stack.w, when the header below was written)  1 address it is for
 #   2 sum of the IP header  3 the longest message  4, 5 address of ICMP's counters
 #   6, 7 of the words of the interface that answers go out by  8, 9 of their header
+#   10 address that has got one meanwhile
 # Words of Stack.w: match.py.
 
 from array import array
@@ -29,7 +30,8 @@ _LONGEST = const(3)
 _STAT = const(4)
 _NIF = const(6)
 _HEADER = const(8)
-_WORDS = const(10)
+_LAST = const(10)
+_WORDS = const(11)
 
 _SEND = const(1)  # Interface.io: core/interface.py
 _TO = const(3)
@@ -42,30 +44,33 @@ class Fast:
     def __init__(self, icmp):
         self.st = icmp.st
         self.cb = array("I", bytes(4 * _WORDS))
+        self.cb[_PREPARED] = ~icmp.st.w[_HOPS] & 1
         address(self.cb, _STAT, icmp.stat)
         self.header = bytearray(_HEADERS)
         address(self.cb, _HEADER, self.header)
         match.attach(icmp.st).answer(_receiver(icmp.st.w, self.cb))
 
     def prepare(self, src, dst, ttl, tos):
-        """An answer went to `dst`. If that is the second in a row, write the header of those that
-        follow."""
+        """An answer went to `dst`: write the header of those that follow. While there is a good
+        one for somebody else, that is done with the second in a row."""
         cb = self.cb
         hops = self.st.w[_HOPS]
         header = self.header
-        again = same(header, _DST, dst, 0, 4)
-        if again and cb[_PREPARED] == hops and header[_TOS] == tos:
-            return
-        copy(header, _DST, dst, 0, 4)
-        cb[_PREPARED] = hops ^ 1
-        if not again:
-            return
+        if cb[_PREPARED] == hops:
+            mine = same(header, _DST, dst, 0, 4)
+            if mine and header[_TOS] == tos:
+                return
+            if not mine and not same(cb, 4 * _LAST, dst, 0, 4):
+                copy(cb, 4 * _LAST, dst, 0, 4)
+                return
+        cb[_LAST] = 0
         ip = self.st.ip4
         nif = ip.prepare(header, _HEADERS, src, dst, _PROTO, ttl, tos)
         copy(cb, 4, dst, 0, 4)
         cb[_IP_SUM] = csum(header, 16, 20, 0)
         cb[_LONGEST] = ip.mss_room(dst)
         cb[_PREPARED] = hops
+        copy(header, _DST, dst, 0, 4)  # also when there is no such interface
         if nif is None:
             cb[_NIF] = cb[_NIF + 1] = 0
         else:
@@ -82,7 +87,7 @@ def _receiver(words, block):
         w = ptr32(words)
         cb = ptr32(block)
         nif = ptr32(w[53] | ((w[54] << 16) << 16))
-        header = cb[8] | ((cb[9] << 16) << 16)
+        header = ptr32(cb[8] | ((cb[9] << 16) << 16))
         at = (w[51] | ((w[52] << 16) << 16)) + w[13]
         n = w[14]
         if cb[0] != w[2] or cb[1] != w[12] or n > cb[3] or ptr8(at - 19)[0] != ptr8(header)[17]:
@@ -108,12 +113,16 @@ def _receiver(words, block):
             x ^= 0xFFFF
         b[2] = x >> 8
         b[3] = x
-        p = to - 36
-        d = header
-        while p < to:
-            ptr32(p)[0] = ptr32(d)[0]
-            p += 4
-            d += 4
+        h = ptr32(to - 36)
+        h[0] = header[0]
+        h[1] = header[1]
+        h[2] = header[2]
+        h[3] = header[3]
+        h[4] = header[4]
+        h[5] = header[5]
+        h[6] = header[6]
+        h[7] = header[7]
+        h[8] = header[8]
         w[3] = (w[3] + 1) & 0xFFFF
         d = w[3]
         x = 20 + n

@@ -10,7 +10,7 @@
 #   34, 35 counters of the interface  36 bytes of the frame
 #   37..41 ports, addresses, protocol, and CHANGES of the table when ROW was found
 #   42 ICMP takes part 51, 52 address of the frame  53, 54 of Interface.w
-#   55, 56 of what build() of tcp/fast.py works on
+#   55..58 what compose() of udp_fast.py sends
 # and for its interface Interface.w: core/interface.py.
 #
 # IPv6 joins with a kernel of its own that fills the same words; what follows (echo_fast.py,
@@ -55,17 +55,13 @@ def match4(w: ptr32, n: int) -> int:
     size = ((buf[18] << 8) | buf[19]) - 20
     if size < 8 or size + 34 > n:
         return 0
-    acc = (remote & 0xFFFF) + ((remote >> 16) & 0xFFFF) + (local & 0xFFFF)
-    acc += (local >> 16) & 0xFFFF
-    a = h[0]
-    b = h[1]
-    total = acc + (a & 0xFFFF) + ((a >> 16) & 0xFFFF) + (b & 0xFFFF) + ((b >> 16) & 0xFFFF)
-    a = h[2]
-    total += (a & 0xFFFF) + ((a >> 16) & 0xFFFF)
+    half = ptr16(h)
+    acc = half[6] + half[7] + half[8] + half[9]
+    total = acc + half[0] + half[1] + half[2] + half[3] + half[4] + half[5]
     total = (total & 0xFFFF) + (total >> 16)
     if (total & 0xFFFF) + (total >> 16) != 0xFFFF:
         return 0
-    proto = (a >> 8) & 0xFF
+    proto = buf[25]
     if proto == 6:
         table = w[20] | ((w[21] << 16) << 16)
     elif proto == 17:

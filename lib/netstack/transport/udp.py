@@ -37,7 +37,9 @@ _WAITING = const(3)
 _PORT = const(5)
 _FROM_PORT = const(11)
 _FROM_LEN = const(12)
-_WORDS = const(13)
+_ANSWER = const(13)
+_FROM_ADDR = const(14)
+_WORDS = const(21)
 _EACCES = const(13)
 _EDESTADDRREQ = const(89)
 
@@ -91,9 +93,9 @@ class Endpoint:
         self._pmtudisc = 1
         self._nif = None
         self.control = False  # may use the frames kept back for control traffic
-        self.from_addr = bytearray(16)  # filled by recv()
-        self.from_len = 0
-        self.from_port = 0
+        self.from_addr = bytearray(16)  # who has sent what recv() or answer() got last
+        address(self.cb, _FROM_ADDR, self.from_addr)
+        self._answer = None
         self._head = bytearray(24)
         self._filed = False
 
@@ -106,6 +108,27 @@ class Endpoint:
     def waiting(self):
         """Datagrams that can be taken."""
         return self.cb[_WAITING]
+
+    @property
+    def from_port(self):
+        return self.cb[_FROM_PORT]
+
+    @property
+    def from_len(self):
+        """Bytes of from_addr that are in use."""
+        return self.cb[_FROM_LEN]
+
+    @property
+    def answer(self):
+        """A callable (endpoint, buf, off, n) that gets each datagram at once, where it lies: `n`
+        bytes at buf[off], which it may overwrite, and not keep. As many bytes as it returns go
+        back from there to the sender; 0 or None: nothing. None: they wait for recv()."""
+        return self._answer
+
+    @answer.setter
+    def answer(self, function):
+        self._answer = function
+        self.cb[_ANSWER] = function is not None
 
     @property
     def ttl(self):
@@ -232,7 +255,7 @@ class Endpoint:
             self.st.credit(self.ring.size)
             self.ring = None
         self.cb[_WAITING] = 0
-        self.notify = None
+        self.notify = self.answer = None
 
     # -- data -------------------------------------------------------------------------------
 
@@ -278,11 +301,7 @@ class Endpoint:
         """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.
         Returns its length; -1 when there is none. Fills from_addr, from_len, from_port."""
         cb = self.cb
-        n = udp_fast.unpack(cb, self.from_addr, buf, off, n, peek, move, self.udp.fast.job)
-        if n >= 0:
-            self.from_port = cb[_FROM_PORT]
-            self.from_len = cb[_FROM_LEN]
-        return n
+        return udp_fast.unpack(cb, self.from_addr, buf, off, n, peek, move, self.udp.fast.job)
 
     def failed(self, ip, buf, at, l4, errno):
         """An ICMP error about a datagram of ours, quoted at buf[at]. Only who is connected can
@@ -301,6 +320,9 @@ class Endpoint:
 
     def take(self, fr, data, n):
         """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""
+        if self._answer:
+            self._ask(fr, data, n)
+            return
         ring = self.ring
         alen = fr.ip.alen
         gap = -n & 3
@@ -319,6 +341,23 @@ class Endpoint:
         self.cb[_WAITING] += 1
         if self.notify:
             self.notify(self)
+
+    def _ask(self, fr, data, n):
+        """Have answer() deal with the datagram."""
+        ip = fr.ip
+        buf = fr.buf
+        cb = self.cb
+        cb[_FROM_PORT] = get16(buf, fr.l4)
+        cb[_FROM_LEN] = ip.alen
+        copy(self.from_addr, 0, buf, fr.l3 + ip.src_off, ip.alen)
+        size = self._answer(self, buf, data, n)
+        if size and self._filed:
+            self.reply(buf, data, size, ip)
+
+    def reply(self, buf, off, n, ip=None):
+        """Send a datagram to where the last one came from."""
+        if 0 < n <= len(buf) - off:
+            self.send(buf, off, n, ip or self.st.ip4, self.from_addr, self.cb[_FROM_PORT])
 
 
 class UDP:

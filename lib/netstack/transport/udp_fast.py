@@ -7,9 +7,12 @@
 #
 # Words of an endpoint's block `cb`:
 #    0 OPEN (filed, for any interface)  1, 2 address of the ring's words  3 datagrams in the ring
-#    4 HOPS (of Stack.w, when the header below was written)  5 port  6 address (IPv4) it is for
+#    4 HOPS (of Stack.w, when the header below was written)  5 port it is for
 #    7 sum of the IP header   8 sum of the pseudo header and the ports    9 the longest datagram
 #   10 bytes of the datagram taken out last  11 its sender's port  12 bytes of its sender's address
+#   13 ANSWER is set  14, 15 address of its sender's address  16, 17 of the header
+#   18, 19 of the words of the interface that it goes out by
+#   20 port and 6 address of who has got one meanwhile
 # A record in the ring is a whole number of words:
 #   | length 2 | bytes of the address 1 | 0 1 | port 2 | 0 2 | address | data, 0 to 3 of 0 |
 # Words of Stack.w: match.py.
@@ -18,7 +21,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum
 from netstack.core.move import move
-from netstack.core.wire import add32, put16, same
+from netstack.core.wire import address, put16, same
 from netstack.inet import match
 
 _PROTO = const(17)
@@ -30,17 +33,18 @@ _HOPS = const(2)
 
 _PREPARED = const(4)
 _PORT = const(5)
+_LAST = const(6)
 _IP_SUM = const(7)
 _UDP_SUM = const(8)
 _LONGEST = const(9)
+_HEADER = const(16)
+_NIF = const(18)
+_LAST_PORT = const(20)
 
-_OPEN = const(6)  # of Interface.w
 _SEND = const(1)  # Interface.io: core/interface.py
 _FROM = const(2)
 _TO = const(3)
 _REFUSED = const(4)
-_NIF_OUT = const(2)  # counters of core/interface.py
-_NIF_OUT_BYTES = const(3)
 
 
 @micropython.viper
@@ -108,122 +112,66 @@ def unpack(block, addr: ptr8, buf: ptr8, off: int, most: int, keep: int, move, j
 
 
 @micropython.viper
-def compose(
-    frame: ptr8,
-    block,
-    header: ptr8,
-    words,
-    src: ptr8,
-    off: int,
-    n: int,
-    dst: ptr8,
-    port: int,
-    move,
-    job,
-) -> int:
-    """Build the frame of a datagram of `n` bytes at src[off] in `frame`, if `dst` and `port` are
-    what `header` was written for. Returns its length; 0: not mine."""
-    w = ptr32(words)
+def aim(words, block, buf: ptr8, off: int, dst: ptr8, port: int) -> int:
+    """Is the header that the endpoint has for `dst` and `port`? Then let what lies at buf[off] be
+    what compose() sends."""
     cb = ptr32(block)
-    if cb[4] != w[2] or cb[5] != port or n > cb[9] or n < 0:
+    if cb[5] != port:
         return 0
+    header = ptr8(cb[16] | ((cb[17] << 16) << 16))
     if dst[0] != header[32] or dst[1] != header[33]:
         return 0
     if dst[2] != header[34] or dst[3] != header[35]:
         return 0
-    to = int(frame) + 76
-    d = int(header)
-    end = d + 44
-    while d < end:
-        ptr32(to)[0] = ptr32(d)[0]
-        to += 4
-        d += 4
-    w[3] = (w[3] + 1) & 0xFFFF
-    d = w[3]
-    x = 28 + n
-    b = ptr8(int(frame) + 92)
-    b[2] = x >> 8
-    b[3] = x
-    b[4] = d >> 8
-    b[5] = d
-    x = cb[7] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
-    x = (x & 0xFFFF) + (x >> 16)
-    x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
-    b[10] = x
-    b[11] = x >> 8
-    j = ptr32(job)
-    j[0] = to
-    j[1] = (to >> 16) >> 16
-    d = int(src) + off
-    j[2] = d
-    j[3] = (d >> 16) >> 16
-    j[4] = n
-    x = 8 + n
-    b = ptr8(to - 8)
-    b[4] = x >> 8
-    b[5] = x
-    acc = cb[8] + ((((x & 0xFF) << 8) | (x >> 8)) << 1) + int(move(job))
-    acc = (acc & 0xFFFF) + (acc >> 16)
-    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
-    if not acc:
-        acc = 0xFFFF  # RFC 768: a sum of zero is sent as all ones
-    b[6] = acc
-    b[7] = acc >> 8
-    r = ptr32(w[24] | ((w[25] << 16) << 16))
-    r[10] = r[10] + 1
-    r = ptr32(w[28] | ((w[29] << 16) << 16))
-    r[6] = r[6] + 1
-    w[33] = w[33] + 1
-    return 42 + n
+    w = ptr32(words)
+    w[55] = int(cb)
+    w[56] = (int(cb) >> 16) >> 16
+    w[57] = int(buf) + off
+    w[58] = ((int(buf) + off) >> 16) >> 16
+    return 1
 
 
 class Fast:
     """The fast path of a UDP."""
 
     def __init__(self, udp):
-        st = udp.st
-        self.st = st
+        words = udp.st.w
+        self.words = words
         self.job = job = array("I", bytes(24))
-        match.attach(st).add(match.UDP, udp.table, udp.stat, _receiver(st.w, udp.table, job))
+        self.compose = _composer(words, job)
+        tell = _teller(words, udp.table, self.compose)
+        first = match.attach(udp.st)
+        first.add(match.UDP, udp.table, udp.stat, _receiver(words, job, tell))
 
-    @micropython.native
     def send(self, ep, buf, off, n, dst, port):
         """Send a datagram to where the endpoint's last one went. False: not mine."""
-        nif = ep.out
-        if not nif.w[_OPEN]:
-            return False
-        io = nif.io
-        to = io[_TO]
-        size = compose(to, ep.cb, ep.header, self.st.w, buf, off, n, dst, port, move, self.job)
-        if not size:
-            return False
-        got = io[_SEND](to, _LINK, size)
-        if got > 0:
-            nif.stat[_NIF_OUT] += 1
-            add32(nif.stat, _NIF_OUT_BYTES, size)
-        else:
-            nif.refused(_LINK, size, got)
-        return True
+        return aim(self.words, ep.cb, buf, off, dst, port) and self.compose(ep.out.io, n)
 
 
 def prepare(ep, ip, src, dst, port):
-    """A datagram has gone to `dst`, `port`. If that is the second in a row, write the header of
-    those that follow."""
+    """A datagram has gone to `dst`, `port`: write the header of those that follow. While there is
+    a good one for somebody else, that is done with the second in a row."""
     cb = ep.cb
     hops = ep.st.w[_HOPS]
     header = ep.header
     if header is None:
         header = ep.header = bytearray(_HEADERS + 8)
-    same_peer = cb[_PORT] == port and same(header, _DST, dst, 0, 4)
-    if same_peer and cb[_PREPARED] == hops:
-        return
-    ep.out = None
+    if cb[_PORT] and cb[_PREPARED] == hops:
+        if cb[_PORT] == port and same(header, _DST, dst, 0, 4):
+            return
+        if cb[_LAST_PORT] != port or not same(cb, 4 * _LAST, dst, 0, 4):
+            cb[_LAST_PORT] = port
+            copy(cb, 4 * _LAST, dst, 0, 4)
+            return
+    cb[_LAST_PORT] = 0
     cb[_PORT] = port
-    copy(header, _DST, dst, 0, 4)
-    cb[_PREPARED] = hops ^ 1
-    if not same_peer:
-        return
-    ep.out = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
+    ep.out = nif = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
+    copy(header, _DST, dst, 0, 4)  # also when there is no such interface
+    address(cb, _HEADER, header)
+    if nif is None:
+        cb[_NIF] = cb[_NIF + 1] = 0
+    else:
+        address(cb, _NIF, nif.w)
     put16(header, _HEADERS, ep.lport)
     put16(header, _HEADERS + 2, port)
     cb[_IP_SUM] = csum(header, 16, 20, 0)
@@ -233,7 +181,7 @@ def prepare(ep, ip, src, dst, port):
     cb[_PREPARED] = hops
 
 
-def _receiver(words, table, job):
+def _receiver(words, job, tell):
     """What gets the datagrams: receive(nif.io), 0: not mine."""
     sums = move
 
@@ -247,6 +195,31 @@ def _receiver(words, table, job):
         if not cb[0] or size != w[14]:
             return 0
         n = size - 8
+        j = ptr32(job)
+        if cb[13]:  # it is answered where it lies
+            if b[6] | b[7]:  # else: not computed (RFC 768)
+                j[0] = 0
+                j[1] = 0
+                j[2] = at
+                j[3] = (at >> 16) >> 16
+                j[4] = size
+                acc = w[15] + int(sums(job))
+                acc = (acc & 0xFFFF) + (acc >> 16)
+                if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
+                    return 0
+            cb[11] = (b[0] << 8) | b[1]
+            cb[12] = 4
+            ptr32(cb[14] | ((cb[15] << 16) << 16))[0] = w[38]
+            h = ptr32(w[34] | ((w[35] << 16) << 16))
+            h[0] = h[0] + 1
+            h[1] = h[1] + w[36]
+            h = ptr32(w[24] | ((w[25] << 16) << 16))
+            h[0] = h[0] + 1
+            h = ptr32(w[28] | ((w[29] << 16) << 16))
+            h[0] = h[0] + 1
+            w[32] = w[32] + 1
+            tell(io, n)
+            return 1
         r = ptr32(cb[1] | ((cb[2] << 16) << 16))
         total = (12 + n + 3) & -4
         if total > r[2] - r[1]:
@@ -277,7 +250,6 @@ def _receiver(words, table, job):
         to += 4
         if to == end:
             to = 0
-        j = ptr32(job)
         first = end - to
         if first > n:
             first = n
@@ -323,9 +295,112 @@ def _receiver(words, table, job):
         h = ptr32(w[28] | ((w[29] << 16) << 16))
         h[0] = h[0] + 1
         w[32] = w[32] + 1
-        endpoint = table.objs[w[16]]
-        if endpoint.notify:
-            endpoint.notify(endpoint)
+        tell(io, -1)
         return 1
 
     return receive
+
+
+def _teller(words, table, compose):
+    """What follows a datagram: tell(nif.io, n), `n` bytes to be answered; -1: in the ring."""
+
+    @micropython.viper
+    def tell(io, n: int):
+        w = ptr32(words)
+        endpoint = table.objs[w[16]]
+        if n < 0:
+            if endpoint.notify:
+                endpoint.notify(endpoint)
+            return
+        cb = ptr32(w[17] | ((w[18] << 16) << 16))
+        off = w[13] + 8
+        at = (w[51] | ((w[52] << 16) << 16)) + off
+        peer = w[38]
+        nif = w[53]
+        high = w[54]
+        size = endpoint._answer(endpoint, io[_FROM], off, n)
+        if size and cb[0]:
+            # written for where it came from, and out by the same interface?
+            header = ptr32(cb[16] | ((cb[17] << 16) << 16))
+            if cb[5] == cb[11] and header[8] == peer and cb[18] == nif and cb[19] == high:
+                w[55] = int(cb)
+                w[56] = (int(cb) >> 16) >> 16
+                w[57] = at
+                w[58] = (at >> 16) >> 16
+                if int(compose(io, size)):
+                    return
+            endpoint.reply(io[_FROM], off, size)
+
+    return tell
+
+
+def _composer(words, job):
+    """Sends a datagram like the last: compose(nif.io, n), 0: not mine."""
+    copied = move
+
+    @micropython.viper
+    def compose(io, n: int) -> int:
+        w = ptr32(words)
+        cb = ptr32(w[55] | ((w[56] << 16) << 16))
+        nif = ptr32(cb[18] | ((cb[19] << 16) << 16))
+        if cb[4] != w[2] or n > cb[9] or n < 0 or not nif[6]:
+            return 0
+        to = (nif[10] | ((nif[11] << 16) << 16)) + 120
+        header = ptr32(cb[16] | ((cb[17] << 16) << 16))
+        h = ptr32(to - 44)
+        h[0] = header[0]
+        h[1] = header[1]
+        h[2] = header[2]
+        h[3] = header[3]
+        h[4] = header[4]
+        h[5] = header[5]
+        h[6] = header[6]
+        h[7] = header[7]
+        h[8] = header[8]
+        h[9] = header[9]
+        h[10] = header[10]
+        w[3] = (w[3] + 1) & 0xFFFF
+        d = w[3]
+        x = 28 + n
+        b = ptr8(to - 28)
+        b[2] = x >> 8
+        b[3] = x
+        b[4] = d >> 8
+        b[5] = d
+        x = cb[7] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
+        x = (x & 0xFFFF) + (x >> 16)
+        x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
+        b[10] = x
+        b[11] = x >> 8
+        j = ptr32(job)
+        j[0] = to
+        j[1] = (to >> 16) >> 16
+        j[2] = w[57]
+        j[3] = w[58]
+        j[4] = n
+        x = 8 + n
+        b[24] = x >> 8
+        b[25] = x
+        acc = cb[8] + ((((x & 0xFF) << 8) | (x >> 8)) << 1) + int(copied(job))
+        acc = (acc & 0xFFFF) + (acc >> 16)
+        acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
+        if not acc:
+            acc = 0xFFFF  # RFC 768: a sum of zero is sent as all ones
+        b[26] = acc
+        b[27] = acc >> 8
+        r = ptr32(w[24] | ((w[25] << 16) << 16))
+        r[10] = r[10] + 1
+        r = ptr32(w[28] | ((w[29] << 16) << 16))
+        r[6] = r[6] + 1
+        w[33] = w[33] + 1
+        n += 42
+        got = int(io[_SEND](io[_TO], _LINK, n))
+        if got > 0:
+            r = ptr32(nif[4] | ((nif[5] << 16) << 16))
+            r[2] = r[2] + 1
+            r[3] = r[3] + n
+        else:
+            io[_REFUSED](_LINK, n, got)
+        return 1
+
+    return compose

@@ -7,6 +7,7 @@ recv and send are lan9118_thumb.py's; nothing is allocated there. RAM: one small
 """
 
 import micropython
+import uctypes
 from array import array
 from micropython import const
 
@@ -100,9 +101,11 @@ def _phy_read(base, reg):
     return _mac_get(base, _MII_DATA)
 
 
-def _bound(io):
+def _bound(words):
     """recv and send of a NIC. Each frame needs a call, which is more work than moving it is, and a
-    closure in viper costs half as much as a method would."""
+    closure in viper costs half as much as a method would; so does the address of the words as a
+    number, which SRAM's always are small enough for (ARMv7-M B3.1: below 2^30)."""
+    io = uctypes.addressof(words)
     rx = lan9118_thumb.rx
     tx = lan9118_thumb.tx
 

@@ -13,6 +13,15 @@ EXTREMES = (0, 1, 0x7F, 0x80, 0xFF)
 WIDE = (0, 1, 0x7FFF, 0x8000, 0xFFFF)
 
 
+def _answer(endpoint, buf, off, n):
+    """Something else for each length: the same, less, more, nothing."""
+    if n:
+        buf[off + n - 1] ^= endpoint.from_port & 255
+    for i in range(off + n, off + n + 9):
+        buf[i] = i
+    return (n, n, n >> 1, min(n + 9, 1472), None)[n % 5]
+
+
 class Traffic:
     """A peer of a twin, a connection, and an endpoint; a program reads and writes on it."""
 
@@ -28,6 +37,9 @@ class Traffic:
         self.udp.bind(None, None, 7)
         self.connected = p.host.udp.open()
         self.connected.connect(p.st.ip4, p.addr, 9)
+        self.answering = p.host.udp.open()
+        self.answering.bind(None, None, 8)
+        self.answering.answer = _answer
         self.listener = bench.listening(p=p, port=80).listener
         self.port = 1024
         self.f = self.conn = None
@@ -85,8 +97,9 @@ class Traffic:
 
     def datagram(self):
         n = self.rnd.choice((0, 1, 2, 63, 64, 500, 1472))
-        port = self.rnd.choice((7, 7, self.connected.lport))
-        return self.p.udp_frame(9, port, text[:n])
+        port = self.rnd.choice((7, 7, 8, 8, self.connected.lport))
+        source = 10 if port == 8 and self.rnd.below(9) == 0 else 9
+        return self.p.udp_frame(source, port, text[:n])
 
     def ping(self):
         n = self.rnd.choice((0, 1, 2, 56, 57, 500, 1472))
@@ -155,6 +168,7 @@ class Traffic:
             self.conn.close()
             self.udp.close()
             self.connected.close()
+            self.answering.close()
 
 
 def share(n):

@@ -1,6 +1,7 @@
 # transport/udp.py as programs use it: bind, connect, send, recv, full rings, who gets what.
 
 import bench
+import netstack
 
 EACCES = 13
 EADDRINUSE = 98
@@ -288,6 +289,113 @@ def test_notify():
     p.udp(1000, 7, b"c")
     assert told == [1, 2]
     p.expect("icmp", type=3, code=3)
+
+
+def _each_way(body):
+    """body(peer) without the fast path, and with it."""
+    for fast in (False, True):
+        netstack.fastpath = fast
+        try:
+            body(_peer())
+        finally:
+            netstack.fastpath = True
+        bench.clean()
+
+
+def test_answer():
+    """What a datagram's callback leaves in its place goes back."""
+
+    def body(p):
+        seen = []
+
+        def answer(endpoint, buf, off, n):
+            got = bytes(buf[off : off + n])
+            seen.append((got, bytes(endpoint.from_addr[: endpoint.from_len]), endpoint.from_port))
+            more = got.replace(b"?", b"!!")
+            buf[off : off + len(more)] = more
+            return len(more)
+
+        e = p.host.udp.open()
+        e.bind(None, None, 7)
+        e.answer = answer
+        for port in (1000, 1000, 1000, 2000, 1000, 2000, 2000):
+            p.udp(port, 7, b"who?" + bytes([port >> 8]))
+            p.expect("udp", sport=7, dport=port, data=b"who!!" + bytes([port >> 8]))
+        assert [port for _, _, port in seen] == [1000, 1000, 1000, 2000, 1000, 2000, 2000]
+        assert seen[0] == (b"who?\3", bytes(p.addr), 1000)
+        assert p.st.stats()["udp"]["in"] == p.st.stats()["udp"]["out"] == 7
+        assert e.waiting == 0
+        e.answer = None
+        p.udp(1000, 7, b"kept")
+        p.expect_nothing()
+        assert _recv(e) == b"kept"
+        e.close()
+
+    _each_way(body)
+
+
+def test_answer_of_any_size():
+    def body(p):
+        sizes = []
+        e = p.host.udp.open()
+        e.bind(None, None, 7)
+        e.answer = lambda endpoint, buf, off, n: sizes.pop()
+        for size in (None, 0, 1, 64, 64, 64, 63, 1471, 1472):
+            sizes.append(size)
+            p.udp(1000, 7, bytes(64), csum=None if size != 63 else 0)
+            if size:
+                packet = p.expect("udp", dport=1000)
+                assert len(packet.data) == size
+            else:
+                p.expect_nothing()
+        for size in (100000, -1):  # more than there is, or less than nothing
+            sizes.append(size)
+            p.udp(1000, 7, bytes(64))
+            p.expect_nothing()
+        e.close()
+
+    _each_way(body)
+
+
+def test_answer_that_closes():
+    def body(p):
+        def answer(endpoint, buf, off, n):
+            if buf[off]:
+                endpoint.close()
+            return n
+
+        e = p.host.udp.open()
+        e.bind(None, None, 7)
+        e.answer = answer
+        for _ in range(3):
+            p.udp(1000, 7, b"\0")
+            p.expect("udp", data=b"\0")
+        p.udp(1000, 7, b"\1")
+        p.expect_nothing()
+        p.udp(1000, 7, b"\0")
+        p.expect("icmp", type=3, code=3)
+
+    _each_way(body)
+
+
+def test_answer_to_a_busy_nic():
+    def body(p):
+        e = p.host.udp.open()
+        e.bind(None, None, 7)
+        e.answer = lambda endpoint, buf, off, n: n
+        for n in range(1, 4):
+            p.udp(1000, 7, bytes(n))
+        p.take()
+        p.nic.busy = 2
+        for n in range(4, 8):
+            p.queue(p.udp_frame(1000, 7, bytes(n)))
+        for _ in range(3):
+            p.poll()
+        got = [len(packet.data) for packet in p.take()]
+        assert got == [4, 5, 6, 7], got
+        e.close()
+
+    _each_way(body)
 
 
 def test_close_gives_everything_back():

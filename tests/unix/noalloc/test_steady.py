@@ -119,6 +119,24 @@ def test_pings():
     assert reply.kind == "icmp" and reply.type == 0 and reply.data == data
 
 
+def test_udp_answered():
+    case = Case()
+    e = case.p.host.udp.open()
+    e.bind(None, None, 7)
+    e.answer = lambda endpoint, buf, off, n: n
+    data = bytes(i & 255 for i in range(1000))
+    case.use(case.p.udp_frame(1000, 7, data))
+
+    def run():
+        for _ in range(COUNT // BURST):
+            case.poll()
+
+    case.measure(run)
+    assert case.nic.count >= 3 * COUNT
+    answer = bench.Packet(bytes(case.nic.out[:1042]))
+    assert answer.kind == "udp" and answer.dport == 1000 and answer.data == data
+
+
 def test_udp_sent():
     case = Case()
     st = case.st

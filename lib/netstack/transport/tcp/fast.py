@@ -228,13 +228,26 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     # headers, as they were written in advance
     hlen = 32 if flags & 256 else 20
     to = int(buf) + 84 - hlen
-    p = to
-    x = int(header)
-    d = x + 36 + hlen
-    while x < d:
-        ptr32(p)[0] = ptr32(x)[0]
-        p += 4
-        x += 4
+    h = ptr32(to)
+    r = ptr32(header)
+    h[0] = r[0]
+    h[1] = r[1]
+    h[2] = r[2]
+    h[3] = r[3]
+    h[4] = r[4]
+    h[5] = r[5]
+    h[6] = r[6]
+    h[7] = r[7]
+    h[8] = r[8]
+    h[9] = r[9]
+    h[10] = r[10]
+    h[11] = r[11]
+    h[12] = r[12]
+    h[13] = r[13]
+    if flags & 256:
+        h[14] = r[14]
+        h[15] = r[15]
+        h[16] = r[16]
     w[3] = (w[3] + 1) & 0xFFFF
     d = w[3]
     x = 20 + hlen + n
