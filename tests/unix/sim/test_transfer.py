@@ -61,6 +61,29 @@ def test_loss_20():
     _many(20, 5, 25, 80000)
 
 
+def _bbr(**kw):
+    """Two hosts, all connections of which are controlled by BBR."""
+    a, b, wire = bench.pair(**kw)
+    a.tcp.congestion = b.tcp.congestion = "bbr"
+    return a, b, wire
+
+
+def test_bbr():
+    """draft-ietf-ccwg-bbr: the same with BBR, with SACK and without."""
+    for loss, noise, limit, options in (
+        (0, 0, 4000, None),
+        (3, 3, 24000, None),
+        (20, 5, 180000, None),
+        (5, 5, 40000, "timestamps window_scale"),
+        (5, 5, 40000, ""),
+    ):
+        for seed in simbench.seeds(5):
+            bench.forget()
+            simbench.Transfer(seed, SIZE, loss, noise, pair=_bbr, options=options).run(limit)
+            bench.tidy()
+            bench.clean()
+
+
 def test_repeats():
     """STYLE 6.8: a seed repeats to the byte: every frame, and the moment at which it was sent."""
     for loss, noise in ((0, 0), (5, 5), (20, 5)):
