@@ -383,7 +383,7 @@ def test_scan_does_not_push_out_those_in_use():
         for addr in used:
             _ping(p, addr)
             p.expect("icmp", dst=addr)
-    assert p.st.pool.left >= p.st.pool.count - 8
+    assert p.st.pool.left >= p.st.pool.count - 16
 
 
 def test_neighbour_gets_in_during_a_scan():

@@ -82,7 +82,7 @@ def starve(host, rnd, percent):
             nic.unlock()
 
     def enough():
-        del host.st.poll
+        host.st.poll = poll
         host.nif.use(host.nic)
         for timer in timers:
             host.st.timers.discard(timer)
