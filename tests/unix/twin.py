@@ -8,6 +8,8 @@
 #
 # but for what belongs to the fast path alone: words 53..79, names that begin with "fast", and the
 # scratch of single calls (SCRATCH, what was parsed or looked up last).
+# They get all the frames they want: of an empty pool the fast path does not notice as much, as it
+# has frames of its own, so that each alone must get through that (sim/test_bursts.py).
 #
 #   p = twin.peer()            # a bench.Peer; bench's builders take it: established(p=p)
 #   a, b, wire = twin.pair(0)  # as bench.pair(), host 0 is the twin

@@ -2,6 +2,7 @@
 # cost retransmissions, no long silence. Two whole stacks in virtual time.
 
 import bench
+import netstack
 import simbench
 
 SIZE = 256 * 1024 if bench.UNIX else 64 * 1024
@@ -12,6 +13,7 @@ class Watched(simbench.Transfer):
 
     def __init__(self, seed, **kw):
         super().__init__(seed, SIZE, back=0, **kw)
+        self.seed = seed
         self.last = 0
         self.seen = 0
         self.longest = 0
@@ -88,6 +90,52 @@ def test_frames_run_out():
 
     _each(starve, dropped, jitter=0, budget=1 << 20)
     _each(starve, dropped, delay=20, budget=1 << 20)
+
+
+def _take_frames(s):
+    """Now and then, for up to 60 ms, somebody else holds the frames of a host, all but a few."""
+    rnd = bench.Random(s.seed)
+    step = s.step
+    taken = [(s.a.st.pool, []), (s.b.st.pool, [])]
+    end = [0]
+
+    def give_back():
+        for pool, frames in taken:
+            while frames:
+                pool.release(frames.pop())
+
+    def starved():
+        if s.clock.ms >= end[0]:
+            end[0] = s.clock.ms + 1 + rnd.below(60)
+            give_back()
+            for pool, frames in taken:
+                left = rnd.choice((0, 0, 1, 2, 3, pool.count, pool.count))
+                while pool.left > left:
+                    frames.append(pool.alloc(True))
+        done = step()
+        if done:
+            give_back()
+        return done
+
+    s.step = starved
+    bench.at_end(give_back)
+
+
+def test_pool_is_empty():
+    """DESIGN 4: without a frame nothing can be sent but what the fast path has a frame of its own
+    for, and nothing is lost by that: with it and without it each byte comes, and without a pause
+    that is longer than the frames were away for, but for the delayed ACK's 40 ms and a timeout."""
+
+    def denied(s):
+        return s.a.st.pool.denied + s.b.st.pool.denied
+
+    for fast in (True, False):
+        netstack.fastpath = fast
+        try:
+            _each(_take_frames, denied, most=500)
+            _each(_take_frames, denied, most=1000, loss=2)
+        finally:
+            netstack.fastpath = True
 
 
 bench.run_tests(globals())
