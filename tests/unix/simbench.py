@@ -112,12 +112,14 @@ class Transfer:
         trace=False,
         pair=bench.pair,
         options=None,
+        ecn=0,
         hold=False,
     ):
         """noise: per cent of frames that are duplicated, damaged, and put in another order.
         back: bytes the other way, if not `size` as well. bare: the second host knows no options,
         and Reno alone. pair: what makes the hosts and the wire, as bench.pair() does. options:
-        what the second host knows, of "sack timestamps window_scale", if not all."""
+        what the second host knows, of "sack timestamps window_scale", if not all. ecn: both use
+        it, and that many per cent of frames meet congestion."""
         self.a, self.b, self.wire = pair(
             tcp=True,
             seed=seed,
@@ -151,6 +153,8 @@ class Transfer:
         if options is not None:
             for name in ("sack", "timestamps", "window_scale"):
                 setattr(self.b.tcp, name, name in options)
+        self.a.tcp.ecn = ecn > 0
+        self.wire.mark = ecn
         with inside(self.b.st):
             self.listener = self.b.tcp.listen(None, None, 80, 2 * conns)
         at_end(self._close)

@@ -69,8 +69,9 @@ class Traffic:
         if "w" in self.options:
             opts += bench.opt_wscale(self.rnd.below(4))
         f.tsval = self.stamp if "t" in self.options else None
-        f.tcp("S", opts=opts)
-        f.expect_tcp("SA")
+        ecn = "e" in self.options
+        f.tcp("SEC" if ecn else "S", opts=opts)
+        f.expect_tcp("SAE" if ecn else "SA")
         f.tcp("A")
         p.take()
         with bench.inside(p.st):
@@ -88,12 +89,18 @@ class Traffic:
             f.tsval = self.stamp
         what = rnd.below(8)
         if what == 0:
-            return f.tcp_frame("A", wnd=rnd.choice((65535, 40000, 3000, 1460)))
+            return f.tcp_frame("A", wnd=rnd.choice((65535, 40000, 3000, 1460)), tos=self.tos(0))
         if what == 1 and self.twin.hosts[0].st.now & 1:
             return self.datagram()
         n = rnd.choice((1, 2, 100, 535, 536, 1000, 1447, 1448))
         at = f.snd_nxt % PERIOD
-        return f.tcp_frame(rnd.choice(("A", "PA")), data=text[at : at + n])
+        return f.tcp_frame(rnd.choice(("A", "PA")), data=text[at : at + n], tos=self.tos(2))
+
+    def tos(self, usual):
+        """With ECN a few packets are marked, or say what is allowed and not usual."""
+        if "e" not in self.options:
+            return 0
+        return self.rnd.choice((0, 1, 2, 3)) if self.rnd.below(20) == 0 else usual
 
     def datagram(self):
         n = self.rnd.choice((0, 1, 2, 63, 64, 500, 1472))
@@ -179,9 +186,9 @@ def share(n):
 def runs(count, per, body, frames, rx, tx, seeds=None, **kw):
     """body(traffic, i) makes the i-th batch, `per` of them for each seed and set of options."""
     tally = twin.Tally()
-    sets = ("", "t", "s", "w", "tsw")
+    sets = ("", "t", "s", "w", "tsw", "e")
     for seed in seeds or simbench.seeds(count):
-        for options in sets if bench.UNIX else (sets[seed % 4], "tsw"):
+        for options in sets if bench.UNIX else (sets[seed % 4], "tswe"):
             bench.forget()
             t = Traffic(seed, options, **kw)
             for i in range(per):
@@ -382,6 +389,22 @@ def test_busy_nic():
 
 def test_anything():
     runs(1, share(300), lambda t, i: t.batch(_anything), 1500, 500, 50)
+
+
+def _told(t, i):
+    """What a peer tells of marks, rightly or not."""
+    if i % 9:
+        return t.batch(lambda t: t.good())
+    flags = t.rnd.choice(("AE", "AC", "AEC", "PAE", "PAC"))
+    n = t.rnd.choice((0, 1, 1000))
+    at = t.f.snd_nxt % PERIOD
+    frame = t.f.tcp_frame(flags, data=text[at : at + n], tos=t.rnd.choice((0, 2, 3)))
+    return t.batch(lambda t: frame)
+
+
+def test_marks():
+    """RFC 3168: CE, ECE and CWR at any time."""
+    runs(2, 150, _told, 500, 200, 200)
 
 
 def test_once_wrong():

@@ -70,6 +70,12 @@ def test_reno():
     _both_ends(1, 80, 0.1, bare=True, loss=1)
 
 
+def test_ecn():
+    """RFC 3168: what bears no mark is the fast path's, and new text may be marked; marks are not."""
+    _both_ends(3, 300, 0.5, size=BULK, jitter=0, ecn=0.01)
+    _both_ends(3, 200, 0.02, ecn=3, loss=0.5)
+
+
 def test_small_windows():
     """RFC 9293 3.8.6.2: rings of two segments, of odd sizes, and a slow reader."""
     for ring in (2048, 2920, 5001):

@@ -126,13 +126,35 @@ def test_tos_of_the_program():
     """RFC 3168 section 5: the other six bits are the program's, these two are ours."""
     f = _flow(2)
     f.peer.take()
-    f.conn.tos = 0xB9
+    f.call("set", "tos", 0xB9)
     f.conn.cb[15] = 3 * MSS
     f.tcp("A", ack=1 + MSS)
     assert {p.tos for p in f.peer.take()} == {0xB8 | ECT0}
     f.tcp(data=b"x" * MSS)
     f.tcp(data=b"x" * MSS)
     assert f.peer.take()[-1].tos == 0xB8
+
+
+def test_fast_path():
+    """RFC 3168 6.1.2 to 6.1.5: while nothing is marked all is the fast path's: ECT(0) on new text,
+    none on bare ACKs; CE, ECE and CWR are not."""
+    f = _flow(0)
+    f.conn.cb[15] = 10 * MSS
+    fast = f.st.stats()["fast"]
+    f.write(bytes(20 * MSS))
+    assert [p.tos for p in f.peer.take() if p.data] == [ECT0] * 10
+    for i in range(1, 11):
+        f.tcp(data=b"x" * MSS, ack=1 + i * MSS, tos=ECT0)
+    assert f.read(20 * MSS) == b"x" * (10 * MSS)
+    sent = f.peer.take()
+    assert {p.tos for p in sent if p.data} == {ECT0} and {p.tos for p in sent if not p.data} <= {0}
+    now = f.st.stats()["fast"]
+    assert now["in"] > fast["in"] + 5 and now["out"] > fast["out"] + 10, (fast, now)
+    f.tcp(data=b"x" * MSS, ack=1 + 10 * MSS, tos=CE)
+    assert [p.flags for p in f.peer.take() if not p.data] == ["AE"]
+    f.tcp("AE", ack=1 + 11 * MSS)
+    assert f.st.stats()["fast"]["in"] == now["in"]
+    f.peer.take()
 
 
 def test_probes_are_not_marked():

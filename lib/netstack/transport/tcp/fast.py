@@ -50,7 +50,8 @@ _TCP_SUM = const(63)
 _NIF_STAT = const(64)
 _F_ACK_NOW = const(1)
 _F_TS = const(256)
-_F_ECN = const(0x10000)
+_F_ECE = const(0x20000)  # ecn.py
+_F_CWR = const(0x40000)
 _F_MORE = const(1 << 22)  # settings.py
 _F_QUICK = const(1 << 23)
 # REXMT, RECOVERY, PARTIAL, FIN_SENT, PEER_FIN, DSACK, PROBE, PROBED: also in the kernels
@@ -131,6 +132,7 @@ def acked(w: ptr32) -> int:
     d = ack - cb[9]
     if not (d >> 31) & 1 and (d >> 29) & 3:
         cb[9] = ack - 1
+        cb[91] = ack - 1
     flight = (cb[3] - ack) & 0x3FFFFFFF
     mss = cb[14]
     cwnd = cb[15]
@@ -257,6 +259,9 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     b[4] = d >> 8
     b[5] = d
     x = cb[62] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
+    if n and flags & 65536:  # ECT(0): tos() of ecn.py
+        b[1] = b[1] | 2
+        x += 512
     x = (x & 0xFFFF) + (x >> 16)
     x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
     b[10] = x
@@ -704,7 +709,7 @@ def predict(conn):
         return
     cb[_FAST] = 0
     if (
-        cb[_FLAGS] & (_UNUSUAL | _F_ECN | _F_MORE | _F_QUICK)
+        cb[_FLAGS] & (_UNUSUAL | _F_ECE | _F_CWR | _F_MORE | _F_QUICK)
         or cb[_BACKOFF]
         or cb[_DUPS]
         or conn.deaf
