@@ -447,4 +447,147 @@ def test_sequence_wraps():
             bench.clean()
 
 
+def test_reassembly_wraps():
+    """RFC 9293 3.4, 3.10.7.4 seventh; RFC 2018: text in pieces that overlap, in an order of
+    chance, across every boundary of the numbers: whole, once, and the blocks we send are true."""
+    n = 3000
+    text = bench.Random(5).bytes(n)
+    for edge in (0, 1 << 30, 1 << 31, 3 << 30):
+        for seed in range(bench.scale(15)):
+            bench.forget()
+            rnd = bench.Random(seed)
+            iss = edge - 1 - rnd.below(n) & 0xFFFFFFFF
+            f = bench.established(iss=iss, opts=bench.opt_mss(1460) + bench.SACK_OK)
+            have = set()
+            got = b""
+            while len(got) < n:
+                at = rnd.below(n)
+                size = min(1 + rnd.below(700), n - at)
+                if rnd.below(4) == 0:
+                    at, size = len(got), min(300, n - len(got))
+                have.update(range(at, at + size))
+                f.tcp("A", seq=1 + at, data=text[at : at + size])
+                got += f.read() or b""
+                assert got == text[: len(got)], (edge, seed, len(got))
+                for packet in f.peer.take():
+                    for a, b in packet.sack:
+                        block = range((a - iss & 0xFFFFFFFF) - 1, (b - iss & 0xFFFFFFFF) - 1)
+                        assert len(block) and have.issuperset(block), (edge, seed, block)
+            bench.tidy()
+            bench.clean()
+
+
+def test_ends_contradict():
+    """RFC 9293 3.10.7.4 eighth: FINs at several places ahead of missing text: the first one told
+    of counts, what lies beyond it is nothing, and the end is told once."""
+    f = bench.established()
+    f.tcp("FA", seq=201, data=b"e" * 50)
+    f.tcp("FA", seq=101, data=b"b" * 50)
+    f.tcp("FA", seq=301)
+    f.tcp("A", seq=251, data=b"z" * 50)
+    f.tcp("A", seq=1, data=b"a" * 100)
+    f.tcp("A", seq=101, data=b"b" * 100)
+    got = b""
+    while True:
+        more = f.read()
+        if not more:
+            break
+        got += more
+    assert got == b"a" * 100 + b"b" * 100 + b"e" * 50, got
+    assert more == b"" and f.conn.state == 7
+    assert [p.ack - f.iss & 0xFFFFFFFF for p in f.peer.take()][-1] == 252
+    f.tcp("FA", seq=301)
+    f.tcp("A", seq=252, data=b"more")
+    assert f.read() == b"" and f.conn.state == 7
+    f.peer.take()
+
+
+def test_end_before_what_has_come():
+    """RFC 9293 3.10.7.4 eighth: a FIN ahead of text that is there already is a lie; the one behind
+    all of it ends the connection."""
+    for early in (True, False):  # with text missing in front, or when that has come
+        bench.forget()
+        f = bench.established()
+        f.tcp("A", seq=251, data=b"z" * 50)
+        if early:
+            f.tcp("FA", seq=201, data=b"e" * 50)
+        f.tcp("A", seq=1, data=b"a" * 200)
+        if not early:
+            f.tcp("FA", seq=201, data=b"e" * 50)
+        assert f.read() == b"a" * 200 + b"e" * 50 + b"z" * 50
+        assert f.read() is None and f.conn.state == 4
+        f.tcp("FA", seq=301)
+        assert f.read() == b"" and f.conn.state == 7
+        f.peer.take()
+        bench.tidy()
+        bench.clean()
+
+
+def test_header_lies():
+    """RFC 9293 3.1: data offset, reserved bits, urgent pointer, ports, checksum, each at its
+    extremes: dropped and counted, or taken for what they are; the next good segment is taken."""
+    f = bench.established()
+    for off in range(16):
+        f.tcp("A", seq=f.snd_nxt, data=b"offset", off=off)
+        bad = f.host.stat("tcp")["in_offset"] + f.host.stat("tcp")["in_option"]
+        f.peer.take()
+        assert f.read() == (b"offset" if off == 5 else None) or off > 5, off
+        if f.conn.cb[7] != f.iss + f.snd_nxt & 0xFFFFFFFF:  # text was taken for options
+            f.snd_nxt = f.conn.cb[7] - f.iss & 0xFFFFFFFF
+    assert bad >= 13, bad
+    for urg in (0, 1, 5, 6, 0x7FFF, 0xFFFF):
+        f.tcp("AU", data=b"urgent", urg=urg)
+        assert f.read() == b"urgent"
+        f.tcp("A", data=b"not so", urg=urg)
+        assert f.read() == b"not so"
+    for bits in range(1, 16):  # AE and the three that are reserved
+        frame = bytearray(f.tcp_frame("A", data=b"bits"))
+        frame[46] |= bits
+        f.peer.send(bench.mend(frame))
+        assert f.read() == b"bits", bits
+    before = f.host.stat("tcp")["in_checksum"]
+    for csum in (0, 0xFFFF, 0x1234):
+        f.tcp("A", seq=f.snd_nxt, data=b"wrong", csum=csum)
+    assert f.host.stat("tcp")["in_checksum"] == before + 3 and f.read() is None
+    f.tcp("A", data=b"good")
+    assert f.read() == b"good"
+    f.peer.take()
+
+
+def test_blocks_lie():
+    """RFC 2018 section 8, RFC 2883: SACK blocks that are empty, upside down, beyond what was sent,
+    below what is acknowledged, or taken back: nothing is believed that cannot be, memory stays
+    bounded, and all the text arrives in the end."""
+    f = bench.established(opts=bench.opt_mss(1460) + bench.SACK_OK)
+    total = f.write(bytes(12000))
+    have = _bytes_sent(f)[0]
+    far = 1 << 31
+    for blocks in (
+        ((1, 1),),
+        ((3000, 1500),),
+        ((100000, 101460),),
+        ((far, far + 1460),),
+        ((1461 - far, 1461),),
+        ((0, 14601),),
+        ((1461, 2921), (2921, 1461), (1461, 2921)),
+        ((1461, 1462), (1464, 1465), (1467, 1468), (1470, 1471)),
+    ):
+        f.tcp("A", ack=1, sack=blocks)
+        have |= _bytes_sent(f)[0]
+        board = f.conn.board
+        assert board is None or board.ranges.n <= 16 and board.sacked <= total
+    for i in range(100):
+        f.tcp("A", ack=1, sack=((1461 + 7 * i, 1464 + 7 * i),))
+        have |= _bytes_sent(f)[0]
+        assert f.conn.board.ranges.n <= 16
+    f.tcp("A", ack=1461)  # what was told of is taken back
+    for _ in range(40):
+        f.advance(1000)
+        have |= _bytes_sent(f)[0]
+        at = min(set(range(1, total + 1)) - have or (total + 1,))
+        f.tcp("A", ack=at)
+        have |= _bytes_sent(f)[0]
+    assert f.conn.state == 4 and len(have) == total and f.conn.tx.len == 0, (len(have), total)
+
+
 bench.run_tests(globals())

@@ -529,6 +529,8 @@ def _text(conn, seg, fr):
         conn.abort()
         return
     off = sub32(seg.w, _SEG_SEQ, cb, _RCV_NXT)
+    if cb[_FLAGS] & _F_PEER_FIN and not _before_end(seg, cb, off):
+        return
     got = accept(conn, fr.buf, seg.data, seg.len, off)
     if got < 0:
         cb[_DUPS] += 1
@@ -554,12 +556,29 @@ def _text(conn, seg, fr):
         set_timer(conn, _T_DELACK, _DELACK_MS)
 
 
+def _before_end(seg, cb, off):
+    """Cut off what lies beyond the peer's FIN, which came first; False when that is all."""
+    most = sub32(cb, _FIN_SEQ, cb, _RCV_NXT) - off
+    if most <= 0:
+        cb[_FLAGS] |= _F_ACK_NOW
+        return False
+    if seg.len > most:
+        seg.len = most
+    return True
+
+
 def _check_fin(conn, seg):
-    """Eighth. A FIN ahead of missing text is remembered until the text is there."""
+    """Eighth. A FIN ahead of missing text is remembered until the text is there. One that text
+    which came first contradicts is not: the connection would never end."""
     cb = conn.cb
     if seg.flags & _FIN and not cb[_FLAGS] & _F_PEER_FIN:
         move32(cb, _FIN_SEQ, seg.w, _SEG_SEQ)
         add32(cb, _FIN_SEQ, seg.len)
+        place = sub32(cb, _FIN_SEQ, cb, _RCV_NXT)
+        ranges = conn.ranges
+        if place < 0 or ranges and ranges.n and ranges.end[ranges.n - 1] > place:
+            cb[_FLAGS] |= _F_ACK_NOW
+            return
         cb[_FLAGS] |= _F_PEER_FIN
     if conn.eof_seen or sub32(cb, _FIN_SEQ, cb, _RCV_NXT) != 0:
         if seg.flags & _FIN:
