@@ -71,7 +71,7 @@ def test_reno():
 
 
 def test_ecn():
-    """RFC 3168: what bears no mark is the fast path's, and new text may be marked; marks are not."""
+    """RFC 3168: what bears no mark is the fast path's, and its new text may be marked."""
     _both_ends(3, 300, 0.5, size=BULK, jitter=0, ecn=0.01)
     _both_ends(3, 200, 0.02, ecn=3, loss=0.5)
 
