@@ -14,6 +14,7 @@ _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
     "transport/tcp/fastopen.py": "NETSTACK_FASTOPEN",
     "api/links.py": "NETSTACK_ROUTER",
+    "api/inet6.py": "NETSTACK_IPV6",
     "inet/address6.py": "NETSTACK_IPV6",
     "inet/ext6.py": "NETSTACK_IPV6",
     "inet/icmpv6.py": "NETSTACK_IPV6",

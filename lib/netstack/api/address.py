@@ -1,10 +1,12 @@
 # Addresses as people write them, and names: text <-> buffers in network order.
 
 from micropython import const
+from netstack.api import host as _shared
 
 _AF_INET = const(2)
 _AF_INET6 = const(10)
 _EAFNOSUPPORT = const(97)
+_ENETUNREACH = const(101)
 _EAI_NONAME = const(-2)
 _EAI_SERVICE = const(-8)
 _EINVAL = const(22)
@@ -42,6 +44,16 @@ def need(value, what):
     return addr
 
 
+def either(value, what):
+    """4 or 16 bytes for an address that must be one."""
+    addr = parse(value) if isinstance(value, str) else None
+    if addr is None and isinstance(value, str) and six():
+        addr = six().parse(value)
+    if addr is None:
+        raise ValueError("%s: %r is no IP address" % (what, value))
+    return addr
+
+
 def mask(bits):
     """The network mask of a prefix length."""
     addr = bytearray(4)
@@ -50,44 +62,78 @@ def mask(bits):
     return bytes(addr)
 
 
+def six():
+    """What knows IPv6 addresses, inet6.py; None where it is not frozen."""
+    if _shared.stack().ip6 is None:
+        return None
+    from netstack.api import inet6
+
+    return inet6
+
+
+def show(addr):
+    """An address of 4 or 16 bytes as people write it."""
+    return text(addr) if len(addr) == 4 else six().text(addr)
+
+
 def check_family(family):
-    if family == _AF_INET6:
-        raise OSError(_EAFNOSUPPORT, "IPv6 is not there yet")
-    if family != _AF_INET:
+    if family == _AF_INET6 and six() is None:
+        raise OSError(_EAFNOSUPPORT, "IPv6 is not in this image")
+    if family not in (_AF_INET, _AF_INET6):
         raise OSError(_EAFNOSUPPORT, "address family %s is not known" % family)
 
 
-def resolve(name):
-    """All addresses of a host, waiting for DNS if need be: a list of four bytes each."""
-    return known(name) or look_up(name)
+def resolve(name, af=_AF_INET):
+    """All addresses of a host, waiting for DNS if need be: 4 or 16 bytes each, af 0: of either
+    family."""
+    return known(name, 0, af) or look_up(name, None, af)
 
 
-def known(name, flags=0):
+def known(name, flags=0, af=0):
     """The addresses that getaddrinfo() finds for `name` without asking anybody; None: DNS must be
     asked."""
+    inet6 = six()
     if name is None:
-        name = "" if flags & _AI_PASSIVE else "127.0.0.1"
+        name = "" if flags & _AI_PASSIVE else "::1" if af == _AF_INET6 else "127.0.0.1"
     elif not isinstance(name, str):
         name = name.decode()
     if name == "":
-        return [b"\0\0\0\0"]
+        return [inet6.ANY if af == _AF_INET6 else b"\0\0\0\0"]
     addr = parse(name)
     if addr is not None:
         return [addr]
-    if flags & _AI_NUMERICHOST:
-        raise OSError(_EAI_NONAME, "%s is no IPv4 address" % name)
-    if ":" in name:
-        raise OSError(_EAFNOSUPPORT, "%s: IPv6 is not there yet" % name)
-    return [b"\x7f\0\0\1"] if name == "localhost" else None
+    addr = inet6.literal(name) if inet6 else None
+    if addr is not None and af != _AF_INET:
+        return [addr]
+    if addr is not None or ":" in name or flags & _AI_NUMERICHOST:
+        raise OSError(_EAI_NONAME, "%s is no address of this family" % name)
+    if name == "localhost":
+        return _of_family([b"\x7f\0\0\1"] + ([inet6.LOOPBACK] if inet6 else []), af)
+    return None
 
 
-def look_up(name, timeout=None):
+def _of_family(addrs, af):
+    if not af:
+        return addrs
+    return [addr for addr in addrs if (len(addr) == 16) == (af == _AF_INET6)]
+
+
+def look_up(name, timeout=None, af=0):
     """The addresses that DNS knows, after `timeout` seconds at the latest (None: 30)."""
     from netstack.api.resolve import addresses
 
     if not isinstance(name, str):
         name = name.decode()
-    return addresses(name, -1 if timeout is None else int(timeout * 1000))
+    return chosen(name, addresses(name, -1 if timeout is None else int(timeout * 1000)), af)
+
+
+def chosen(name, addrs, af):
+    """Those of DNS's addresses that are of this family, in the order in which to try them."""
+    addrs = _of_family(addrs, af)
+    if not addrs:
+        raise OSError(_EAI_NONAME, "host %s has no address of this family" % name)
+    inet6 = six()
+    return inet6.order(addrs, _shared.prefer) if inet6 and len(addrs) > 1 else addrs
 
 
 def port_number(port):
@@ -102,6 +148,33 @@ def port_number(port):
     return port
 
 
+# -- for sockets --------------------------------------------------------------------------------
+
+
+def sockaddr(sock, address):
+    """(network protocol, address, port, interface of a link-local one) of what a program gives to
+    a socket; a name is looked up."""
+    kind = type(address)
+    if kind is not tuple and kind is not list or len(address) < 2 or type(address[0]) is not str:
+        raise TypeError("address %r: (host, port) is needed" % (address,))
+    port = port_number(address[1])
+    st = _shared.stack()
+    network = sock.network()
+    if network is st.ip4:
+        return network, resolve(address[0])[0], port, None
+    ip, addr, nif = six().find(st, address)
+    if network and ip is not network:
+        raise OSError(_ENETUNREACH)  # IPv4, by a socket that may not have it
+    return ip, addr, port, nif
+
+
+def name(sock, addr, port, nif=None):
+    """What a socket tells of an address, its own (None: any) or its peer's."""
+    if sock._af == _AF_INET6:
+        return six().name(sock, addr, port, nif)
+    return ("0.0.0.0" if addr is None else text(addr)), port
+
+
 # -- functions of the socket module ---------------------------------------------------------------
 
 
@@ -110,7 +183,8 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0, timeout=None):
     host. Gives up after `timeout` seconds, None: 30. Errors are OSErrors with numbers below zero.
     `await netstack.getaddrinfo(...)` is the same for asyncio."""
     port = check(af, port)
-    return infos(known(host, flags) or look_up(host, timeout), port, type, proto)
+    addrs = known(host, flags, af) or look_up(host, timeout, af)
+    return infos(addrs, port, type, proto, host, af)
 
 
 def check(af, port):
@@ -120,11 +194,20 @@ def check(af, port):
     return port_number(port)
 
 
-def infos(addrs, port, type, proto):
-    """What getaddrinfo() gives for these addresses."""
+def infos(addrs, port, type, proto, name=None, af=0):
+    """What getaddrinfo() gives for these addresses of a host; a zone in its name stays there."""
     if not type:
         type = _SOCK_DGRAM if proto == _IPPROTO_UDP else _SOCK_STREAM
-    return [(_AF_INET, type, proto, "", (text(addr), port)) for addr in addrs]
+    result = []
+    for addr in addrs:
+        if len(addr) == 4 and af != _AF_INET6:
+            result.append((_AF_INET, type, proto, "", (text(addr), port)))
+            continue
+        shown = "::ffff:" + text(addr) if len(addr) == 4 else six().text(addr)
+        if isinstance(name, str) and "%" in name:
+            shown += "%" + name.partition("%")[2]
+        result.append((_AF_INET6, type, proto, "", (shown, port, 0, 0)))
+    return result
 
 
 def inet_aton(address):
@@ -142,9 +225,18 @@ def inet_ntoa(addr):
 
 def inet_pton(family, address):
     check_family(family)
-    return inet_aton(address)
+    if family == _AF_INET:
+        return inet_aton(address)
+    addr = six().parse(address)
+    if addr is None:
+        raise OSError(_EINVAL, "%s is no IPv6 address" % address)
+    return addr
 
 
 def inet_ntop(family, addr):
     check_family(family)
-    return inet_ntoa(addr)
+    if family == _AF_INET:
+        return inet_ntoa(addr)
+    if len(addr) != 16:
+        raise ValueError("IPv6 address of %d bytes" % len(addr))
+    return six().text(addr)

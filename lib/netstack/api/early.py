@@ -10,7 +10,7 @@ _EOPNOTSUPP = const(95)
 _EINPROGRESS = const(115)
 
 
-def open_with(sock, io, buf, flags, addr, port):
+def open_with(sock, io, buf, flags, ip, addr, port):
     """connect() and send() of `sock`, whose connection is `io`, in one. Returns how much was
     taken, or -errno. flags: MSG_FASTOPEN means that there is nothing to be sent yet, so that it
     can only ask the server for a cookie."""
@@ -20,7 +20,7 @@ def open_with(sock, io, buf, flags, addr, port):
     st = sock._st
     host.enter(st)
     try:
-        n = fast.connect(io, st.ip4, addr, port, buf, 0, len(buf))
+        n = fast.connect(io, ip, addr, port, buf, 0, len(buf))
     finally:
         host.leave(st)
     if n != -_EINPROGRESS:

@@ -33,6 +33,7 @@ UNIX = sys.platform in ("linux", "darwin")
 
 _st = None
 _service = None
+prefer = 4  # the family whose addresses are tried first, network.ipconfig(prefer=...)
 _nics = []
 _owed = []  # sockets whose callback is to be called
 _round = 0

@@ -1,8 +1,12 @@
-# Names of the options of IPPROTO_IP and IPPROTO_TCP, by Linux's numbers: options.py has what they
-# do, socket.py shows them.
+# Names of the options of IPPROTO_IP, IPPROTO_IPV6 and IPPROTO_TCP, by Linux's numbers: options.py
+# has what they do, socket.py shows them.
 
 from micropython import const as _const
 
+IPPROTO_IPV6 = _const(41)
+IPV6_UNICAST_HOPS = _const(16)
+IPV6_V6ONLY = _const(26)
+IPV6_TCLASS = _const(67)
 IP_TOS = _const(1)
 IP_TTL = _const(2)
 IP_MTU_DISCOVER = _const(10)

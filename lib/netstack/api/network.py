@@ -147,7 +147,10 @@ class _Wire:
 
     def connected(self):
         nif = self.nif
-        return bool(nif.up and nif.link and nif.v4.set)
+        if not (nif.up and nif.link):
+            return False
+        client = self.client()
+        return nif.v4.set or not (client and client.state) and bool(nif.v6 and nif.v6.reaches())
 
     def ask(self):
         """A program wants to know: let the stack do its work, and tell what is wrong, once."""
@@ -253,7 +256,8 @@ class LAN:
     def ipconfig(self, *args, **kwargs):
         """ipconfig("addr4") asks; ipconfig(addr4="10.0.0.2/24", gw4="10.0.0.1") sets, and ends
         DHCP; ipconfig(dhcp4=True) starts it and does not wait. ipconfig(addr4=..., dhcp4="inform")
-        asks DHCP for everything but the address; ipconfig("lease4") tells what has come."""
+        asks DHCP for everything but the address; ipconfig("lease4") tells what has come. For IPv6:
+        addr6, gw6, autoconf6; "has_autoconf6" asks for an address that a router's prefix gave."""
         if not kwargs:
             if len(args) != 1:
                 raise TypeError("must query one param")
@@ -263,7 +267,9 @@ class LAN:
             raise TypeError("can't specify pos and kw args")
         for name in kwargs:
             if name not in ("addr4", "gw4", "dhcp4"):
-                raise ValueError("unexpected key %s" % name)
+                if name not in ("addr6", "gw6", "autoconf6") or _address.six() is None:
+                    raise ValueError("unexpected key %s" % name)
+        values = _address.six().checked(kwargs) if _address.six() else None
         wire = self._wire
         v4 = wire.nif.v4
         addr, mask, gw = bytes(v4.addr), bytes(v4.mask), bytes(v4.gw)
@@ -273,6 +279,12 @@ class LAN:
         if "gw4" in kwargs:
             gw = _address.need(kwargs["gw4"], "gw4")
         self._apply(kwargs, addr, mask, gw)
+        if values:
+            _host.enter(wire.st)
+            try:
+                _address.six().put(wire.nif, values)
+            finally:
+                _host.leave(wire.st)
 
     def _apply(self, kwargs, addr, mask, gw):
         wire = self._wire
@@ -306,6 +318,9 @@ class LAN:
             return bool(client and client.bound)
         if name == "lease4":
             return _lease(client) if client and client.lease else None
+        value = _address.six().get(wire.nif, name) if _address.six() else None
+        if value is not None:
+            return value
         raise ValueError("unexpected key %s" % name)
 
     def ifconfig(self, config=None):
@@ -426,7 +441,7 @@ def ipconfig(*args, **kwargs):
 def _set_global(name, value):
     if name == "dns":
         texts = [value] if isinstance(value, str) else value
-        servers = [_address.need(text, "dns") for text in texts]
+        servers = [_address.either(text, "dns") for text in texts]
         _host.dns().servers = [server for server in servers if server != _NOBODY]
     elif name == "search":
         _host.dns().set_search([value] if isinstance(value, str) else list(value))
@@ -435,8 +450,9 @@ def _set_global(name, value):
             raise ValueError("ndots %r: 0 to %d" % (value, _NDOTS_MAX))
         _host.dns().ndots = value
     elif name == "prefer":
-        if value != 4:
-            raise ValueError("prefer %s: IPv6 is not there yet" % value)
+        if value not in (4, 6):
+            raise ValueError("prefer %s: 4 or 6" % value)
+        _host.prefer = value
     else:
         raise ValueError("unexpected key %s" % name)
 
@@ -444,11 +460,11 @@ def _set_global(name, value):
 def _get_global(name):
     if name == "dns":
         servers = _host.dns().servers_in_use()
-        return _address.text(servers[0]) if servers else "0.0.0.0"
+        return _address.show(servers[0]) if servers else "0.0.0.0"
     if name == "search":
         return _host.dns().domains_in_use()
     if name == "ndots":
         return _host.dns().ndots
     if name == "prefer":
-        return 4
+        return _host.prefer
     raise ValueError("unexpected key %s" % name)

@@ -6,6 +6,7 @@
 #                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
 #   IPPROTO_IP   IP_TOS, IP_TTL, IP_MTU_DISCOVER (UDP), IP_MTU (of a connected socket, to be read)
 #                with multicast.py those of multicast
+#   IPPROTO_IPV6 IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY (before bind)
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 #                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
 #                with transport/tcp/fastopen.py attached TCP_FASTOPEN, TCP_FASTOPEN_CONNECT
@@ -19,6 +20,8 @@ from netstack.api import host
 _SOCKET = const(1)
 _IP = const(0)
 _TCP = const(6)
+_IPV6 = const(41)
+_IPV6_V6ONLY = const(26)
 _SO_REUSEADDR = const(2)
 _SO_TYPE = const(3)
 _SO_ERROR = const(4)
@@ -32,6 +35,7 @@ _TCP_INFO = const(11)
 _TCP_CONGESTION = const(13)
 _SOCK_STREAM = const(1)
 _SOCK_DGRAM = const(2)
+_AF_INET6 = const(10)
 _EINVAL = const(22)
 _ENODEV = const(19)
 _ENOPROTOOPT = const(92)
@@ -47,6 +51,8 @@ _MSS_MAX = const(32767)
 
 # level, option, attribute, lowest and highest value (0 to 1: a truth value)
 _OPTIONS = (
+    (_IPV6, 16, "ttl", 1, 255),  # IPV6_UNICAST_HOPS
+    (_IPV6, 67, "tos", 0, 255),  # IPV6_TCLASS
     (_SOCKET, 6, "broadcast", 0, 1),  # SO_BROADCAST
     (_SOCKET, 7, "sndbuf", 0, _MOST),  # SO_SNDBUF
     (_SOCKET, 8, "rcvbuf", 0, _MOST),  # SO_RCVBUF
@@ -109,6 +115,13 @@ def put(sock, io, level, option, value):
         sock._reuse = bool(value)
         if hasattr(io, "reuse"):
             io.reuse = sock._reuse
+        return
+    if level == _IPV6 and option == _IPV6_V6ONLY and sock._af == _AF_INET6:
+        if io.lport or sock._listening:
+            raise OSError(_EINVAL, "IPV6_V6ONLY (option 26): before bind()")
+        sock.v6only = bool(value)
+        if sock._dgram:
+            io.ip = sock.network()
         return
     _, _, name, low, high = _find(io, level, option)
     value = _checked(sock, name, option, low, high, value)
@@ -227,6 +240,8 @@ def _value(sock, io, level, option):
             return int(sock._reuse)
     if level == _IP and option == _IP_MTU:
         return _path_mtu(io)
+    if level == _IPV6 and option == _IPV6_V6ONLY and sock._af == _AF_INET6:
+        return int(sock.v6only)
     name = _find(io, level, option)[2]
     if name == "maxseg":
         if hasattr(io, "cb") and io.state != _CLOSED:

@@ -5,7 +5,6 @@ from netstack.api import address, host
 from netstack.core.wire import get16, same
 from time import ticks_diff, ticks_us
 
-_IP_SRC = const(12)
 _ROUND_MS = const(1000)
 _SIZE_MAX = const(65507)
 
@@ -13,8 +12,11 @@ _SIZE_MAX = const(65507)
 class _Echo:
     """A request that waits for its reply."""
 
-    def __init__(self, addr, ident):
+    def __init__(self, ip, addr, nif, ident):
+        self.ip = ip
+        self.icmp = ip.icmp
         self.addr = addr
+        self.nif = nif
         self.ident = ident
         self.seq = 0
         self.us = -1
@@ -24,7 +26,9 @@ class _Echo:
         host.enter(st)
         try:
             self.start = ticks_us()
-            return st.icmp4.echo(self.addr, self.ident, self.seq, size)
+            if self.nif:
+                return self.icmp.echo(self.addr, self.ident, self.seq, size, self.nif)
+            return self.icmp.echo(self.addr, self.ident, self.seq, size)
         finally:
             host.leave(st)
 
@@ -32,11 +36,12 @@ class _Echo:
         """An echo reply has come in; borrows `fr`."""
         buf = fr.buf
         at = fr.l4
+        n = self.ip.alen
         if (
             self.us < 0
             and get16(buf, at + 4) == self.ident
             and get16(buf, at + 6) == self.seq
-            and same(buf, fr.l3 + _IP_SRC, self.addr, 0, 4)
+            and (self.addr[0] == 0xFF or same(buf, fr.l3 + self.ip.src_off, self.addr, 0, n))
         ):
             self.us = ticks_diff(ticks_us(), self.start)
 
@@ -44,17 +49,25 @@ class _Echo:
         return self.us >= 0
 
 
+def _whom(st, name):
+    """(network protocol, address, interface or None) of a host, or of "fe80::1%eth0"."""
+    if ":" in name and st.ip6:
+        return address.six().find(st, (name, 0))
+    addr = address.resolve(name, 0)[0]
+    return st.ip4 if len(addr) == 4 else st.ip6, addr, None
+
+
 def ping(name, count=4, size=56):
     """Ping a host once a second, and print what comes back. Returns (sent, received)."""
     if not 0 <= size <= _SIZE_MAX:
         raise ValueError("ping: size %d: 0 to %d bytes" % (size, _SIZE_MAX))
-    addr = address.resolve(name)[0]
-    shown = address.text(addr)
     st = host.stack()
-    echo = _Echo(addr, st.random.bits16())
+    ip, addr, nif = _whom(st, name)
+    shown = address.show(addr)
+    echo = _Echo(ip, addr, nif, st.random.bits16())
     received = 0
-    before = st.icmp4.on_reply
-    st.icmp4.on_reply = echo.reply
+    before = ip.icmp.on_reply
+    ip.icmp.on_reply = echo.reply
     try:
         for seq in range(count):
             echo.seq = seq
@@ -70,5 +83,5 @@ def ping(name, count=4, size=56):
             if seq + 1 < count and left > 0:
                 host.wait(lambda: False, left)
     finally:
-        st.icmp4.on_reply = before
+        ip.icmp.on_reply = before
     return count, received

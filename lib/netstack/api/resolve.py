@@ -104,10 +104,11 @@ async def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0):
     """socket.getaddrinfo() for asyncio: other tasks run while servers are asked. Several may be
     under way. The resolver gives up after 10 s, asyncio.wait_for() earlier."""
     port = address.check(af, port)
-    addrs = address.known(host, flags)
+    addrs = address.known(host, flags, af)
     if addrs is None:
-        addrs = await _answer(host if isinstance(host, str) else host.decode())
-    return address.infos(addrs, port, type, proto)
+        name = host if isinstance(host, str) else host.decode()
+        addrs = address.chosen(name, await _answer(name), af)
+    return address.infos(addrs, port, type, proto, host, af)
 
 
 async def _answer(name):
@@ -127,9 +128,9 @@ def hosts(name=None, *addresses):
     gives the table: {name: [address, ...]}."""
     table = host.dns().hosts
     if name is None:
-        return {name: [address.text(addr) for addr in table[name]] for name in table}
+        return {name: [address.show(addr) for addr in table[name]] for name in table}
     name = name.lower()
     if addresses:
-        table[name] = [address.need(text, name) for text in addresses]
+        table[name] = [address.either(text, name) for text in addresses]
     else:
         table.pop(name, None)

@@ -96,9 +96,11 @@ _DGRAM_MAX = _const(65535)
 
 class socket(_iomod.IOBase):
     _later = None  # where to connect to with the first data
+    v6only = False  # IPV6_V6ONLY
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, io=None):
         _address.check_family(af)
+        self._af = af
         self._st = _host.stack()
         self._dgram = type == SOCK_DGRAM
         self._listening = False
@@ -111,7 +113,7 @@ class socket(_iomod.IOBase):
         self._peer = self._peer_addr = None  # the address sendto() was last given, and its bytes
         self._peer_port = 0
         if io is None:
-            io = _open(type, proto)
+            io = _open(type, proto, self.network())
         self._io = io
         self._notify_bound = self._notify
         io.notify = self._notify_bound
@@ -121,6 +123,12 @@ class socket(_iomod.IOBase):
             return "<socket closed>"
         kind = "UDP" if self._dgram else "TCP listening" if self._listening else "TCP"
         return "<socket %s port %d>" % (kind, self._io.lport)
+
+    def network(self):
+        """The network protocol it is for; None: both (RFC 3493 5.3)."""
+        if self._af == AF_INET:
+            return self._st.ip4
+        return self._st.ip6 if self.v6only else None
 
     def __enter__(self):
         return self
@@ -241,16 +249,16 @@ class socket(_iomod.IOBase):
     # -- naming -----------------------------------------------------------------------------
 
     def bind(self, address):
-        """("", port) and ("0.0.0.0", port) mean every address of this host."""
+        """("", port), ("0.0.0.0", port) and ("::", port) mean every address of this host."""
         io = self._check_open()
-        addr, port = _parse(address)
+        ip, addr, port, _ = _address.sockaddr(self, address)
         st = self._st
         _host.enter(st)
         try:
-            if addr == b"\0\0\0\0":
-                io.bind(st.ip4, None, port)
+            if any(addr):
+                io.bind(ip, addr, port)
             else:
-                io.bind(st.ip4, addr, port)
+                io.bind(ip if len(addr) == 4 else self.network(), None, port)
         finally:
             _host.leave(st)
 
@@ -266,7 +274,8 @@ class socket(_iomod.IOBase):
         _host.enter(st)
         try:
             io.close()  # gives up the port, which the listener takes
-            new = st.tcp.listen(st.ip4, io.laddr, io.lport, max(backlog, 1))
+            ip = io.ip if io.lport else self.network()
+            new = st.tcp.listen(ip, io.laddr, io.lport, max(backlog, 1))
         finally:
             _host.leave(st)
         _options.copy(io, new)
@@ -294,13 +303,13 @@ class socket(_iomod.IOBase):
             if self._io is None:  # closed by a callback meanwhile
                 raise OSError(_EBADF)
         try:
-            new = socket(AF_INET, SOCK_STREAM, 0, conn)
+            new = socket(self._af, SOCK_STREAM, 0, conn)
         except MemoryError as error:
             conn.abort()
             raise error
         new._inherit(self, listener)
         new._timeout = self._timeout
-        return new, _name(conn.raddr, conn.rport)
+        return new, _address.name(new, conn.raddr, conn.rport, conn.nif)
 
     def _inherit(self, other, listener):
         """As on Linux, options are those of the listening socket."""
@@ -314,9 +323,9 @@ class socket(_iomod.IOBase):
 
     def connect(self, address):
         io = self._check_open()
-        addr, port = _parse(address)
-        if addr == b"\0\0\0\0":  # as on Linux: this host
-            addr = b"\x7f\0\0\1"
+        ip, addr, port, nif = _address.sockaddr(self, address)
+        if not any(addr):  # as on Linux: this host
+            addr = ip.loopback
         if not self._dgram:
             io = self._connectable(io)
         if not self._dgram and io.fastopen_connect:
@@ -328,7 +337,9 @@ class socket(_iomod.IOBase):
         st = self._st
         _host.enter(st)
         try:
-            io.connect(st.ip4, addr, port)
+            if nif and io.laddr is None:  # the source tells the link
+                io.laddr = ip.source(addr, nif)
+            io.connect(ip, addr, port)
         finally:
             _host.leave(st)
         if not self._dgram:
@@ -339,8 +350,8 @@ class socket(_iomod.IOBase):
 
         self._later = None
         io = self._connectable(self._check_open())
-        addr, port = _parse(address)
-        return open_with(self, io, buf, flags, addr, port)
+        ip, addr, port, _ = _address.sockaddr(self, address)
+        return open_with(self, io, buf, flags, ip, addr, port)
 
     def _connectable(self, io):
         if self._listening:
@@ -370,7 +381,7 @@ class socket(_iomod.IOBase):
 
     def getsockname(self):
         io = self._check_open()
-        return _name(io.laddr, io.lport)
+        return _address.name(self, io.laddr, io.lport, io.nif if not self._listening else None)
 
     def getpeername(self):
         io = self._check_open()
@@ -380,7 +391,7 @@ class socket(_iomod.IOBase):
             or not (self._dgram or io.early or io.state >= _ESTABLISHED)
         ):
             raise OSError(_ENOTCONN)
-        return _name(io.raddr, io.rport)
+        return _address.name(self, io.raddr, io.rport, io.nif)
 
     # -- sending ----------------------------------------------------------------------------
 
@@ -435,10 +446,10 @@ class socket(_iomod.IOBase):
             return self.send(buf, flags)
         if address is not self._peer:
             self._peer = None
-            self._peer_addr, self._peer_port = _parse(address)
+            self._peer_ip, self._peer_addr, self._peer_port, _ = _address.sockaddr(self, address)
             self._peer = address if isinstance(address, tuple) else None
         buf = _readable(buf)
-        n = self._push(buf, 0, len(buf), flags, self._st.ip4, self._peer_addr, self._peer_port)
+        n = self._push(buf, 0, len(buf), flags, self._peer_ip, self._peer_addr, self._peer_port)
         if n < 0:
             raise OSError(-n)
         return n
@@ -470,8 +481,9 @@ class socket(_iomod.IOBase):
     def _sender(self):
         io = self._io
         if self._dgram:
-            return _name(io.from_addr, io.from_port)
-        return _name(io.raddr, io.rport)
+            addr = io.from_addr if self._af == AF_INET else bytes(io.from_addr[: io.from_len])
+            return _address.name(self, addr, io.from_port, io.nif)
+        return _address.name(self, io.raddr, io.rport, io.nif)
 
     def _recv(self, size):
         """recv(), with None when nothing came in time."""
@@ -727,11 +739,11 @@ class socket(_iomod.IOBase):
         return ready
 
 
-def _open(kind, proto):
+def _open(kind, proto, network):
     if kind == SOCK_STREAM and proto in (0, IPPROTO_TCP):
         return _host.tcp().open()
     if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
-        return _host.udp().open(_host.stack().ip4)
+        return _host.udp().open(network)
     if kind == SOCK_STREAM or kind == SOCK_DGRAM:
         text = "protocol %s does not go with socket type %s" % (proto, kind)
         raise OSError(_EPROTONOSUPPORT, text)
@@ -761,23 +773,11 @@ def _room(buf, nbytes):
     return nbytes if 0 < nbytes < n else n
 
 
-def _parse(address):
-    """(four bytes, port) of an address; a name is looked up."""
-    kind = type(address)
-    if kind is not tuple and kind is not list or len(address) < 2 or type(address[0]) is not str:
-        raise TypeError("address %r: (host, port) is needed" % (address,))
-    return _address.resolve(address[0])[0], _address.port_number(address[1])
-
-
-def _name(addr, port):
-    return ("0.0.0.0" if addr is None else _address.text(addr)), port
-
-
 def create_connection(address, timeout=None):
     """A socket connected to (host, port): the first of its addresses that answers."""
     error = None
     for info in getaddrinfo(address[0], address[1], 0, SOCK_STREAM):
-        s = socket()
+        s = socket(info[0])
         try:
             s.settimeout(timeout)
             s.connect(info[-1])

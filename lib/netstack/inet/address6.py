@@ -72,6 +72,13 @@ class Addresses:
                 return entry
         return None
 
+    def reaches(self):
+        """Is there an address that reaches further than the link?"""
+        for entry in self.list:
+            if entry.usable() and select6.scope(entry.addr) > 2:
+                return True
+        return False
+
     def full(self):
         return len(self.list) >= _LIMIT
 

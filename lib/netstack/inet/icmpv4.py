@@ -92,7 +92,7 @@ class ICMPv4:
         self._head = bytearray(_HDR)
         self.tos = 0
         self.fast = echo_fast.Fast(self)
-        st.icmp4 = self
+        st.icmp4 = st.ip4.icmp = self
         st.ip4.protocols[_PROTO] = self
 
     def input(self, fr):

@@ -203,6 +203,7 @@ class IPv4:
     alen = 4
     src_off = _SRC
     dst_off = _DST
+    loopback = b"\x7f\0\0\1"
     mss_default = 536  # of a SYN without the option (RFC 9293 3.7.1)
 
     def __init__(self, st):

@@ -77,6 +77,7 @@ class IPv6:
     alen = 16
     src_off = _SRC
     dst_off = _DST
+    loopback = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
     output_parts = None  # what sends more than a packet takes, in fragments
 
@@ -191,10 +192,8 @@ class IPv6:
     def connected(self):
         """Is there an address that reaches further than a link?"""
         for nif in self.st.nifs:
-            if nif.up and nif.v6.nd:
-                for entry in nif.v6.list:
-                    if entry.usable() and select6.scope(entry.addr) > _LINK:
-                        return True
+            if nif.up and nif.v6.nd and nif.v6.reaches():
+                return True
         return False
 
     def broadcast(self, dst, off):
@@ -233,6 +232,10 @@ class IPv6:
     def _home(self, src):
         """The interface that `src` belongs to."""
         return self.local(src, 0) if src is not None else None
+
+    def zone(self, src):
+        """The interface of link-local addresses, for who sends from `src` (None: any)."""
+        return self._home(src) or self._any()
 
     def _loopback(self):
         for nif in self.st.nifs:

@@ -266,13 +266,14 @@ def test_bad_values():
     ):
         raises(ValueError, n.ipconfig, addr4=bad)
     raises(ValueError, n.ipconfig, gw4="here")
-    raises(ValueError, n.ipconfig, addr6="fe80::1")
-    raises(ValueError, n.ipconfig, "addr6")
+    for bad in ("fe80::1/0", "fe80::1/129", "fe80::1/x", "fe80:::1", "10.0.0.1", 5):
+        raises(ValueError, n.ipconfig, addr6=bad)
+    raises(ValueError, n.ipconfig, gw6="10.0.0.1")
     raises(TypeError, n.ipconfig)
     raises(TypeError, n.ipconfig, "addr4", gw4="10.0.0.1")
     raises(ValueError, n.status, "rssi")
     raises(ValueError, network.ipconfig, dns="x")
-    raises(ValueError, network.ipconfig, prefer=6)
+    raises(ValueError, network.ipconfig, prefer=5)
     raises(ValueError, network.ipconfig, mtu=1)
     assert network.ipconfig("prefer") == 4
     raises(ValueError, network.hostname, "x" * 33)
