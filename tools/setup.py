@@ -32,7 +32,7 @@ PACKAGES = {
     ),
     "venv": "python3-venv",
     "test": (
-        "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base tshark"
+        "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base radvd tshark"
         " tcpdump socat procps util-linux vde2"
         " isc-dhcp-server dhcpcd-base busybox bind9-dnsutils"
     ),

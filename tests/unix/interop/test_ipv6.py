@@ -2,9 +2,10 @@
 
 import os
 import re
+import sys
 
 import pytest
-from netns import LINUX6, MAC, OURS6
+from netns import LINUX, LINUX6, MAC, OURS, OURS6, which
 
 
 @pytest.fixture
@@ -34,7 +35,69 @@ def test_ping_of_all_nodes(lan6):
     """Linux sends from its link-local address, and we answer from ours."""
     lan6.ready("echo6")
     said = lan6.run("ping", "-6", "-c", "2", "-i", "0.1", "ff02::1%tap0")
-    assert "from fe80::2%tap0" in said, said
+    assert re.search("from fe80::[0-9a-f:]+%tap0", said), said
+
+
+RADVD = """
+interface tap0 {
+    AdvSendAdvert on;
+    MinRtrAdvInterval 3;
+    MaxRtrAdvInterval 4;
+    AdvDefaultLifetime 600;
+    AdvDefaultPreference high;
+    AdvLinkMTU 1400;
+    prefix fd99::/64 { AdvValidLifetime 9000; AdvPreferredLifetime 4000; };
+    route fd98::/48 { };
+    RDNSS fd99::1 { };
+    DNSSL lan.test { };
+};
+"""
+
+
+def test_router_of_linux(lan6, tmp_path):
+    """radvd gives a prefix, a way out, an MTU and a DNS server; curl finds us there."""
+    if not which("radvd"):
+        pytest.skip("radvd is not installed: make test installs what the tests need")
+    config = tmp_path / "radvd.conf"
+    config.write_text(RADVD)
+    config.chmod(0o644)
+    lan6.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    program = lan6.program("six")
+    program.expect("^started", 30)
+    radvd = lan6.start(
+        "radvd", "-n", "-u", "root", "-C", config, "-p", tmp_path / "pid", "-m", "stderr"
+    )
+    program.expect("^ready", 30)
+    said = program.output
+    link = lan6.run("ip", "-6", "addr", "show", "tap0", "scope", "link").split("inet6 ")[1]
+    assert "gateway " + link.split("/")[0] in said, said
+    assert "dns fd99::1 ['lan.test']" in said, said
+    ours = re.search(r"address (fd99::\S+) 0x30 (\d+) (\d+)", said)
+    assert ours and 3900 <= int(ours[2]) <= 4000 and 8900 <= int(ours[3]) <= 9000, said
+    got = lan6.run("curl", "-sS", "-m", "10", "http://[%s]/" % ours[1])
+    assert got == "you are %s\n" % LINUX6
+    got = lan6.run("curl", "-sS", "-m", "10", "http://%s/" % OURS)
+    assert got == "you are ::ffff:%s\n" % LINUX
+    radvd.stop()
+    checked = lan6.capture.frames(
+        "icmpv6.type == 135 && eth.src == %s && ipv6.src == ::" % MAC,
+        "icmpv6.nd.ns.target_address",
+    )
+    assert ours[1] in checked, checked
+
+
+def test_to_linux_by_name_and_by_zone(lan6, tmp_path):
+    (tmp_path / "index.html").write_text("six\n")
+    lan6.run("ip", "-6", "addr", "add", "fe80::99/64", "dev", "tap0", "nodad")
+    server = lan6.start(
+        sys.executable, "-u", "-m", "http.server", "--bind", "::", "-d", tmp_path, "8099"
+    )
+    server.expect("Serving", 20)
+    for host, peer in ((LINUX6, LINUX6), ("fe80::99%eth0", "fe80::99"), ("fe80::99", "fe80::99")):
+        program = lan6.program("get6", host, "8099")
+        program.finish(30)
+        said = program.output
+        assert "peer ('%s', 8099, 0, " % peer in said and "six" in said, said
 
 
 def test_linux_knows_us(lan6):

@@ -30,14 +30,15 @@ def stream(conn):
 host.udp()
 host.tcp()
 st.enter()
-st.ip6.add(st.nifs[1], b"\xfd\x99" + bytes(13) + b"\2", 64)
-st.ip6.add(st.nifs[1], b"\xfe\x80" + bytes(13) + b"\2", 64)
+address = st.ip6.add(st.nifs[1], b"\xfd\x99" + bytes(13) + b"\2", 64)
 endpoint = st.udp.open(st.ip6)
 endpoint.notify = datagram
 endpoint.bind(st.ip6, None, 7)
 listener = st.tcp.listen(st.ip6, None, 7)
 listener.notify = accepted
 st.leave()
+while not address.usable():  # nobody else has it
+    sleep(0.05)
 print("ready")
 while True:
     sleep(1)
