@@ -17,6 +17,7 @@ _OPTIONAL = {
     "api/inet6.py": "NETSTACK_IPV6",
     "inet/address6.py": "NETSTACK_IPV6",
     "inet/ext6.py": "NETSTACK_IPV6",
+    "inet/fragment6.py": "NETSTACK_IPV6",
     "inet/icmpv6.py": "NETSTACK_IPV6",
     "inet/ipv6.py": "NETSTACK_IPV6",
     "inet/lifetime.py": "NETSTACK_IPV6",

@@ -150,9 +150,11 @@ class Host:
             self.tcp = st.tcp
         self.ip6 = None
         if with_ip6:
-            from netstack.inet import ipv6
+            from netstack.inet import fragment6, ipv6
 
             self.ip6 = ipv6.attach(st)
+            fragment6.Fragmentation6(self.ip6)
+            paths.attach(self.ip6)
         self.lo = st.add(loopback.Loopback(mtu), loopback.attach, "lo")
         self.nic = NIC(mac, mtu)
         self.nif = st.add(self.nic, _attach_link, "eth0")
@@ -244,6 +246,7 @@ def tidy():
         h.paths.flush()
         if h.ip6:
             h.nif.v6.nd.flush()
+            h.ip6.paths.flush()
 
 
 def clean(*hosts):

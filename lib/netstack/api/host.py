@@ -74,10 +74,13 @@ def _make():
 def _attach_ip6(st, lo):
     """IPv6, where it is frozen (NETSTACK_IPV6 of lib/manifest.py)."""
     try:
-        from netstack.inet import ipv6
+        from netstack.inet import fragment6, ipv6, paths
     except ImportError:
         return
-    ipv6.attach(st).add(lo, _LOOPBACK6, 128)
+    ip = ipv6.attach(st)
+    ip.add(lo, _LOOPBACK6, 128)
+    fragment6.Fragmentation6(ip)
+    paths.attach(ip)
 
 
 def _budget():

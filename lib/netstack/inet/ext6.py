@@ -9,13 +9,17 @@
 # 5.3): what is beyond is dropped and counted.
 
 from micropython import const
-from netstack.core.wire import get16
+from netstack.core.checksum import copy
+from netstack.core.wire import get16, put16
 
 _HDR = const(40)
+_LENGTH_AT = const(4)
 _NEXT = const(6)
+_SRC = const(8)
 _HOP_BY_HOP = const(0)
 _ROUTING = const(43)
 _FRAGMENT = const(44)
+_NONE = const(59)
 _DESTINATION = const(60)
 _PAD1 = const(0)
 _PADN = const(1)
@@ -83,11 +87,70 @@ class Headers:
 
     def _fragment(self, fr, at):
         """RFC 6946: what says that it is a fragment, and is whole, is taken by itself."""
+        again = self.ip.fragmented
         self.ip.fragmented = True
-        if get16(fr.buf, at + 2) & 0xFFF9 == 0:
+        word = get16(fr.buf, at + 2)
+        if word & 0xFFF9 == 0:
+            return True
+        parts = self.ip.st.reassembly
+        if again or parts is None:  # a part of a part: nobody makes that
+            self.stat[_IN_FRAGMENT] += 1
+            return False
+        if self._may_join(fr, at, word):
+            self._join(fr, at, word, parts)
+        return False
+
+    def _may_join(self, fr, at, word):
+        """RFC 8200 4.5, RFC 7112 5: parts that make no sense, and a first one without all headers.
+        RFC 4443 3.4 has the codes."""
+        off = word & 0xFFF8
+        n = fr.end - at - 8
+        code = -1
+        pointer = 0
+        if word & 1 and n & 7:
+            code = 0
+            pointer = 4  # the payload length
+        elif off + n > 65535 - (at - fr.l3 - _HDR):
+            code = 0
+            pointer = at + 2 - fr.l3
+        elif off == 0 and not self._complete(fr.buf, at, fr.end):
+            code = 3
+        if code < 0:
             return True
         self.stat[_IN_FRAGMENT] += 1
+        self.ip.icmp.tell(fr, 4, code, pointer)
         return False
+
+    def _complete(self, buf, at, end):
+        """Does the chain that begins with the header at buf[at] lead to a transport in here?"""
+        kind = _FRAGMENT
+        while kind in (_HOP_BY_HOP, _ROUTING, _FRAGMENT, _DESTINATION):
+            if at + 8 > end:
+                return False
+            size = 8 if kind == _FRAGMENT else buf[at + 1] + 1 << 3
+            kind = buf[at]
+            at += size
+        return at < end or kind == _NONE
+
+    def _join(self, fr, at, word, parts):
+        """Put the part behind the fragment header at buf[at] where it belongs; when it was the
+        last one missing, the whole goes up."""
+        buf = fr.buf
+        key = parts.key
+        copy(key, 0, buf, fr.l3 + _SRC, 32)
+        copy(key, 32, buf, at + 4, 4)
+        buf[self.named] = buf[at]  # the whole has no fragment header
+        fr.l4 = at + 8
+        whole = parts.add(fr, self.ip, 36, at - fr.l3, word & 0xFFF8, word & 1)
+        if whole is None:
+            return
+        try:
+            put16(whole.buf, whole.l3 + _LENGTH_AT, whole.end - whole.l3 - _HDR)
+            if parts.congested():
+                whole.buf[whole.l3 + 1] |= 0x30
+            self.ip.deliver(whole)
+        finally:
+            parts.done()
 
     def _options(self, fr, at, end):
         """RFC 8200 4.2"""

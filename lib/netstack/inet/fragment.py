@@ -34,10 +34,12 @@ _TOOBIG = const(3)  # datagrams longer than 65,535 bytes, or than loopback holds
 class Fragmentation:
     """Of IPv4; `output` sits in its slot `output_parts`."""
 
+    name = "fragment"
+
     def __init__(self, ip):
         self.ip = ip
         self.st = ip.st
-        self.stat = ip.st.counters("fragment", NAMES)
+        self.stat = ip.st.counters(self.name, NAMES)
         ip.output_parts = self.output
 
     def output(self, head, buf, off, n, src, dst, proto, way):

@@ -79,7 +79,8 @@ class IPv6:
     dst_off = _DST
     loopback = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
-    output_parts = None  # what sends more than a packet takes, in fragments
+    output_parts = None  # fragment6.py: sends more than a packet takes
+    paths = None  # paths.py: what is known of them
 
     def __init__(self, st):
         self.st = st
@@ -215,6 +216,11 @@ class IPv6:
         """The interface that leads to an address, or None."""
         return self._way(dst, off, None, None)
 
+    def way(self, dst, src, nif):
+        """The interface by which a packet from `src` goes to `dst`, by `nif` if one is given;
+        None: there is none. Sets `hop`, None: the destination itself."""
+        return self._way(dst, 0, src, nif)
+
     def _way(self, dst, off, src, nif):
         """The interface by which a packet from `src` (None: not known yet) goes to dst[off], by
         `nif` if one is given; None: there is none. Sets self.hop."""
@@ -271,7 +277,11 @@ class IPv6:
     def mss_room(self, dst):
         """Bytes behind the IP header that fit into one packet to `dst`."""
         nif = self._way(dst, 0, None, None)
-        return (nif.v6.mtu if nif else _MTU_MIN) - _HDR
+        return (self.mtu(dst, nif) if nif else _MTU_MIN) - _HDR
+
+    def mtu(self, dst, out):
+        """The longest packet that gets to `dst` by the interface `out`."""
+        return self.paths.get(dst, out.v6.mtu) if self.paths else out.v6.mtu
 
     def pseudo(self, src, soff, dst, doff, proto, n):
         return pseudo(src, soff, dst, doff, 16, proto, n)
@@ -363,16 +373,16 @@ class IPv6:
             self.stat[_NOROUTE] += 1
             self.st.pool.release(fr)
             return -_ENETUNREACH
-        if fr.end - fr.l4 + _HDR > out.v6.mtu:
+        if fr.end - fr.l4 + _HDR > self.mtu(dst, out):
             self.stat[_TOOBIG] += 1
             self.st.pool.release(fr)
             return -_EMSGSIZE
-        if ttl == _DEFAULT_TTL:  # RFC 4861 6.3.2: what routers recommend
-            ttl = out.v6.hop_limit
         return self.emit(fr, src, dst, proto, ttl, tos, out, self.hop or dst)
 
     def emit(self, fr, src, dst, proto, ttl, tos, out, hop):
         """The same with interface and next hop known."""
+        if ttl == _DEFAULT_TTL:  # RFC 4861 6.3.2: what routers recommend
+            ttl = out.v6.hop_limit
         buf = fr.buf
         fr.l3 = at = fr.l4 - _HDR
         fr.ip = self
@@ -409,10 +419,14 @@ class IPv6:
         if l4 < 0 or not _MTU_MIN <= mtu < _HDR + get16(buf, at + _LENGTH_AT):
             return
         handler = self.protocols.get(self.headers.kind)
-        if hasattr(handler, "too_big"):
-            handler.too_big(self, buf, at, l4, mtu)
-        elif handler is not None:
-            handler.error(self, buf, at, l4, _EMSGSIZE, False)
+        if hasattr(handler, "too_big") and handler.too_big(self, buf, at, l4, mtu):
+            if self.paths:
+                self.paths.learn(buf, at + _DST, mtu)
+
+    def expired(self, fr):
+        """The rest of the packet that begins in `fr` has not come (RFC 8200 4.5). Borrows `fr`."""
+        put16(fr.buf, fr.l3 + _LENGTH_AT, fr.end - fr.l3 - _HDR)
+        self.icmp.tell(fr, 3, 1)
 
     def error(self, buf, at, end, errno, hard=False):
         """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""

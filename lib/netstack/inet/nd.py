@@ -19,6 +19,7 @@ from netstack.inet.address6 import TENTATIVE
 from netstack.inet.dad import looped, put_nonce
 
 _EHOSTUNREACH = const(113)
+_ENOBUFS = const(105)
 _ENOMEM = const(12)
 _ETHERTYPE = const(0x86DD)
 _ICMP = const(58)
@@ -109,6 +110,7 @@ class ND:
         self.due = array("I", bytes(4 * _SIZE))  # of those that wait for something
         self.held = [None] * _SIZE
         self.on_conflict = None  # callable (entry): a tentative address is taken
+        self._lost = bytearray(16)  # who has last been asked for in vain
         self._group = bytearray(16)
         self._src = bytearray(16)
         self._timer = self.st.timers.new(self._tick)
@@ -157,6 +159,26 @@ class ND:
         if state == _STALE:
             self.states[i] = _DELAY
             self._wait(i, _DELAY_MS)
+
+    def ready(self, hop, hoff):
+        """Is the neighbour's link address known? 0; else it is asked for, and -_ENOBUFS tells to
+        come again; -_EHOSTUNREACH, it was, in vain."""
+        if hop[hoff] == 0xFF:
+            return 0
+        i = find(self.ips, _SIZE, 16, hop, hoff)
+        if i >= 0:
+            return -_ENOBUFS if self.states[i] == _INCOMPLETE else 0
+        failed = same(self._lost, 0, hop, hoff, 16)
+        copy(self._lost, 0, _NOBODY, 0, 16)
+        i = self._claim(True)
+        if i < 0:
+            self.stat[_FULL] += 1
+            return -_EHOSTUNREACH
+        copy(self.ips, 16 * i, hop, hoff, 16)
+        self.states[i] = _INCOMPLETE
+        copy(self._src, 0, _NOBODY, 0, 16)
+        self._ask(i)
+        return -_EHOSTUNREACH if failed else -_ENOBUFS
 
     def confirm(self, hop, hoff):
         """Somebody above has heard from this neighbour what it can only have sent because ours
@@ -477,6 +499,7 @@ class ND:
             return
         self.stat[_FAILED] += 1
         self.ip.routes.failed(self.nif, self.ips, 16 * i)
+        copy(self._lost, 0, self.ips, 16 * i, 16)
         fr = self.held[i]
         if fr:
             self.held[i] = None

@@ -483,7 +483,7 @@ class UDP:
 
     def output(self, ep, buf, off, n, ip, src, dst, port):
         """Build and send one datagram. Returns n or -errno."""
-        if n + _HDR > ip.mss_room(dst) or ep.pmtudisc == 0:
+        if n + _HDR > ip.mss_room(dst) or ep.pmtudisc == 0 and ip.alen == 4:
             return self._output_parts(ep, buf, off, n, ip, src, dst, port)
         fr = self.st.pool.alloc(ep.control)
         if fr is None:
