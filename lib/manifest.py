@@ -23,6 +23,7 @@ _OPTIONAL = {
     "inet/lifetime.py": "NETSTACK_IPV6",
     "inet/mld.py": "NETSTACK_IPV6",
     "inet/nd.py": "NETSTACK_IPV6",
+    "inet/redirect6.py": "NETSTACK_IPV6",
     "inet/route6.py": "NETSTACK_IPV6",
     "inet/router6.py": "NETSTACK_IPV6",
     "inet/slaac.py": "NETSTACK_IPV6",

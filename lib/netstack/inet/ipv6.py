@@ -20,6 +20,7 @@ from netstack.inet.icmpv6 import ICMPv6
 from netstack.inet.lifetime import FOREVER, Lifetimes
 from netstack.inet.mld import Groups
 from netstack.inet.nd import ND
+from netstack.inet.redirect6 import Redirects
 from netstack.inet.route6 import ADVERTISED, Routes, network
 from netstack.inet.router6 import Routers
 from netstack.inet.slaac import Autoconf
@@ -90,6 +91,7 @@ class IPv6:
         self.routes = Routes(self)
         self.icmp = ICMPv6(self)
         self.headers = Headers(self)
+        Redirects(self)
         self.hop = None  # the router that _way() has found; None: the destination itself
         self.secret = b""  # makes the addresses of slaac.py hard to guess
         self.fragmented = False  # the packet being dealt with has come with a fragment header
@@ -107,6 +109,7 @@ class IPv6:
         if event != _LINK_UP or v6.dad is None:
             return
         v6.nd.flush()
+        v6.groups.again()
         v6.dad.restart()
         if v6.auto:
             v6.autoconf.doubt()
@@ -131,7 +134,7 @@ class IPv6:
 
     def attach_nif(self, nif):
         v6 = nif.v6 = address6.Addresses(self, nif)
-        v6.groups = Groups(nif)
+        v6.groups = Groups(self, nif)
         if hasattr(nif, "ethernet"):
             v6.nd = ND(self, nif)
             v6.dad = DAD(self, nif)
