@@ -24,6 +24,7 @@ _QUERIES = const(16)  # under way at once
 _CACHE = const(16)
 _HOST_MAX = const(253)  # characters of a name
 _DOMAINS = const(6)  # of the search list
+_SILENT_MS = const(60000)
 _SWEEP_MS = const(3600000)  # nothing stays so long that the clock could wrap around it
 
 _QUERIED = const(0)  # of NAMES
@@ -112,6 +113,7 @@ class Resolver:
         self._buf = bytearray(QUERY_MAX)
         self._by_owner = {}
         self._domains = {}
+        self._silent = {}  # server -> since when
         self._queries = []
         self._ready = []  # (callback, name, addresses, errno) to be told
         self._cache = []
@@ -141,6 +143,24 @@ class Resolver:
     def servers_in_use(self):
         """Every server, in the order they are asked."""
         return _merged(self.servers, self._by_owner)
+
+    def servers_to_ask(self):
+        """The same, but those that have lately been silent come last: no name waits for them."""
+        now = self.st.now
+        servers = self.servers_in_use()
+        for server in list(self._silent):
+            if server not in servers or elapsed(now, self._silent[server]) >= _SILENT_MS:
+                self._silent.pop(server)
+        return [server for server in servers if server not in self._silent] + [
+            server for server in servers if server in self._silent
+        ]
+
+    def heard(self, server, answered):
+        """A server has answered, or not in time."""
+        if answered:
+            self._silent.pop(server, None)
+        else:
+            self._silent[server] = self.st.now
 
     def domains_in_use(self):
         """The search list: domains in the order they are tried."""
@@ -186,7 +206,12 @@ class Resolver:
         query = Query(self, plain, qtype)
         query.callbacks.append((name, callback))
         self._queries.append(query)
-        query.begin()
+        try:
+            query.begin()
+        except MemoryError as error:  # without a timer it would never end
+            query.callbacks.clear()
+            self.finish(query, None, _ENOMEM)
+            raise error
 
     def lookup(self, name, qtype=_A):
         """Addresses that are known without asking, or None. Raises ValueError as query() does."""
@@ -314,9 +339,13 @@ class Resolver:
 
     def run(self):
         """Deferred by _tell()."""
-        while self._ready:
-            callback, name, addrs, errno = self._ready.pop(0)
-            callback(name, addrs, errno)
+        try:
+            while self._ready:
+                callback, name, addrs, errno = self._ready.pop(0)
+                callback(name, addrs, errno)
+        finally:
+            if self._ready:  # one has raised; the others are told with the next batch
+                self.st.defer(self)
 
 
 def attach(st):

@@ -115,7 +115,7 @@ class Query(Endpoint):
         self.wire = to_wire(name)  # what is asked for now: an alias after a CNAME
         self.mixed = None  # the same as it goes out
         self.callbacks = []
-        self.servers = resolver.servers_in_use()
+        self.servers = resolver.servers_to_ask()
         self.asked = 0  # attempts so far
         self.refused = 0  # bit i: server i is of no use
         self.plain = 0  # bit i: server i takes neither EDNS0 nor mixed case
@@ -219,6 +219,7 @@ class Query(Endpoint):
 
     def expired(self):
         self.resolver.stat[_TIMEOUT] += 1
+        self.resolver.heard(self.servers[self._turn()], False)
         self.ask()
 
     def end(self):
@@ -342,6 +343,7 @@ class Query(Endpoint):
 
     def _understand(self, buf, base, end, at):
         """An answer of server `at` that is whole and ours."""
+        self.resolver.heard(self.servers[at], True)
         start = skip_name(buf, base + _HDR, end) + 4
         code = rcode(buf, base, start, end)
         if code == 0 or code == _NXDOMAIN:

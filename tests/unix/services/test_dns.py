@@ -138,6 +138,37 @@ ONE = ip("192.0.2.1")
 TWO = ip("192.0.2.2")
 
 
+# -- over IPv6 ---------------------------------------------------------------------------------
+
+
+def test_server_with_an_ipv6_address():
+    # RFC 3596, RFC 3901: the family of the server has nothing to do with that of the answer
+    import peer6
+
+    p = peer6.peer()
+    resolver = dns.attach(p.st)
+    p.host.settled()
+    results = []
+    addr = b"\x20\x01\x0d\xb8" + bytes(11) + b"\1"
+    with inside(p.st):
+        resolver.set_servers("eth0", [addr, ip("10.0.0.1")])
+        resolver.query(NAME, lambda *result: results.append(result))
+    p.poll()
+    packet = p.expect("udp", dport=53, dst=addr)
+    data = packet.data
+    at = data.find(b"\0", 12) + 5
+    forged = message(struct.unpack("!H", data[:2])[0] ^ 1, "x", (), qtype=A)
+    p.udp(53, packet.sport, forged, src=addr)
+    p.udp(53, packet.sport, data[:2] + forged[2:], src=addr[:15] + b"\2")
+    assert not results
+    body = data[12:at] + rr(b"\xc0\x0c", A, ip("192.0.2.1"))
+    answer = data[:2] + struct.pack("!HHHHH", 0x8180, 1, 1, 0, 0) + body
+    p.udp(53, packet.sport, answer, src=addr)
+    assert results == [(NAME, [ip("192.0.2.1")], 0)], results
+    with inside(p.st):
+        resolver.flush()
+
+
 # -- answers -----------------------------------------------------------------------------------
 
 
@@ -337,6 +368,27 @@ def test_second_server_answers():
     s.p.advance(1000)
     s.asked(1).answer(rr(b"\xc0\x0c", A, ONE))
     s.expect((NAME, [ONE], 0))
+
+
+def test_silent_server_comes_last():
+    # for a minute; an answer makes it one like the others
+    s = Setup(2)
+    s.query()
+    s.asked(0)
+    s.p.advance(1000)
+    s.asked(1).answer(rr(b"\xc0\x0c", A, ONE))
+    s.results.clear()
+    s.query("b.example.com")
+    s.asked(1)
+    s.p.advance(1000)
+    s.asked(0).answer(rr(b"\xc0\x0c", A, ONE))
+    s.results.clear()
+    s.query("c.example.com")
+    s.asked(0).answer(rr(b"\xc0\x0c", A, ONE))
+    s.results.clear()
+    assert s.resolver.servers_in_use() == s.servers  # for people nothing has changed
+    s.p.advance(60000)
+    assert s.resolver.servers_to_ask() == s.servers and not s.resolver._silent
 
 
 def test_late_answer_of_the_first_server():
@@ -738,6 +790,52 @@ def test_cancel():
     s.p.advance(20000)
     assert other == [[ONE]] and not s.resolver._queries
     s.p.take()
+
+
+def test_callback_that_raises():
+    # those after it are told all the same
+    s = Setup()
+
+    def bad(name, addrs, errno):
+        raise KeyError(name)
+
+    with inside(s.st):
+        s.resolver.query("localhost", bad)
+        s.resolver.query("localhost", s.got)
+        try:
+            s.st.leave()
+        except KeyError:
+            pass
+        else:
+            raise AssertionError("nothing was raised")
+        s.st.enter()
+    s.p.poll()
+    s.expect(("localhost", [ip("127.0.0.1")], 0))
+
+
+def test_no_memory_for_a_query():
+    # whoever asks is told, and nothing is left that would wait for ever
+    s = Setup()
+    free_port = s.st.udp.free_port
+
+    def fail():
+        raise MemoryError
+
+    s.st.udp.free_port = fail
+    try:
+        with inside(s.st):
+            try:
+                s.resolver.query(NAME, s.got)
+            except MemoryError:
+                pass
+            else:
+                raise AssertionError("no MemoryError")
+    finally:
+        s.st.udp.free_port = free_port
+    assert not s.resolver._queries
+    s.query()
+    s.asked().answer(rr(b"\xc0\x0c", A, ONE))
+    s.expect((NAME, [ONE], 0))
 
 
 def test_callback_asks_again():
