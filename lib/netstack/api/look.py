@@ -8,6 +8,7 @@ from netstack.core.wire import zero
 
 _PTR = const(12)
 _FOREVER = const(0x3FFFFFFF)
+_V6_STATES = (" tentative", "", " deprecated", " duplicate")  # of inet/address6.py
 _TCP_STATES = (
     "CLOSED",
     "LISTEN",
@@ -88,7 +89,8 @@ def _interfaces(st):
             lines.append(line + _lease(st.dhcp.get(nif)))
         v6 = getattr(nif, "v6", None)
         for entry in v6.list if v6 else ():
-            lines.append("    inet6 %s/%d" % (text(entry.addr), entry.plen))
+            state = _V6_STATES[entry.state]
+            lines.append("    inet6 %s/%d%s" % (text(entry.addr), entry.plen, state))
         names = st.names[nif.name][0]
         counts = ["%s %d" % (names[i], nif.stat[i]) for i in range(len(names)) if nif.stat[i]]
         lines.append("    " + (", ".join(counts) or "nothing in or out"))

@@ -84,6 +84,8 @@ def test_tables(lan, tmp_path):
         r"^eth0  up  mtu 1500  %s$" % MAC,
         r"^    inet 10\.99\.0\.2/24 gateway 10\.99\.0\.1$",
         r"^    in \d+, in_bytes \d+, out \d+, out_bytes \d+$",
+        r"^    inet6 fe80::[0-9a-f:]+/64( tentative)?$",
+        r"^fe80::/64 +- +eth0",
         r"^0\.0\.0\.0/0 +10\.99\.0\.1 +eth0 +10\.99\.0\.2$",
         r"^10\.99\.0\.1 +eth0 +%s +fresh$" % mac,
         r"^ +state +Recv-Q +Send-Q +local +peer$",
