@@ -38,6 +38,7 @@ _OPTIONAL = {
     "services/dhcpd.py": "NETSTACK_ROUTER",
     "services/dhcpd_leases.py": "NETSTACK_ROUTER",
     "services/dns_forward.py": "NETSTACK_ROUTER",
+    "services/dns_forward_tcp.py": "NETSTACK_ROUTER",
     "api/serve.py": "NETSTACK_ROUTER",
 }
 _USUAL = {"NETSTACK_IPV6": "1"}

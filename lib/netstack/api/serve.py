@@ -60,6 +60,8 @@ def serve(lan, first, last, lease=3600, options=None, static=None, file=None, dn
     pool = address.need(first, "first"), address.need(last, "last")
     pairs = [(_link(mac), address.need(addr, mac)) for mac, addr in (static or {}).items()]
     host.udp()
+    if dns:
+        host.tcp()
     st = host.dns().st
     host.enter(st)
     try:

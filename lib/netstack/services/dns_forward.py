@@ -6,7 +6,7 @@
 #   UDP.input -> _Relay.take -> the same message with the client's id -> the client
 #
 # Messages pass as they are, whatever is asked for, EDNS0 included. Nothing is kept but what is
-# under way, at most 16 questions.
+# under way, at most 16 questions. Over TCP, where the stack has it: dns_forward_tcp.py.
 
 from micropython import const
 from netstack.core.checksum import copy
@@ -137,11 +137,12 @@ class Forwarder:
         self.captive = False
         self.nifs = []
         self._front = _Front(self)
+        self._door = None
         self._relays = []
         self._turn = 0  # which server is asked
         self._name = bytearray(_NAME_MAX + 1)  # what is asked for, in lower case
         self._size = 0
-        self._buf = bytearray(_HDR + _NAME_MAX + 4 + 16)
+        self.buf = bytearray(_HDR + _NAME_MAX + 4 + 16)
 
     # -- face -------------------------------------------------------------------------------
 
@@ -154,37 +155,65 @@ class Forwarder:
         self._front.bind(None, None, _PORT)
         self.nifs = list(nifs)
         self.captive = captive
+        if self.st.tcp:
+            try:
+                from netstack.services import dns_forward_tcp
+
+                self._door = dns_forward_tcp.Door(self)
+            except ImportError:  # not frozen
+                pass
 
     def stop(self):
         for relay in self._relays:
             relay.end()
         self._relays.clear()
         self._front.close()
+        if self._door:
+            self._door.close()
+            self._door = None
         self.nifs = []
 
     # -- questions --------------------------------------------------------------------------
 
     def input(self, fr, at, n):
         """A datagram for port 53, `n` bytes at `at`. Borrows `fr`."""
-        self.stat[_IN] += 1
+        if fr.nif not in self.nifs or fr.group:
+            self.stat[_INTERFACE] += 1
+            return
         buf = fr.buf
-        bad = self._check(fr, buf, at, n)
+        ip = fr.ip
+        us = bytes(buf[fr.l3 + ip.dst_off : fr.l3 + ip.dst_off + ip.alen])
+        size = self.answer(buf, at, n, us)
+        if size == 0:
+            body = skip_name(buf, at + _HDR, at + n)
+            size = 0 if self._forward(fr, at, n, body + 4) else self.fail(buf, at, body + 4)
+        if size > 0:
+            client = bytes(buf[fr.l3 + ip.src_off : fr.l3 + ip.src_off + ip.alen])
+            front = self._front
+            front.udp.output(front, self.buf, 0, size, ip, us, client, get16(buf, fr.l4))
+
+    def answer(self, buf, at, n, us):
+        """Answer the question of `n` bytes at buf[at] in self.buf, if we can without asking; `us`:
+        our address that was asked. Returns the length; 0: ask somebody; -1: it is none."""
+        self.stat[_IN] += 1
+        bad = self._check(buf, at, n)
         if bad >= 0:
             self.stat[bad] += 1
-            return
+            return -1
         body = skip_name(buf, at + _HDR, at + n)
-        addrs = self._known(fr, buf, at, n)
-        if addrs is not None:
-            self.stat[_LOCAL] += 1
-            self._answer(fr, at, body + 4, addrs if get16(buf, body) == _A else [], 0)
-        elif not self._forward(fr, at, n, body + 4):
-            self.stat[_FAILED] += 1
-            self._answer(fr, at, body + 4, [], _SERVFAIL)
+        addrs = self._known(us)
+        if addrs is None:
+            return 0
+        self.stat[_LOCAL] += 1
+        return self._answer(buf, at, body + 4, addrs if get16(buf, body) == _A else [], 0)
 
-    def _check(self, fr, buf, at, n):
+    def fail(self, buf, at, end):
+        """The same when it cannot be known, for a question that ends at `end`."""
+        self.stat[_FAILED] += 1
+        return self._answer(buf, at, end, [], _SERVFAIL)
+
+    def _check(self, buf, at, n):
         """The counter to bump, or -1."""
-        if fr.nif not in self.nifs or fr.group:
-            return _INTERFACE
         if not _HDR < n <= _QUERY_MAX:
             return _SHORT
         if buf[at + _FLAGS] & 0xF8:
@@ -195,11 +224,10 @@ class Forwarder:
         self._size = read_name(buf, at, at + _HDR, at + n, self._name)
         return -1 if self._size else _QUESTION
 
-    def _known(self, fr, buf, at, n):
+    def _known(self, us):
         """Addresses that we know without asking, those of the hosts table or our own."""
         if self.captive:
-            off = fr.l3 + fr.ip.dst_off
-            return [bytes(buf[off : off + 4])] if fr.ip.alen == 4 else []
+            return [us] if len(us) == 4 else []
         resolver = self.st.dns
         if resolver is None or not resolver.hosts:
             return None
@@ -215,10 +243,9 @@ class Forwarder:
             self.stat[_FULL] += 1
             return False
         buf = fr.buf
-        servers = self._servers()
-        if not servers:
+        server = self.server()
+        if server is None:
             return False
-        server = servers[self._turn % len(servers)]
         relay = _Relay(self, fr, bytes(buf[at + _HDR : end]), get16(buf, at))
         relay.server = server
         ip = self.st.dns.network(server)
@@ -233,16 +260,15 @@ class Forwarder:
         self.stat[_OUT] += 1
         return True
 
-    def _servers(self):
-        """Those that we can ask; not ourselves, for that would go round in circles."""
+    def server(self):
+        """Whom we ask now, or None; not ourselves, for that would go round in circles."""
         resolver = self.st.dns
-        if resolver is None:
-            return []
-        return [
-            server
-            for server in resolver.servers_in_use()
-            if resolver.network(server) and not resolver.network(server).local(server, 0)
-        ]
+        servers = []
+        for server in resolver.servers_in_use() if resolver else ():
+            ip = resolver.network(server)
+            if ip and not ip.local(server, 0):
+                servers.append(server)
+        return servers[self._turn % len(servers)] if servers else None
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -261,7 +287,7 @@ class Forwarder:
         """No answer will come: the next question goes to another server."""
         self.stat[counter] += 1
         self._turn += 1
-        buf = self._buf
+        buf = self.buf
         n = len(relay.question)
         copy(buf, _HDR, relay.question, 0, n)
         put16(buf, 0, relay.client_id)
@@ -269,17 +295,11 @@ class Forwarder:
         self.stat[_FAILED] += 1
         self.tell(relay, buf, 0, _HDR + n)
 
-    def _answer(self, fr, at, end, addrs, code):
-        """Answer the question in `fr`, which ends at `end`, by ourselves."""
-        buf = self._buf
+    def _answer(self, buf, at, end, addrs, code):
+        """Write an answer to the question at buf[at] to self.buf; returns its length."""
         n = end - at - _HDR
-        copy(buf, 0, fr.buf, at, _HDR + n)
-        size = self._finish(buf, n, addrs[:1], code)
-        ip = fr.ip
-        front = self._front
-        us = bytes(fr.buf[fr.l3 + ip.dst_off : fr.l3 + ip.dst_off + ip.alen])
-        client = bytes(fr.buf[fr.l3 + ip.src_off : fr.l3 + ip.src_off + ip.alen])
-        front.udp.output(front, buf, 0, size, ip, us, client, get16(fr.buf, fr.l4))
+        copy(self.buf, 0, buf, at, _HDR + n)
+        return self._finish(self.buf, n, addrs[:1], code)
 
     def _finish(self, buf, n, addrs, code):
         """Header and answer around a question of `n` bytes; returns the length."""

@@ -7,6 +7,7 @@ import pytest
 from netns import LINUX, MAC, OURS
 
 NAMES = (
+    *("--host-record=long.test,203.0.113.%d" % n for n in range(1, 151)),
     "--host-record=one.test,192.0.2.1",
     "--txt-record=text.test,some words",
     "--local=/test/",
@@ -185,6 +186,10 @@ def test_forwarder(net):
     full = net.dig("one.test")
     assert "status: NOERROR" in full and "EDNS: version: 0" in full and " ra" in full
     assert "status: NOERROR" in net.dig("+noedns", "one.test")
+    assert net.dig("+tcp", "+short", "one.test").split() == ["192.0.2.1"]
+    assert net.dig("+tcp", "+short", "printer.lan.test").split() == ["10.99.0.77"]
+    long = net.dig("long.test")  # cut over UDP, so dig comes over TCP
+    assert "ANSWER: 150" in long and "(TCP)" in long
 
 
 def test_forwarder_without_server(net):
@@ -202,3 +207,4 @@ def test_captive_portal(net):
         assert net.dig("+short", name).split() == [OURS], name
     answer = net.dig("www.example.com", "AAAA")
     assert "status: NOERROR" in answer and "ANSWER: 0" in answer
+    assert net.dig("+tcp", "+short", "www.example.com").split() == [OURS]

@@ -1,4 +1,4 @@
-# lib: services/dns_forward.py
+# lib: services/dns_forward_tcp.py, services/dns_forward.py
 # DNS forwarder against scripted clients and servers: passing on, captive portal, forged answers,
 # floods.
 
@@ -7,6 +7,7 @@ import bench
 from bench import Random, at_end, inside, ip, scale
 from netstack.services import dns
 
+bench.optional("services.dns_forward_tcp")
 dns_forward = bench.optional("services.dns_forward")
 
 A, TXT, AAAA = 1, 16, 28
@@ -34,8 +35,8 @@ ONE = ip("192.0.2.1")
 
 
 class Setup:
-    def __init__(self, servers=1, captive=False):
-        self.p = bench.peer()
+    def __init__(self, servers=1, captive=False, **kw):
+        self.p = bench.peer(**kw)
         self.st = self.p.st
         self.p.addrs.extend(SERVERS)
         self.resolver = dns.attach(self.st)
@@ -252,6 +253,178 @@ def test_other_interfaces_are_not_served():
     s.ask(query(7, "www.test"))
     s.p.expect_nothing()
     assert s.stat("in_interface") == 1
+
+
+# -- over TCP ----------------------------------------------------------------------------------
+
+
+def call(s, sport=40000):
+    """A client that has connected."""
+    f = s.p.flow(sport, 53)
+    f.tcp("S", opts=bench.opt_mss(1460))
+    f.expect_tcp("SA")
+    f.tcp("A")
+    return f
+
+
+def framed(data):
+    return struct.pack("!H", len(data)) + data
+
+
+def text_of(f):
+    """What the host has sent to the client."""
+    data = b""
+    for packet in f.peer.take():
+        if packet.kind == "tcp" and packet.dport == f.sport:
+            assert "R" not in packet.flags, packet
+            data += packet.data
+    f.rcv_nxt += len(data)
+    return data
+
+
+def is_reset(f):
+    return any(
+        packet.kind == "tcp" and packet.dport == f.sport and "R" in packet.flags
+        for packet in f.peer.take()
+    )
+
+
+def called(s):
+    """The server's end of the connection that the forwarder has opened."""
+    syn = s.p.expect("tcp", dport=53, dst=SERVERS[0], flags="S")
+    f = s.p.flow(53, syn.sport)
+    f.peer_addr = SERVERS[0]
+    f.irs = syn.seq
+    f.rcv_nxt = 1
+    return f
+
+
+def from_server(s, f, flags, data=b"", seq=None, opts=b""):
+    """A segment of the server, whose address is not that of bench's flows."""
+    if seq is None:
+        seq = f.snd_nxt
+        f.snd_nxt += len(data) + ("S" in flags) + ("F" in flags)
+    segment = bench.tcp(
+        SERVERS[0], US, 53, f.dport, f.iss + seq, f.irs + f.rcv_nxt, flags, 65535, data, opts
+    )
+    s.p.send(s.p.ip_frame(6, segment, src=SERVERS[0]))
+
+
+def test_tcp_answered_by_ourselves():
+    # several questions on one connection, in whatever pieces they come (RFC 7766 8)
+    s = Setup(captive=True, tcp=True)
+    f = call(s)
+    data = framed(query(7, "www.test")) + framed(query(8, "b.test", AAAA))
+    for at in range(0, len(data), 5):
+        f.tcp("A", data=data[at : at + 5])
+    said = text_of(f)
+    f.tcp("A")
+    said += text_of(f)
+    n = struct.unpack("!H", said[:2])[0]
+    assert said[2:4] == b"\0\7" and said[2 : 2 + n][-4:] == US
+    assert said[4 + n : 6 + n] == b"\0\x08" and said[4 + n :][6:8] == b"\0\0"
+    f.tcp("FA")
+    s.p.advance(100)
+    assert not s.f._door.talks
+    s.p.take()
+
+
+def test_tcp_passed_on():
+    # RFC 5625 4.4: the server's bytes as they are, however many
+    s = Setup(tcp=True)
+    f = call(s)
+    question = query(7, "www.Test")
+    f.tcp("A", data=framed(question))
+    far = called(s)
+    from_server(s, far, "SA", opts=bench.opt_mss(1460))
+    sent = b"".join(packet.data for packet in s.p.take() if packet.dport == 53)
+    assert sent == framed(question)
+    far.rcv_nxt += len(sent)
+    whole = framed(answer(question, ONE) + bytes(3000))
+    got = b""
+    for at in range(0, len(whole), 700):
+        from_server(s, far, "A", whole[at : at + 700])
+        packets = s.p.take()
+        for packet in packets:
+            if packet.dport == f.sport:
+                got += packet.data
+        f.rcv_nxt = 1 + len(got)
+        f.tcp("A")
+    assert got == whole, (len(got), len(whole))
+    from_server(s, far, "FA")
+    s.p.advance(100)
+    assert any("F" in packet.flags for packet in s.p.take() if packet.dport == f.sport)
+    assert not s.f._door.talks
+
+
+def test_tcp_bad_questions():
+    for data in (
+        b"\0\0",
+        b"\0\x0b" + bytes(11),
+        b"\0\x0c" + bytes(12),
+        b"\x02\1" + bytes(100),
+        b"\xff\xff",
+        framed(query(7, "www.test", flags=0x8180)),
+        framed(query(7, "www.test", counts=(2, 0, 0, 0))),
+        framed(query(7, "www.test")[:-1]),
+    ):
+        s = Setup(captive=True, tcp=True)
+        f = call(s)
+        f.tcp("A", data=data)
+        assert is_reset(f), data
+        assert not s.f._door.talks
+
+
+def test_tcp_bounded():
+    # four clients; the fifth is refused, until 10 s are over for the others
+    s = Setup(captive=True, tcp=True)
+    flows = [call(s, 40000 + n) for n in range(4)]
+    f = s.p.flow(40009, 53)
+    f.tcp("S", opts=bench.opt_mss(1460))
+    f.expect_tcp("SA")
+    f.tcp("A")
+    assert is_reset(f)
+    s.p.advance(10000)
+    assert all("R" in packet.flags for packet in s.p.take()) and not s.f._door.talks
+    f = call(s, 40010)
+    f.tcp("A", data=framed(query(7, "www.test")))
+    assert text_of(f)[-4:] == US
+    assert len(flows) == 4
+
+
+def test_tcp_server_refuses():
+    s = Setup(tcp=True)
+    f = call(s)
+    f.tcp("A", data=framed(query(7, "www.test")))
+    far = called(s)
+    from_server(s, far, "RA", seq=0)
+    assert is_reset(f) and not s.f._door.talks
+    s = Setup(0, tcp=True)  # nobody to ask
+    f = call(s)
+    f.tcp("A", data=framed(query(7, "www.test")))
+    assert is_reset(f) and not s.f._door.talks
+
+
+def test_tcp_client_goes_away():
+    # in the middle: the connection to the server ends, too
+    s = Setup(tcp=True)
+    f = call(s)
+    f.tcp("A", data=framed(query(7, "www.test")))
+    far = called(s)
+    from_server(s, far, "SA", opts=bench.opt_mss(1460))
+    s.p.take()
+    f.tcp("RA")
+    assert not s.f._door.talks
+    assert any("R" in packet.flags for packet in s.p.take() if packet.dport == 53)
+
+
+def test_tcp_strangers():
+    # hosts beyond the links that are served: reset
+    s = Setup(captive=True, tcp=True)
+    with inside(s.st):
+        s.f.start([s.p.host.lo], True)
+    f = call(s)
+    assert is_reset(f)
 
 
 def test_start_and_stop():

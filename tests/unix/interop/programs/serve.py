@@ -6,7 +6,7 @@ import optional
 import sys
 import time
 
-for name in ("dhcpd_leases", "dhcpd", "dns_forward"):
+for name in ("dhcpd_leases", "dhcpd", "dns_forward_tcp", "dns_forward"):
     optional.load("services." + name)
 serve = optional.load("api.serve").serve
 
