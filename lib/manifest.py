@@ -30,6 +30,7 @@ _OPTIONAL = {
     "inet/dad.py": "NETSTACK_IPV6",
     "inet/select6.py": "NETSTACK_IPV6",
     "api/router.py": "NETSTACK_ROUTER",
+    "inet/filter.py": "NETSTACK_ROUTER",
     "inet/forward.py": "NETSTACK_ROUTER",
     "inet/forward_fast.py": "NETSTACK_ROUTER",
     "inet/nat.py": "NETSTACK_ROUTER",

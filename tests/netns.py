@@ -388,7 +388,7 @@ _PROTOCOLS = (
     " ipv6.fraghdr icmpv6 udp tcp dns dhcp data _ws.malformed"
 ).split()
 _CHECKS = "ip tcp udp".split()
-_BAD = (
+BAD = (
     "_ws.malformed || _ws.expert.severity == 8388608"
     " || ip.checksum.status == 0 || tcp.checksum.status == 0"
     " || udp.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0"
@@ -465,7 +465,7 @@ def judge(path, mac=MAC):
     sent = "eth.src == %s" % mac
     ours = tshark(path, sent, "frame.number")
     assert ours, "no frame of %s in %s" % (mac, path)
-    bad = tshark(path, "%s && (%s)" % (sent, _BAD))
+    bad = tshark(path, "%s && (%s)" % (sent, BAD))
     assert not bad, "tshark finds fault with %d of %d frames of %s:\n%s" % (
         len(bad),
         len(ours),

@@ -533,3 +533,26 @@ def vacant(rows, count, now):
         if new
         else -1
     )
+
+
+# inet/filter.py: rules of eleven words
+
+
+def judge(rules, count, buf, at, l4, what):
+    src, dst = struct.unpack("<II", bytes(buf[at + 12 : at + 20]))
+    sport, dport = struct.unpack("!HH", bytes(buf[l4 : l4 + 4]))
+    for i in range(count):
+        r = rules[11 * i : 11 * i + 11]
+        kind = r[6] >> 8
+        if (src ^ r[0]) & r[1] or (dst ^ r[2]) & r[3] or r[6] & 255 not in (0, buf[at + 9]):
+            continue
+        if r[7] not in (0, what & 255) or r[8] not in (0, what >> 8 & 255):
+            continue
+        if kind & 1 and not what & 0x10000:
+            continue
+        if kind & 2:
+            inside = r[4] & 0xFFFF <= sport <= r[4] >> 16 and r[5] & 0xFFFF <= dport <= r[5] >> 16
+            if not what & 0x20000 or not inside:
+                continue
+        return i
+    return count

@@ -1,4 +1,4 @@
-# The router kit for people: forwarding between interfaces, routes, NAT. See docs/router.md.
+# The router kit for people: forwarding, routes, NAT, a packet filter. See docs/router.md.
 #
 #   from netstack.api import router
 #   router.start()
@@ -64,6 +64,61 @@ def mappings():
     """[(protocol, inside address, its port, port outside, state)] of NAT."""
     names = {6: "tcp", 17: "udp", 1: "icmp"}
     return [(names[m[0]], address.text(m[1]), m[2], m[3], m[4]) for m in _nat().mappings()]
+
+
+# -- filter -------------------------------------------------------------------------------------
+
+_ACTIONS = ("pass", "drop", "reject")
+_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+
+
+def _filter():
+    from netstack.inet import filter
+
+    return filter.attach(start())
+
+
+def _action(name):
+    if name not in _ACTIONS:
+        raise ValueError("filter: %s: pass, drop or reject" % name)
+    return _ACTIONS.index(name)
+
+
+def rule(
+    action, protocol=None, *, src=None, dst=None, sport=None, dport=None,
+    by=None, to=None, established=False
+):  # fmt: skip
+    """A rule behind those there are; the first that fits a forwarded packet decides: "pass",
+    "drop", or "reject" (its sender is told). protocol: "tcp", "udp", "icmp" or a number; src, dst:
+    "10.0.0.0/8"; sport, dport: a port or (first, last); by, to: the network.LAN it comes in and
+    leaves by; established: TCP segments that begin no connection."""
+    if isinstance(protocol, str) and protocol not in _NUMBERS:
+        raise ValueError("filter: protocol %s" % protocol)
+    _filter().add(
+        _action(action),
+        src and _network(src),
+        dst and _network(dst),
+        _NUMBERS.get(protocol, protocol) or 0,
+        sport,
+        dport,
+        (by and by._wire.nif, to and to._wire.nif, established),
+    )
+
+
+def policy(action):
+    """What becomes of a packet that no rule fits; "pass" if it is not said."""
+    _filter().policy(_action(action))
+
+
+def remove_rule(i):
+    """Take rule `i` away; those behind it move up."""
+    _filter().remove(i)
+
+
+def hits():
+    """How many packets each rule has decided about; the last number is the policy's."""
+    table = _filter()
+    return [table.hits(i) for i in range(table.count + 1)]
 
 
 def stop():

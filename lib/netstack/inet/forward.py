@@ -169,17 +169,17 @@ class Router:
             return _MARTIAN
         out = self.ip.route(nat.to, 0) if back else self.ip.route(buf, at + _DST)
         if out is None:
-            self._complain(fr, _UNREACHABLE, 0)
+            self.complain(fr, _UNREACHABLE, 0)
             return _NOROUTE
         if self.filter and not self.filter.passes(fr, nif, out):
             return _REFUSED
         if buf[at + _TTL] <= 1:
-            self._complain(fr, _EXCEEDED, 0)
+            self.complain(fr, _EXCEEDED, 0)
             return _IN_TTL
         if fr.end - at > out.mtu and buf[at + _FRAG] & _DF:
             put16(self._rest, 0, 0)
             put16(self._rest, 2, out.mtu)  # RFC 1191 section 4
-            self._complain(fr, _UNREACHABLE, 4, self._rest)
+            self.complain(fr, _UNREACHABLE, 4, self._rest)
             return _TOOBIG
         copy(self._dst, 0, nat.to if back else buf, 0 if back else at + _DST, 4)
         hop = self.ip.hop(self._dst, out)
@@ -211,7 +211,7 @@ class Router:
             return True
         return self.ip.route(buf, at + _SRC) is nif
 
-    def _complain(self, fr, kind, code, rest=b"\0\0\0\0"):
+    def complain(self, fr, kind, code, rest=b"\0\0\0\0"):
         if self.st.icmp4 and fr.nif.v4.set:
             self.st.icmp4.complain(fr, kind, code, 0, rest, fr.nif.v4.addr)
 
@@ -221,7 +221,7 @@ class Router:
         if not self.redirects or not _on_link(buf, at + _SRC, v4.addr, v4.mask):
             return
         self.stat[_REDIRECTED] += 1
-        self._complain(fr, _REDIRECT, 1, hop)
+        self.complain(fr, _REDIRECT, 1, hop)
 
     def _send(self, fr, out, hop):
         buf = fr.buf
@@ -304,6 +304,8 @@ class Router:
             return
         if fr.end - fr.l4 < 8:
             return
+        if proto == _TCP and (fr.end - fr.l4 < _HDR or buf[fr.l4 + 13] & 0x17 != 0x10):
+            return  # ACK alone is what the fast path takes
         if not out.prepare(self._header, 16, _ETHERTYPE, hop, 0):
             return  # asked for
         key = self._key

@@ -60,7 +60,7 @@ def forward(w: ptr32, n: int) -> int:
         return 0
     proto = buf[25]
     if proto == 6:
-        if size < 40 or buf[49] & 7:  # SYN, FIN, RST
+        if size < 40 or buf[49] & 0x17 != 0x10:  # SYN, FIN, RST, or no ACK
             return 0
     elif proto != 17:
         return 0
