@@ -268,7 +268,7 @@ class Client:
             self._exchange(_REBOOTING)
         if self.nif.link:
             self._begin()
-        else:
+        elif addr is None:
             self._rest(_INIT)
 
     def _prepare(self, hostname):
@@ -359,11 +359,17 @@ class Client:
             # The address stays for the time of its lease: a cable pulled and put back costs no
             # connection.
             self._halt()
-            self._rest(_INIT)
+            if not self._of_before():
+                self._rest(_INIT)
+
+    def _of_before(self):
+        """Do we want the address of before a restart, of whose lease we know nothing?"""
+        return self.state == _REBOOTING and self.lease is None
 
     def _begin(self):
         """The link is there."""
-        if self.state == _REBOOTING and self.lease is None:
+        if self._of_before():
+            self._exchange(_REBOOTING)
             self._again()
             return
         if self.lease is None or self._aged() >= self.lease.lease_s:

@@ -518,8 +518,20 @@ def test_address_of_before():
     s = Setup(start=False)
     with inside(s.st):
         s.client.start(addr=ADDR)
+    s.p.take()
+    unplug(s, 0)
+    unplug(s, 1)
+    assert s.message(REQUEST).opts[50] == ADDR
     s.p.advance(30000)  # nobody answers: from the start
     assert s.state == "selecting" and Message(s.p.take()[-1]).kind == DISCOVER
+    s = Setup(start=False)
+    unplug(s, 0)
+    with inside(s.st):
+        s.client.start(addr=ADDR)
+    s.p.advance(5000)
+    s.p.expect_nothing()
+    unplug(s, 1)  # the link comes late
+    assert s.message(REQUEST).opts[50] == ADDR
     try:
         s.client.start(addr=ALL)
     except ValueError:
