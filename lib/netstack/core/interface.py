@@ -101,6 +101,14 @@ class Interface:
         self._out = self.st.pool.extra()
         self._look()
 
+    def rematch(self, old, new):
+        """Let another kernel take the place of the one that join() was given. False if that is
+        not there."""
+        if self._first[_MATCH] is not old:
+            return False
+        self._first[_MATCH] = new
+        return True
+
     def _look(self):
         """What is the fast path to know?"""
         if self._first[_MATCH] is None:

@@ -40,7 +40,6 @@ _FILTER = const(6)
 _PORT = const(13)  # words of Interface.w
 _BLOCK = const(14)
 _FROM = const(2)  # of Interface.io
-_OFFER = const(6)
 _IN_PORT = const(12)  # words of Stack.w
 _OUT_PORT = const(16)
 _SIZE = const(36)
@@ -119,11 +118,10 @@ class Router:
 
     def _join(self, nif):
         """An interface takes part in the fast path."""
-        if nif.io[_OFFER] is not match4 or nif in self.nifs:
+        if nif in self.nifs or not nif.rematch(match4, _match):
             return
         nif.w[_PORT] = len(self.nifs)
         address(nif.w, _BLOCK, self.cb)
-        nif.io[_OFFER] = _match
         self.nifs.append(nif)
 
     def close(self):
@@ -132,7 +130,7 @@ class Router:
         self.ip.undeliverable = self._undeliverable
         self.st.watchers.remove(self._watch_bound)
         for nif in self.nifs:
-            nif.io[_OFFER] = match4
+            nif.rematch(_match, match4)
 
     # -- the ordinary way -------------------------------------------------------------------
 

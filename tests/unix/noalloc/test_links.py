@@ -1,5 +1,5 @@
 # lib: link/vlan.py, link/bridge.py, inet/forward_fast.py, inet/forward.py
-# lib: inet/nat.py
+# lib: inet/nat.py, inet/filter.py
 # VLANs, bridges and routers allocate nothing in the steady state: 1,000 frames under heap_lock(),
 # and again with the collector off (see test_steady.py).
 
@@ -17,6 +17,7 @@ bridge = bench.optional("link.bridge")
 bench.optional("inet.forward_fast")
 forward = bench.optional("inet.forward")
 nat = bench.optional("inet.nat")
+filter = bench.optional("inet.filter")
 
 COUNT = 1000
 BURST = 4
@@ -164,6 +165,9 @@ def _router(translated):
             nif.arp.add_static(bytes((10, i, 0, 1)), (A, B)[i])
         if translated:
             nat.attach(router, st.nifs[1])
+            rules = filter.attach(router)
+            rules.add(filter.DROP, proto=17, dport=7)
+            rules.add(filter.PASS, dst=(b"\x0a\1\0\1", 32))
         for proto, payload in (
             (17, bench.udp(b"\x0a\0\0\1", b"\x0a\1\0\1", 5, 6, bytes(900))),
             (
@@ -187,7 +191,7 @@ def test_router():
     _router(False)
 
 
-def test_nat():
+def test_nat_and_filter():
     _router(True)
 
 
