@@ -73,6 +73,13 @@ class _Wire:
         _host.udp()
         dhcp.attach(self.nif).inform()
 
+    def choose(self, on):
+        """Have an address of our own choice (RFC 3927) while there is no other."""
+        from netstack.services import autoip
+
+        auto = autoip.attach(self.nif)
+        auto.start() if on else auto.stop()
+
     def stop_dhcp(self):
         """Give the lease back, and wait until that has been sent: for a second at most."""
         client = self.client()
@@ -256,8 +263,10 @@ class LAN:
     def ipconfig(self, *args, **kwargs):
         """ipconfig("addr4") asks; ipconfig(addr4="10.0.0.2/24", gw4="10.0.0.1") sets, and ends
         DHCP; ipconfig(dhcp4=True) starts it and does not wait. ipconfig(addr4=..., dhcp4="inform")
-        asks DHCP for everything but the address; ipconfig("lease4") tells what has come. For IPv6:
-        addr6, gw6, autoconf6; "has_autoconf6" asks for an address that a router's prefix gave."""
+        asks DHCP for everything but the address; ipconfig("lease4") tells what has come;
+        ipconfig(auto4=True): an address of 169.254.x.y while there is no other (RFC 3927). For
+        IPv6: addr6, gw6, autoconf6; "has_autoconf6" asks for an address that a router's prefix
+        gave."""
         if not kwargs:
             if len(args) != 1:
                 raise TypeError("must query one param")
@@ -266,7 +275,7 @@ class LAN:
         if args:
             raise TypeError("can't specify pos and kw args")
         for name in kwargs:
-            if name not in ("addr4", "gw4", "dhcp4"):
+            if name not in ("addr4", "gw4", "dhcp4", "auto4"):
                 if name not in ("addr6", "gw6", "autoconf6") or _address.six() is None:
                     raise ValueError("unexpected key %s" % name)
         values = _address.six().checked(kwargs) if _address.six() else None
@@ -301,6 +310,8 @@ class LAN:
                 wire.inform()
             elif want:
                 wire.start_dhcp()
+            if "auto4" in kwargs:
+                wire.choose(kwargs["auto4"])
         finally:
             _host.leave(wire.st)
 
@@ -314,6 +325,8 @@ class LAN:
             return _address.text(v4.gw)
         if name == "dhcp4":
             return bool(client and client.state)
+        if name == "auto4":
+            return bool(getattr(wire.nif, "autoip", None) and wire.nif.autoip.state)
         if name == "has_dhcp4":
             return bool(client and client.bound)
         if name == "lease4":

@@ -506,9 +506,11 @@ class IPv4:
         return self._own(buf, dst) or self._bootp(fr, buf, at)
 
     def _bootp(self, fr, buf, at):
-        """RFC 2131 4.1: a client without an address takes answers sent to what it is offered."""
+        """RFC 2131 4.1: a client without an address, but for one of its own choice (RFC 3927),
+        takes answers sent to what it is offered."""
+        v4 = fr.nif.v4
         return (
-            not fr.nif.v4.set
+            (not v4.set or (v4.addr[0] == 169 and v4.addr[1] == 254))
             and buf[at + _PROTO] == _UDP
             and fr.end - fr.l4 >= 8
             and get16(buf, fr.l4 + 2) == _BOOTPC
@@ -606,6 +608,8 @@ class IPv4:
         put16(buf, at + _SUM, 0)
 
     def _direct(self, dst, v4):
+        if dst[0] == 169 and dst[1] == 254:  # RFC 3927 2.6.2: never by a gateway
+            return True
         return dst[0] >= 224 or _on_link(dst, 0, v4.addr, v4.mask)
 
     # -- errors -----------------------------------------------------------------------------

@@ -72,6 +72,7 @@ class ARP:
         self.held_for = bytearray(_HELD_MOST)  # for these rows,
         self.waiting = 0  # so many
         self.probing = None  # an address being probed (RFC 5227 2.1.1)
+        self.on_lost = None  # callable(): another station goes on using our address
         self.on_conflict = None  # callable(address): another station has it
         self._defended = 0
         self._timer = self.st.timers.new(self._tick)
@@ -287,7 +288,14 @@ class ARP:
         if not zero(buf, at + _SPA, 4):  # a probe teaches nothing
             self._learn(buf, at, for_us)
         if for_us and get16(buf, at + _OP) == 1:
-            self._send(2, buf, at + _SHA, v4.addr, buf, at + _SHA, buf, at + _SPA)
+            self._reply(buf, at, v4.addr)
+
+    def _reply(self, buf, at, addr):
+        # RFC 3927 2.5: who has chosen an address by itself tells all, so that conflicts are seen
+        if addr[0] == 169 and addr[1] == 254:
+            self._send(2, _BROADCAST, 0, addr, buf, at + _SHA, buf, at + _SPA)
+        else:
+            self._send(2, buf, at + _SHA, addr, buf, at + _SHA, buf, at + _SPA)
 
     def _well_formed(self, buf, at, n):
         return (
@@ -320,6 +328,8 @@ class ARP:
             if self._defended == 0 or elapsed(now, self._defended) > _DEFEND_MS:
                 self._defended = now or 1  # RFC 5227 2.4 (b): defend once per interval
                 self.announce()
+            elif self.on_lost:
+                self.on_lost()
             return True
         return False
 
