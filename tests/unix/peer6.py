@@ -105,6 +105,11 @@ class Peer6(bench.Peer):
             **over,
         )
 
+    def skip(self, ms):
+        """Let time pass in one step, without the polls that advance() makes on the way."""
+        self.clock.ms += ms
+        self.poll()
+
     def greet(self):
         """Let the host learn our addresses, so that no solicitation is needed later."""
         for addr in self.addrs6:
