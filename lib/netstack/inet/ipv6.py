@@ -428,6 +428,7 @@ class IPv6:
 
     def expired(self, fr):
         """The rest of the packet that begins in `fr` has not come (RFC 8200 4.5). Borrows `fr`."""
+        # DEVIATION RFC 8200 4.5 (60 s): after 30 s, the time that reassembly.py has for IPv4
         put16(fr.buf, fr.l3 + _LENGTH_AT, fr.end - fr.l3 - _HDR)
         self.icmp.tell(fr, 3, 1)
 
