@@ -10,6 +10,8 @@
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 #                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
 #                with transport/tcp/fastopen.py attached TCP_FASTOPEN, TCP_FASTOPEN_CONNECT
+#                with transport/raw.py IP_HDRINCL; IPPROTO_IPV6  IPV6_CHECKSUM (raw sockets)
+#   IPPROTO_UDPLITE  UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV (RFC 3828)
 #
 # A value out of range is OSError(EINVAL), an option that is not known OSError(ENOPROTOOPT), as on
 # Linux; both say which option it was.
@@ -22,6 +24,7 @@ _IP = const(0)
 _TCP = const(6)
 _IPV6 = const(41)
 _IPV6_V6ONLY = const(26)
+_UDPLITE = const(136)
 _SO_REUSEADDR = const(2)
 _SO_TYPE = const(3)
 _SO_ERROR = const(4)
@@ -60,6 +63,10 @@ _OPTIONS = (
     (_IP, 1, "tos", 0, 255),  # IP_TOS
     (_IP, 2, "ttl", 1, 255),  # IP_TTL
     (_IP, 10, "pmtudisc", 0, 3),  # IP_MTU_DISCOVER
+    (_IP, 3, "hdrincl", 0, 1),  # IP_HDRINCL
+    (_IPV6, 7, "csum_offset", -1, 1400),  # IPV6_CHECKSUM, of raw sockets of either family
+    (_UDPLITE, 10, "send_coverage", 0, 65535),  # UDPLITE_SEND_CSCOV
+    (_UDPLITE, 11, "recv_coverage", 0, 65535),  # UDPLITE_RECV_CSCOV
     (_TCP, 1, "nodelay", 0, 1),  # TCP_NODELAY
     (_TCP, 2, "maxseg", 0, _MSS_MAX),  # TCP_MAXSEG
     (_TCP, 3, "cork", 0, 1),  # TCP_CORK
@@ -233,7 +240,7 @@ def _value(sock, io, level, option):
                 io.error = 0
             return error
         if option == _SO_TYPE:
-            return _SOCK_DGRAM if sock._dgram else _SOCK_STREAM
+            return getattr(io, "type", _SOCK_DGRAM) if sock._dgram else _SOCK_STREAM
         if option == _SO_ACCEPTCONN:
             return int(sock._listening)
         if option == _SO_REUSEADDR:

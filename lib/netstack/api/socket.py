@@ -32,6 +32,7 @@ IPPROTO_IP = _const(0)
 IPPROTO_ICMP = _const(1)
 IPPROTO_TCP = _const(6)
 IPPROTO_UDP = _const(17)
+IPPROTO_UDPLITE = _const(136)
 SOL_SOCKET = _const(1)
 SO_REUSEADDR = _const(2)
 SO_TYPE = _const(3)
@@ -102,7 +103,7 @@ class socket(_iomod.IOBase):
         _address.check_family(af)
         self._af = af
         self._st = _host.stack()
-        self._dgram = type == SOCK_DGRAM
+        self._dgram = type != SOCK_STREAM
         self._listening = False
         self._timeout = -1  # milliseconds; -1: for ever
         self._reuse = False
@@ -744,6 +745,13 @@ def _open(kind, proto, network):
         return _host.tcp().open()
     if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
         return _host.udp().open(network)
+    try:
+        from netstack.api import rare
+    except ImportError:
+        rare = None
+    io = rare and rare.open(kind, proto, network)
+    if io:
+        return io
     if kind == SOCK_STREAM or kind == SOCK_DGRAM:
         text = "protocol %s does not go with socket type %s" % (proto, kind)
         raise OSError(_EPROTONOSUPPORT, text)

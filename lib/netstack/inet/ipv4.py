@@ -221,6 +221,7 @@ class IPv4:
         self._fast_hops = -1  # of Stack.w, when it was written; -1: it was not
         self._fast_via = None  # the interface they go out by
         st.w[_IP_ID] = st.random.bits16()
+        self.raw = None  # take(fr): who else wants it: transport/raw.py
         self.router = None  # take(fr): forward it, if it is not ours: inet/forward.py
         st.ip4 = self
         st.networks.append(self)
@@ -379,8 +380,11 @@ class IPv4:
         if self.router and self.router.take(fr):
             return
         fr.ip = self
+        seen = self.raw and self.raw.take(fr)
         handler = self.protocols.get(buf[at + _PROTO])
         if handler is None:
+            if seen:
+                return
             self.stat[_PROTOCOL] += 1
             if self.st.icmp4:
                 self.st.icmp4.unreachable(fr, 2)

@@ -1,0 +1,62 @@
+"""UDP-Lite (RFC 3828) with Linux's own."""
+
+import os
+import socket
+
+import netns
+import pytest
+from netns import MAC, OURS
+
+PATH = ":".join(os.path.join(netns.ROOT, d) for d in ("lib", "ports/unix")) + ":.frozen"
+UDPLITE, SEND_CSCOV, RECV_CSCOV = 136, 10, 11
+
+
+@pytest.fixture
+def lite(lan):
+    lan.ready("udplite_echo", env={"MICROPYPATH": PATH})
+    with lan.ns.entered():
+        try:
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, UDPLITE)
+        except OSError as error:
+            pytest.skip("this kernel has no UDP-Lite: %s" % error)
+    with s:
+        s.settimeout(10)
+        s.connect((OURS, 7))
+        yield lan, s
+
+
+def test_echo(lite):
+    """Whatever is covered, each way, up to fragments."""
+    lan, s = lite
+    for cover in (0, 8, 9, 20, 500):
+        s.setsockopt(UDPLITE, SEND_CSCOV, cover)
+        for n in (0, 1, 11, 12, 13, 100, 1472, 3000):
+            data = os.urandom(n)
+            s.send(data)
+            assert s.recv(4000) == data, (cover, n)
+    assert lan.capture.frames("ip.proto == 136 && eth.src == " + MAC)
+
+
+def test_least_coverage(lite):
+    """Linux takes what covers as much as it asks for, and nothing else."""
+    _, s = lite
+    s.setsockopt(UDPLITE, RECV_CSCOV, 20)
+    s.send(bytes(100))
+    assert s.recv(4000) == bytes(100)
+    s.setsockopt(UDPLITE, RECV_CSCOV, 21)
+    s.settimeout(1)
+    s.send(bytes(100))
+    with pytest.raises(TimeoutError):
+        s.recv(4000)
+
+
+def test_closed_port(lite):
+    lan, s = lite
+    with lan.ns.entered():
+        t = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, UDPLITE)
+    with t:
+        t.settimeout(10)
+        t.connect((OURS, 9))
+        t.send(b"anybody there?")
+        with pytest.raises(ConnectionRefusedError):
+            t.recv(100)
