@@ -2,8 +2,9 @@
 # does is what udp.py does, which is its specification; on any doubt it changes nothing and leaves
 # the datagram to it. tests/unix/diff compares the two.
 #
-#   datagram()  one has come, into the socket's ring      compose()  one is sent to where the last
-#   unpack()    a program takes one out of the ring                  one went
+#   receive()  one has come, into the socket's ring or to its answer()
+#   unpack()   a program takes one out of the ring
+#   compose()  one is sent to where the last one went, or the answer to where one came from
 #
 # Words of an endpoint's block `cb`:
 #    0 OPEN (filed, for any interface)  1, 2 address of the ring's words  3 datagrams in the ring

@@ -2,7 +2,7 @@
 # What it does is what input.py and output.py do, which are its specification; on any doubt it
 # changes nothing and leaves the segment to them. tests/unix/diff compares the two.
 #
-#   segment()  a segment that continues the text, or acknowledges, or both: header prediction
+#   receive()  a segment that continues the text, or acknowledges, or both: header prediction
 #   acked()    what follows when SND.UNA has moved
 #   build()    a full segment of new data, or an ACK
 #   take()     what a program reads
@@ -57,7 +57,7 @@ _F_QUICK = const(1 << 23)
 # REXMT, RECOVERY, PARTIAL, FIN_SENT, PEER_FIN, DSACK, PROBE, PROBED: also in the kernels
 _UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
 
-_MOVED = const(2)  # what segment() answers: bits
+_MOVED = const(2)  # what receive() answers: bits
 _WORK = const(4)
 
 _OPEN = const(6)  # of Interface.w
