@@ -80,10 +80,12 @@ def loop():
     global ended
     seen = busy = frames = 0
     poll = st.poll
+    cpu = ticks_cpu
+    ms = ticks_ms
     while True:
-        start = ticks_cpu()
-        poll(ticks_ms())
-        passed = ticks_cpu() - start & 0x3FFFFFFF
+        start = cpu()
+        poll(ms())
+        passed = cpu() - start & 0x3FFFFFFF
         if st.ip4.stat[0] == seen:
             continue
         frames += st.ip4.stat[0] - seen

@@ -23,6 +23,7 @@ _DST = const(32)  # the destination in a header
 _TOS = const(17)
 
 _HOPS = const(2)
+_BLOCK = const(60)
 
 _PREPARED = const(0)
 _IP_SUM = const(2)
@@ -48,7 +49,8 @@ class Fast:
         address(self.cb, _STAT, icmp.stat)
         self.header = bytearray(_HEADERS)
         address(self.cb, _HEADER, self.header)
-        match.attach(icmp.st).answer(_receiver(icmp.st.w, self.cb))
+        address(self.st.w, _BLOCK, self.cb)
+        match.attach(icmp.st).answer(_receiver(icmp.st.w))
 
     def prepare(self, src, dst, ttl, tos):
         """An answer went to `dst`: write the header of those that follow. While there is a good
@@ -77,7 +79,7 @@ class Fast:
             address(cb, _NIF, nif.w)
 
 
-def _receiver(words, block):
+def _receiver(words):
     """What gets the messages: receive(nif.io), 0: not mine."""
     job = array("I", bytes(24))
     sums = move
@@ -85,7 +87,7 @@ def _receiver(words, block):
     @micropython.viper
     def receive(io) -> int:
         w = ptr32(words)
-        cb = ptr32(block)
+        cb = ptr32(w[60] | ((w[61] << 16) << 16))
         nif = ptr32(w[53] | ((w[54] << 16) << 16))
         header = ptr32(cb[8] | ((cb[9] << 16) << 16))
         at = (w[51] | ((w[52] << 16) << 16)) + w[13]

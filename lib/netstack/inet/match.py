@@ -10,7 +10,7 @@
 #   34, 35 counters of the interface  36 bytes of the frame
 #   37..41 ports, addresses, protocol, and CHANGES of the table when ROW was found
 #   42 ICMP takes part 51, 52 address of the frame  53, 54 of Interface.w
-#   55..58 what compose() of udp_fast.py sends
+#   55..58 what compose() of udp_fast.py sends  60, 61 address of ICMP's block
 # and for its interface Interface.w: core/interface.py.
 #
 # IPv6 joins with a kernel of its own that fills the same words; what follows (echo_fast.py,
