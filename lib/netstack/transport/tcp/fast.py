@@ -189,13 +189,8 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
             return 0
         if not off and (cb[20] - (w[0] - cb[32])) & 0x20000000:
             return 0  # idle for longer than the RTO
-        room = cb[15]
-        if room > cb[12]:
-            room = cb[12]
-        room -= off
-        n = cb[14]
-        if n > left:
-            n = left
+        room = (cb[15] if cb[15] < cb[12] else cb[12]) - off
+        n = cb[14] if cb[14] < left else left
         if n > room:
             n = room
         if n < cb[14]:  # Nagle and silly window avoidance: _worth_it() of output.py
@@ -204,8 +199,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
             if n > 0 and (n << 1 >= cb[13] or flags & 64):
                 return 0
             return -1
-        if left == n:
-            push = 8
+        push = 8 if left == n else 0
     # the window to offer: window() of segment.py
     size = cb[60]
     free = size
@@ -216,9 +210,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     if (old >> 31) & 1:
         return 0
     old = old & 0x3FFFFFFF
-    step = cb[61]
-    if step > size >> 1:
-        step = size >> 1
+    step = cb[61] if cb[61] < size >> 1 else size >> 1
     shift = cb[44]
     if free - old < step:
         free = old
@@ -304,9 +296,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
         x = r[0] + off
         if x >= r[2]:
             x -= r[2]
-        first = r[2] - x
-        if first > n:
-            first = n
+        first = n if n < r[2] - x else r[2] - x
         x += r[3] | ((r[4] << 16) << 16)
         j[0] = p
         j[1] = (p >> 16) >> 16
@@ -355,8 +345,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
                 d = cb[18] >> 2
                 if off + n <= cb[14]:
                     d += 200
-                if d < 20:
-                    d = 20
+                d = d if d > 20 else 20
                 if d < wait:
                     wait = d
                     flags |= 4096
