@@ -51,14 +51,15 @@ def state(lan):
         time.sleep(0.2)
 
 
-def compare(before, after, waiting=0):
+def compare(before, after, waiting=0, heap=True):
     """Is the stack what it was before, but for frames `waiting` for neighbours?"""
     for name in ("connections", "spent", "timers"):
         assert after[name] == before[name], (name, before[name], after[name])
     pool = after["stats"]["pool"]
     assert pool["free"] >= pool["frames"] - waiting and pool["nomem"] == 0, pool
     assert after["syns"] <= after["most_syns"]
-    assert after["heap"] - before["heap"] < LEAK, (before["heap"], after["heap"])
+    if heap:
+        assert after["heap"] - before["heap"] < LEAK, (before["heap"], after["heap"])
 
 
 @pytest.mark.parametrize("kind", ("far", "near"))
@@ -141,11 +142,16 @@ def test_windows_closed_for_ever(lan):
     with held(lan, count):
         fetch(lan)
     before = state(lan)
-    with held(lan, count, b"GET /1000000\r\n", 2048) as ask:
-        end = time.monotonic() + 20
-        while ask() < before["limit"] and time.monotonic() < end:
-            time.sleep(0.1)
-        fetch(lan, 60)
-    after = state(lan)
-    compare(before, after)
-    assert after["stats"]["tcp"]["ended"] > before["stats"]["tcp"]["ended"]
+    for _ in range(3):
+        with held(lan, count, b"GET /1000000\r\n", 2048) as ask:
+            end = time.monotonic() + 20
+            while ask() < before["limit"] and time.monotonic() < end:
+                time.sleep(0.1)
+            fetch(lan, 60)
+        after = state(lan)
+        compare(before, after, heap=False)
+        assert after["stats"]["tcp"]["ended"] > before["stats"]["tcp"]["ended"]
+        if after["heap"] - before["heap"] < LEAK:
+            return
+        before = after  # what the collector takes for pointers, and tables, may come to that once
+    raise AssertionError("the heap grows with every round")

@@ -27,22 +27,15 @@ PATHS = (
     (3, 0, 3),
 )
 RINGS = (2920, 8192, 32768)
-SEEDS = 8
+SEEDS = 24
 EXPECTED = "tests/unix/sim/goodput.exp"
-
-
-def _asking(**kw):
-    """Two hosts, of which the first asks for ECN."""
-    a, b, wire = bench.pair(**kw)
-    a.tcp.ecn = True
-    return a, b, wire
 
 
 def _transfer(seed, ring, loss=0, reorder=0, jitter=0, mark=0, ecn=False):
     """SIZE bytes over a path of 20 ms there and back, one way only."""
     s = simbench.Transfer(
         seed, SIZE, loss, delay=10, jitter=jitter, rcvbuf=ring, sndbuf=ring, back=0,
-        budget=2 << 20, pair=_asking if ecn else bench.pair,
+        budget=2 << 20, ecn=mark if ecn else 0,
     )  # fmt: skip
     s.wire.reorder = reorder
     s.wire.mark = mark
@@ -58,6 +51,16 @@ def _goodput(ring, **kw):
         total += _transfer(seed, ring, **kw).ms
         bench.tidy()
     return SEEDS * SIZE / total
+
+
+def _median(ring, **kw):
+    """Milliseconds that it takes."""
+    times = []
+    for seed in range(1, 61):
+        bench.forget()
+        times.append(_transfer(seed, ring, **kw).ms)
+        bench.tidy()
+    return sorted(times)[30]
 
 
 def _table():
@@ -88,12 +91,13 @@ def test_goodput():
 
 def test_marks_are_better_than_losses():
     """RFC 3168 section 1: a router that meets congestion marks what it would have dropped: nothing
-    is sent again but what cannot be marked, and goodput is higher."""
+    is sent again but what cannot be marked, and it takes less time: most of the time, as a SYN
+    that is dropped takes more than all the rest."""
     for mark in (1, 3):
-        marked = _goodput(32768, mark=mark, ecn=True)
-        dropped = _goodput(32768, mark=mark)
-        print("%d %%: %.1f kB/s marked, %.1f dropped" % (mark, marked, dropped))
-        assert marked > dropped, (marked, dropped)
+        marked = _median(32768, mark=mark, ecn=True)
+        dropped = _median(32768, mark=mark)
+        print("%d %%: %d ms marked, %d dropped" % (mark, marked, dropped))
+        assert marked < dropped, (marked, dropped)
     bench.forget()
     s = _transfer(1, 32768, mark=3, ecn=True)
     stat = s.a.stat("tcp")
