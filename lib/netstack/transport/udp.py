@@ -267,7 +267,7 @@ class Endpoint:
         port = port or self.rport
         if dst is None:
             return -_EDESTADDRREQ
-        if self.out and len(dst) == 4 and netstack.fastpath:
+        if self.out and (ip is None or ip.alen == 4) and netstack.fastpath:
             if self.udp.fast.send(self, buf, off, n, dst, port):
                 return n
         ip = ip or self.ip

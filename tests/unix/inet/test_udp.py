@@ -50,6 +50,20 @@ def test_bind():
     again.bind(None, None, 7)
 
 
+def test_answers_take_the_fast_path():
+    # What an echo server does: recv(), and send() to from_addr, which has room for any family.
+    p = _peer()
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    for i in range(4):
+        p.udp(5000, 7, b"abcd")
+        before = p.st.w[33]
+        assert _recv(e) == b"abcd"
+        assert _send(p, e, b"efgh", 0, 4, p.host.ip4, e.from_addr, e.from_port) == 4
+        p.expect("udp", dport=5000, data=b"efgh")
+        assert p.st.w[33] - before == (1 if i else 0), i
+
+
 def test_failed_bind_keeps_nothing():
     # A program that tries ports until one is free must not lose its budget on the way.
     p = _peer()
