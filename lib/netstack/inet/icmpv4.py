@@ -6,9 +6,9 @@
 
 from micropython import const
 from netstack.core.checksum import copy, copy_csum, csum, put_csum
-from netstack.core.clock import elapsed
 from netstack.core.wire import get16, put16, zero
 from netstack.inet import echo_fast
+from netstack.inet.error_rate import ErrorRate
 
 _ECONNREFUSED = const(111)
 _EHOSTUNREACH = const(113)
@@ -31,8 +31,6 @@ _NOTHING = b"\0\0\0\0"
 
 _MOST = const(65507)  # bytes of data behind both headers
 _QUOTE = const(548)  # RFC 1812 4.3.2.3: as much as fits into 576 bytes
-_RATE = const(100)  # errors a second (RFC 1812 4.3.2.8), in bursts of
-_BURST = const(20)
 
 NAMES = (
     "in",
@@ -85,8 +83,7 @@ class ICMPv4:
         self.stat = st.counters("icmp4", NAMES)
         self.on_reply = None  # callable (fr): an echo reply has come in; borrows
         self.on_error = None  # the same for an error
-        self._tokens = _BURST
-        self._filled = st.now
+        self.rate = ErrorRate(st)
         self._to = bytearray(4)
         self._from = bytearray(4)
         self._head = bytearray(_HDR)
@@ -239,7 +236,7 @@ class ICMPv4:
         at = fr.l3
         if not self._may_complain(fr, buf, at):
             return
-        if not self._allow():
+        if not self.rate.allow():
             self.stat[_LIMITED] += 1
             return
         out = self.st.pool.alloc()
@@ -273,20 +270,6 @@ class ICMPv4:
             return True
         kind = buf[fr.l4] if fr.end > fr.l4 else _UNREACHABLE
         return kind not in _ERRORS
-
-    def _allow(self):
-        """A token bucket."""
-        now = self.st.now
-        new = elapsed(now, self._filled) * _RATE // 1000
-        if new > 0:
-            self._filled = now
-            self._tokens += new
-            if self._tokens > _BURST:
-                self._tokens = _BURST
-        if self._tokens == 0:
-            return False
-        self._tokens -= 1
-        return True
 
     def _error(self, buf, at, end):
         """An error about a packet of ours, quoted behind the header."""

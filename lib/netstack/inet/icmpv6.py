@@ -7,8 +7,8 @@
 
 from micropython import const
 from netstack.core.checksum import copy, copy_csum, csum, pseudo, put_csum
-from netstack.core.clock import elapsed
 from netstack.core.wire import get32, put16, zero
+from netstack.inet.error_rate import ErrorRate
 
 _EACCES = const(13)
 _ECONNREFUSED = const(111)
@@ -27,8 +27,6 @@ _REPLY = const(129)
 _REDIRECT = const(137)
 
 _QUOTE = const(1232)  # RFC 4443 2.4 (c): as much as fits into 1280 bytes
-_RATE = const(100)  # errors a second (RFC 4443 2.4 (f)), in bursts of
-_BURST = const(20)
 
 NAMES = (
     "in",
@@ -74,8 +72,7 @@ class ICMPv6:
         self.stat = ip.st.counters("icmp6", NAMES)
         self.handlers = {}  # type -> callable (fr): the message is at l4, its checksum is right
         self.on_reply = None  # callable (fr): an echo reply has come in; borrows
-        self._tokens = _BURST
-        self._filled = ip.st.now
+        self.rate = ErrorRate(ip.st)
         self._to = bytearray(16)
         self._from = bytearray(16)
         ip.protocols[_PROTO] = self
@@ -204,7 +201,7 @@ class ICMPv6:
         at = fr.l3
         if not self._may(fr, buf, at, groups):
             return
-        if not self._allow():
+        if not self.rate.allow():
             self.stat[_LIMITED] += 1
             return
         copy(self._to, 0, buf, at + _IP_SRC, 16)
@@ -231,18 +228,6 @@ class ICMPv6:
         l4 = self.ip.headers.skip(buf, at, fr.end)
         if l4 >= 0 and self.ip.headers.kind == _PROTO:
             return buf[l4] >= 128 and buf[l4] != _REDIRECT
-        return True
-
-    def _allow(self):
-        """A token bucket."""
-        now = self.st.now
-        new = elapsed(now, self._filled) * _RATE // 1000
-        if new:
-            self._filled = now
-            self._tokens = min(self._tokens + new, _BURST) if new > 0 else _BURST
-        if self._tokens == 0:
-            return False
-        self._tokens -= 1
         return True
 
     def _error(self, buf, at, end):

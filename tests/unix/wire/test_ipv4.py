@@ -190,7 +190,7 @@ def test_options_that_lie():
         packet = p.expect("icmp", type=12, code=0, data=frame[14:])
         at = packet.id >> 8
         assert at >= 20 and options[at - 20] not in (0, 1), (options, at)
-        p.st.icmp4._tokens = 20
+        p.st.icmp4.rate.tokens = 20
         frame = p.ip_frame(TESTING, b"abc", options=options, dst=bench.ip("10.0.0.9"))
         p.expect_drop(frame, "ipv4.in_option")
     assert not sink.seen
