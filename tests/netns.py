@@ -244,6 +244,16 @@ class Namespace:
         if address:
             self.run("ip", "-6", "addr", "add", address, "dev", interface, "nodad")
 
+    def wait_for_link_local(self, interface, timeout=10):
+        """Linux gives itself one some time after the link has come up, on a thread of its own."""
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            words = ["ip", "-6", "addr", "show", "dev", interface, "scope", "link", "-tentative"]
+            if "fe80::" in self.run(*words).stdout:
+                return
+            time.sleep(0.05)
+        raise NamespaceError("%s has no link-local address" % interface)
+
     def _argv(self, argv):
         argv = [str(a) for a in argv]
         program = which(argv[0])

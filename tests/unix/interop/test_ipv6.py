@@ -34,6 +34,7 @@ def test_flood(lan6):
 def test_ping_of_all_nodes(lan6):
     """Linux sends from its link-local address, and we answer from ours."""
     lan6.ready("echo6")
+    lan6.ns.wait_for_link_local("tap0")
     said = lan6.run("ping", "-6", "-c", "2", "-i", "0.1", "ff02::1%tap0")
     assert re.search("from fe80::[0-9a-f:]+%tap0", said), said
 

@@ -179,8 +179,9 @@ def _grown(pieces):
     """How far the window has grown when two segments were acknowledged in so many pieces."""
     f = bench.established(budget=1 << 20)
     f.conn.cb[15] = 2920
-    f.write(bytes(30000))
-    assert sum(len(p.data) for p in f.peer.take()) == 2920
+    taken = f.write(bytes(30000))
+    sent = f.peer.take()
+    assert sum(len(p.data) for p in sent) == 2920, (taken, sent, f.conn.cb)
     for i in range(1, pieces + 1):
         f.tcp("A", ack=1 + 2920 * i // pieces)
     return f.conn.cb[15] - 2920

@@ -37,7 +37,7 @@ endpoint.bind(st.ip6, None, 7)
 listener = st.tcp.listen(st.ip6, None, 7)
 listener.notify = accepted
 st.leave()
-while not address.usable():  # nobody else has it
+while not (address.usable() and st.nifs[1].v6.link_local()):  # nobody else has them
     sleep(0.05)
 print("ready")
 while True:
