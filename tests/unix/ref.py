@@ -126,6 +126,10 @@ def later(now, ms):
     return (now + ms) % 0x40000000
 
 
+def sooner(words, then):
+    return words[48] != 0 and elapsed(then, words[49]) > 0
+
+
 # core/random.py
 
 

@@ -23,7 +23,8 @@ from packets import Packet
 _OWN = (53, 80)  # words of the control block that are the fast path's own
 _SCRATCH = 36
 _IP_ID = 3  # in Stack.w
-_DATAGRAM = (0, 3, 10, 11, 12, 13)  # words of an endpoint's block that are not the fast path's own
+# Words of an endpoint's block that are not the fast path's own:
+_DATAGRAM = (0, 3, 6, 10, 11, 12, 13)
 _WORDS = (
     "ISS SND_UNA SND_NXT SND_MAX SND_WL1 SND_WL2 IRS RCV_NXT RCV_ADV RECOVER RTT_SEQ FIN_SEQ "
     "SND_WND MAX_WND SND_MSS CWND SSTHRESH DUPACKS SRTT RTTVAR RTO BACKOFF RTT_AT UNACKED "
@@ -50,7 +51,7 @@ _APART = (
 # Attributes that say nothing once a call has returned.
 _PASSING = (
     "seg table addr_to addr_from ticks ticked_at callback notify header job out _send _head _to"
-    " _from"
+    " _from _unpack"
 ).split()
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 

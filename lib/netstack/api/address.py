@@ -16,6 +16,8 @@ _IPPROTO_UDP = const(17)
 _AI_PASSIVE = const(1)
 _AI_NUMERICHOST = const(4)
 
+_six = None
+
 
 def parse(text):
     """Four bytes for "10.0.0.2"; None when `text` is no IPv4 address."""
@@ -34,6 +36,11 @@ def parse(text):
 def text(addr, off=0):
     """The four bytes at addr[off] as people write them."""
     return "%d.%d.%d.%d" % (addr[off], addr[off + 1], addr[off + 2], addr[off + 3])
+
+
+def numeric(host):
+    """Is it an address rather than a name?"""
+    return ":" in host or parse(host) is not None
 
 
 def need(value, what):
@@ -64,11 +71,12 @@ def mask(bits):
 
 def six():
     """What knows IPv6 addresses, inet6.py; None where it is not frozen."""
-    if _shared.stack().ip6 is None:
-        return None
-    from netstack.api import inet6
+    global _six
+    if _six is None and _shared.stack().ip6 is not None:
+        from netstack.api import inet6
 
-    return inet6
+        _six = inet6
+    return _six
 
 
 def show(addr):

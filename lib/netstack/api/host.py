@@ -10,7 +10,7 @@ import gc
 import io
 import sys
 from micropython import const, schedule
-from netstack.core.clock import elapsed, later
+from netstack.core.clock import elapsed, later, sooner
 from time import sleep_ms, ticks_ms
 
 _EAGAIN = const(11)
@@ -25,8 +25,8 @@ _RECHECK_MS = const(500)  # the longest a board's stack is left alone
 _TURNS = const(4)  # polls in a row before the program gets a turn
 _LOCK = const(44)  # words of Stack.w: core/stack.py
 _MISSED = const(45)
-_ARMED = const(48)
 _DUE = const(49)
+_NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
 UNIX = sys.platform in ("linux", "darwin")
@@ -184,20 +184,24 @@ def enter(st):
 
 def leave(st):
     st.leave()
-    if _service:
-        _service.look()
+    if _service and sooner(st.w, _service.at):
+        _service.rearm()
     if _owed:
         _settle()
 
 
+@micropython.native
 def pump():
     """Poll the stack. Returns the milliseconds until it is next due, -1: only a NIC can tell."""
     st = _st
-    if _service:
-        _service.begin()
+    service = _service
+    if service:
+        service.woken = False
+        if service.interrupted:
+            service.interrupt()
     due = st.poll(ticks_ms())
-    if _service:
-        _service.look()
+    if service and sooner(st.w, service.at):
+        service.rearm()
     if _owed:
         _settle()
     return 0 if st.w[_MISSED] else due
@@ -297,6 +301,7 @@ class Service(io.IOBase):
 
         self.st = st
         self.woken = False
+        self.asleep = False  # the program is in idle(), and polls when that ends
         self.interrupted = False
         self.blind = False
         self.at = 0  # when the timer fires
@@ -312,32 +317,40 @@ class Service(io.IOBase):
         else:
             self.blind = True
 
-    def begin(self):
-        """The program itself polls the stack now."""
-        self.woken = False
-        if self.interrupted:
-            self.interrupted = False
-            raise KeyboardInterrupt
+    def interrupt(self):
+        """What _run() was interrupted by was meant for the program, which gets it now."""
+        self.interrupted = False
+        raise KeyboardInterrupt
 
     def idle(self, ms):
-        """Sleep until the service has run, or `ms` are over (-1: for ever)."""
+        """Sleep until the service is called, or `ms` are over (-1: for ever)."""
         if self.blind and (ms < 0 or ms > _BLIND_MS):
             ms = _BLIND_MS
-        for _ in self._poller.ipoll(ms):
-            pass
+        self.asleep = True
+        try:
+            for _ in self._poller.ipoll(ms):
+                pass
+        finally:
+            self.asleep = False
 
     def ioctl(self, request, arg):
         if request == _POLL:
             return _RD if self.woken else 0
         return -22  # EINVAL
 
-    def _run(self, _):
+    @micropython.native
+    def _run(self, who):
         """Called by the scheduler: never raises, never allocates."""
         self.woken = True
+        if self.asleep:
+            if who is self._timer:  # not set any more
+                self.at = later(ticks_ms() & 0x3FFFFFFF, _NEVER)
+            return
         st = self.st
         if st.w[_LOCK]:
             st.w[_MISSED] = 1  # the program is inside the stack and will see to it
-            self.arm(_BLIND_MS)
+            if who is self._timer:
+                self.arm(_BLIND_MS)
             return
         due = 0
         turns = _TURNS
@@ -349,7 +362,8 @@ class Service(io.IOBase):
             self.interrupted = True
         if _owed:
             _settle()
-        self.arm(due)
+        if due == 0 or who is self._timer or sooner(st.w, self.at):
+            self.arm(due)
 
     def arm(self, due):
         """Run again in `due` milliseconds, or when there is no telling."""
@@ -361,8 +375,6 @@ class Service(io.IOBase):
         self.at = later(ticks_ms() & 0x3FFFFFFF, due)
         self._timer.init(mode=self._timer.ONE_SHOT, period=due, callback=self._run_bound)
 
-    def look(self):
-        """A call into the stack has ended: is it due earlier now?"""
-        w = self.st.w
-        if w[_ARMED] and elapsed(self.at, w[_DUE]) > 0:
-            self.arm(max(elapsed(w[_DUE], self.st.now), 0))
+    def rearm(self):
+        """The stack is due earlier than it was."""
+        self.arm(max(elapsed(self.st.w[_DUE], self.st.now), 0))

@@ -13,6 +13,7 @@
 import io as _iomod
 from micropython import const as _const
 from netstack.api import address as _address
+from netstack.api import datagram as _datagram
 from netstack.api import host as _host
 from netstack.api import options as _options
 from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
@@ -103,6 +104,7 @@ class socket(_iomod.IOBase):
         _address.check_family(af)
         self._af = af
         self._st = _host.stack()
+        self._words = self._st.w
         self._dgram = type != SOCK_STREAM
         self._listening = False
         self._timeout = -1  # milliseconds; -1: for ever
@@ -113,6 +115,9 @@ class socket(_iomod.IOBase):
         self._round = _host.current_round()
         self._peer = self._peer_addr = None  # the address sendto() was last given, and its bytes
         self._peer_port = 0
+        self._again_to = None  # that address, if the fast path may try first
+        self._from = None  # the sender that recvfrom() has last told of, as a tuple,
+        self._senders = -1  # at this count of its endpoint's SENDERS
         if io is None:
             io = _open(type, proto, self.network())
         self._io = io
@@ -137,8 +142,16 @@ class socket(_iomod.IOBase):
     def __exit__(self, *_):
         self.close()
 
+    # -- datagrams: datagram.py -------------------------------------------------------------
+
+    sendto = _datagram.sendto
+    recvfrom = _datagram.recvfrom
+    recvfrom_into = _datagram.recvfrom_into
+    _recv_datagram = _datagram.receive
+
     # -- waiting ----------------------------------------------------------------------------
 
+    @micropython.native
     def _notify(self, _):
         """Called by the stack when anything about `_io` changed."""
         self._event = True
@@ -150,6 +163,7 @@ class socket(_iomod.IOBase):
         if self._callback:
             self._callback(self)
 
+    @micropython.native
     def _again(self, start):
         """Nothing to be had: poll the stack, and unless that brought something, sleep. False when
         the time since `start` is up."""
@@ -178,6 +192,7 @@ class socket(_iomod.IOBase):
             raise OSError(_EBADF)
         return io
 
+    @micropython.native
     def _pull(self, buf, off, n):
         """Receive up to `n` bytes into buf[off]. Returns how many, or -errno."""
         io = self._io
@@ -185,30 +200,38 @@ class socket(_iomod.IOBase):
             return -_EBADF
         if self._listening:
             return -_ENOTCONN
-        start = _ticks_ms() & 0x3FFFFFFF
+        start = -1
         while True:
             self._event = False
             n_got = self._try_recv(io, buf, off, n)
             if n_got != -_EAGAIN:
                 return n_got
+            if start < 0:
+                start = _ticks_ms() & 0x3FFFFFFF
             if not self._again(start):
                 return self._late()
 
+    @micropython.native
     def _try_recv(self, io, buf, off, n):
         st = self._st
         if st.w[_LOCK]:  # see host.enter()
             return -_EAGAIN
+        if self._dgram:  # one piece of machine code, which nobody interrupts
+            got = io.recv(buf, off, n)
+            return got if got >= 0 else -self._error(io)
         st.enter()
         try:
-            got = io.recv(buf, off, n)
-            if self._dgram and got < 0:
-                got = -_EAGAIN
-                if io.error:
-                    got = -io.error
-                    io.error = 0
+            return io.recv(buf, off, n)
         finally:
             _host.leave(st)
-        return got
+
+    def _error(self, io):
+        """What an ICMP error has said of a datagram, once; else EAGAIN."""
+        error = io.error
+        if not error:
+            return _EAGAIN
+        io.error = 0
+        return error
 
     def _push(self, buf, off, n, flags=0, ip=None, addr=None, port=0):
         """Send up to `n` bytes from buf[off]. Returns how many, or -errno."""
@@ -239,9 +262,7 @@ class socket(_iomod.IOBase):
             if not self._dgram:
                 return io.send(buf, off, n, flags & MSG_MORE != 0) if n else 0
             if io.error:
-                error = io.error
-                io.error = 0
-                return -error
+                return -self._error(io)
             sent = io.send(buf, off, n, ip, addr, port)
             return -_EAGAIN if sent == -_ENOBUFS else sent
         finally:
@@ -433,8 +454,7 @@ class socket(_iomod.IOBase):
             if done >= size or self._dgram:
                 return done
 
-    def sendto(self, buf, address, last=None):
-        """sendto(buf, address) or, as CPython has it, sendto(buf, flags, address)."""
+    def _sendto(self, buf, address, last):
         self._check_open()
         flags = address if last else 0
         address = last or address
@@ -445,10 +465,8 @@ class socket(_iomod.IOBase):
             return n
         if not self._dgram:
             return self.send(buf, flags)
-        if address is not self._peer:
-            self._peer = None
-            self._peer_ip, self._peer_addr, self._peer_port, _ = _address.sockaddr(self, address)
-            self._peer = address if isinstance(address, tuple) else None
+        if address != self._peer:
+            _datagram.aim(self, address)
         buf = _readable(buf)
         n = self._push(buf, 0, len(buf), flags, self._peer_ip, self._peer_addr, self._peer_port)
         if n < 0:
@@ -457,6 +475,7 @@ class socket(_iomod.IOBase):
 
     # -- receiving --------------------------------------------------------------------------
 
+    @micropython.native
     def recv_into(self, buf, nbytes=0):
         """Receives up to `nbytes` (0: as many as `buf` takes); 0 at the end of the stream."""
         n = self._pull(buf, 0, _room(buf, nbytes))
@@ -464,27 +483,13 @@ class socket(_iomod.IOBase):
             raise OSError(-n)
         return n
 
-    def recvfrom_into(self, buf, nbytes=0):
-        n = self.recv_into(buf, nbytes)
-        return n, self._sender()
-
+    @micropython.native
     def recv(self, size):
         """Up to `size` bytes, empty at the end of the stream."""
-        data = self._recv(size)
+        data = self._recv_datagram(size) if self._dgram and size > 0 else self._recv(size)
         if data is None:
             raise OSError(-self._late())
         return data
-
-    def recvfrom(self, size):
-        data = self.recv(size)
-        return data, self._sender()
-
-    def _sender(self):
-        io = self._io
-        if self._dgram:
-            addr = io.from_addr if self._af == AF_INET else bytes(io.from_addr[: io.from_len])
-            return _address.name(self, addr, io.from_port, io.nif)
-        return _address.name(self, io.raddr, io.rport, io.nif)
 
     def _recv(self, size):
         """recv(), with None when nothing came in time."""
@@ -494,7 +499,7 @@ class socket(_iomod.IOBase):
             self._check_open()
             return b""
         if self._dgram:
-            return self._recv_datagram(min(size, _DGRAM_MAX))
+            return self._recv_datagram(size)
         if not self._wait_readable():
             return None
         n = min(size, self._io.available()) or 1  # 1: to be told how it ended
@@ -504,17 +509,6 @@ class socket(_iomod.IOBase):
             raise OSError(-n)
         return data if n else b""
 
-    def _recv_datagram(self, size):
-        if not self._wait_readable():
-            return None
-        data = bytearray(min(size, max(self._io.next_size(), 0)))
-        n = self._pull(data, 0, len(data))
-        if n == self._late():
-            return None
-        if n < 0:
-            raise OSError(-n)
-        return bytes(memoryview(data)[:n])
-
     def _wait_readable(self):
         """Wait for data, the end, or an error; False when there is none in time."""
         io = self._check_open()
@@ -523,10 +517,7 @@ class socket(_iomod.IOBase):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             self._event = False
-            if self._dgram:
-                if io.waiting or io.error:
-                    return True
-            elif io.available() or io.eof or io.deaf or io.error or io.state < _SYN_SENT:
+            if io.available() or io.eof or io.deaf or io.error or io.state < _SYN_SENT:
                 return True
             if not self._again(start):
                 return False
@@ -773,6 +764,7 @@ def _readable(buf):
     return bytes(memoryview(buf))
 
 
+@micropython.native
 def _room(buf, nbytes):
     """How many bytes may be written to `buf`."""
     n = len(buf)

@@ -8,7 +8,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.clock import Timers, tick
+from netstack.core.clock import Timers
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
 from netstack.core.random import Random
@@ -83,6 +83,8 @@ class Stack:
         self.flush = _flusher(self, jobs)
         self.steps = [self.flush, self.timers.run]  # and the poll() of each interface
         self.poll = _poller(self)
+        self.enter = _enterer(self)
+        self.leave = _leaver(self)
         self._link_timer = self.timers.new(self._check_links)
 
     # -- registries -------------------------------------------------------------------------
@@ -167,24 +169,6 @@ class Stack:
 
     # -- running ----------------------------------------------------------------------------
 
-    def enter(self):
-        """A call from outside begins: until leave() the stack is not polled."""
-        w = self.w
-        w[_LOCK] += 1
-        if w[_LOCK] == 1:
-            self.now = self.clock() & _MASK
-            tick(w, self.now)
-
-    def leave(self):
-        w = self.w
-        try:
-            if w[_LOCK] == 1 and w[_JOBS]:
-                self.flush()
-        finally:  # whatever a program's callback raises, Ctrl-C included
-            w[_LOCK] -= 1
-        if w[_MISSED] and not w[_LOCK]:
-            self.poll(self.clock())
-
     def expect(self, n):
         """See that `n` jobs can be put off without any more memory, and some beside them."""
         jobs = self._jobs
@@ -253,6 +237,44 @@ def _poller(st):
         return wait
 
     return poll
+
+
+def _enterer(st):
+    """Stack.enter."""
+    words = st.w
+
+    @micropython.viper
+    def enter():
+        """A call from outside begins: until leave() the stack is not polled."""
+        w = ptr32(words)
+        w[_LOCK] = w[_LOCK] + 1
+        if w[_LOCK] == 1:
+            now = int(st.clock()) & 0x3FFFFFFF
+            w[1] = w[1] + ((now - w[0]) & 0x3FFFFFFF)  # tick() of clock.py
+            w[0] = now
+            st.now = now
+
+    return enter
+
+
+def _leaver(st):
+    """Stack.leave."""
+    words = st.w
+
+    @micropython.viper
+    def leave():
+        w = ptr32(words)
+        if w[_LOCK] == 1 and w[_JOBS]:
+            try:
+                st.flush()
+            finally:  # whatever a program's callback raises, Ctrl-C included
+                w[_LOCK] = w[_LOCK] - 1
+        else:
+            w[_LOCK] = w[_LOCK] - 1
+        if w[_MISSED] and not w[_LOCK]:
+            st.poll(st.clock())
+
+    return leave
 
 
 def _deferrer(words, jobs):

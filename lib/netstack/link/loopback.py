@@ -70,9 +70,10 @@ class LoopbackLink:
     def room(self):
         return self._n < _DEPTH
 
+    @micropython.native
     def poll(self):
         """Hand up what was sent before this call; True when more has been sent meanwhile."""
-        if not self.nif.up:
+        if not self._n or not self.nif.up:
             return False
         for _ in range(self._n):
             at = self._head

@@ -103,6 +103,11 @@ class RawEndpoint(Endpoint):
         self.cb[_FROM_PORT] = 0
         return n
 
+    def read(self, most):
+        data = super().read(most)
+        self.cb[_FROM_PORT] = 0
+        return data
+
     def send(self, buf, off, n, ip=None, addr=None, port=0):
         """Send one packet, to the connected peer or to `addr`. Returns n, or -errno."""
         dst = addr or self.raddr

@@ -81,8 +81,9 @@ class Endpoint:
         self.rcvbuf = _RCVBUF
         self.ring = None
         self.cb = array("I", bytes(4 * _WORDS))  # of udp_fast.py
+        self._unpack = (udp_fast.size, udp_fast.unpack, self.cb, move, udp.fast.job)
         self.header = None  # of frames, written in advance for where the last one went,
-        self.out = None  # by this interface
+        self.out = None  # with what it takes to send another there: udp_fast.prepare()
         self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
         self.notify = None  # callable (endpoint): something has come
         self.broadcast = False
@@ -267,8 +268,10 @@ class Endpoint:
         port = port or self.rport
         if dst is None:
             return -_EDESTADDRREQ
-        if self.out and (ip is None or ip.alen == 4) and netstack.fastpath:
-            if self.udp.fast.send(self, buf, off, n, dst, port):
+        out = self.out
+        if out and (ip is None or ip.alen == 4) and netstack.fastpath:
+            io, aim, compose, _, words, cb = out
+            if aim(words, cb, buf, off, dst, port) and compose(io, n):
                 return n
         ip = ip or self.ip
         if not self._filed:
@@ -287,6 +290,17 @@ class Endpoint:
             udp_fast.prepare(self, ip, src, dst, port)
         return n
 
+    @micropython.native
+    def send_again(self, buf, n, addr, port):
+        """Send a datagram from outside the stack, without enter(), to where the last one went, an
+        IPv4 address. False: that was not there, there is an error to be told, or it is not for the
+        fast path."""
+        out = self.out
+        if out is None or not netstack.fastpath:
+            return False
+        io, aim, _, post, words, cb = out
+        return aim(words, cb, buf, 0, addr, port) and post(io, n)
+
     def _source(self, ip, dst):
         nif = self.nif
         laddr = self.laddr
@@ -300,23 +314,35 @@ class Endpoint:
     def recv(self, buf, off, n, peek=False):
         """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.
         Returns its length; -1 when there is none. Fills from_addr, from_len, from_port."""
-        cb = self.cb
-        return udp_fast.unpack(cb, self.from_addr, buf, off, n, peek, move, self.udp.fast.job)
+        _, unpack, cb, copied, job = self._unpack
+        return unpack(cb, buf, off, n, peek, copied, job)
+
+    @micropython.native
+    def read(self, most):
+        """The next datagram, at most `most` bytes of it; None when there is none. Fills what
+        recv() does."""
+        size, unpack, cb, copied, job = self._unpack
+        n = size(cb)
+        if n < 0:
+            return None
+        if n > most:
+            n = most
+        data = bytes(n)  # nobody else's yet: filled in place
+        unpack(cb, data, 0, n, 0, copied, job)
+        return data
 
     def failed(self, ip, buf, at, l4, errno):
         """An ICMP error about a datagram of ours, quoted at buf[at]. Only who is connected can
         tell whom it is about, as on Linux."""
         if self.raddr is not None:
             self.error = errno
+            self._forget()  # the next call is not for the fast path
             if self.notify:
                 self.notify(self)
 
     def next_size(self):
         """Bytes of the next datagram; -1 when there is none."""
-        if not self.cb[_WAITING]:
-            return -1
-        self.ring.peek(self._head, 0, 2)
-        return get16(self._head, 0)
+        return udp_fast.size(self.cb)
 
     def take(self, fr, data, n):
         """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""

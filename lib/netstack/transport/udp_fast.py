@@ -5,10 +5,12 @@
 #   receive()  one has come, into the socket's ring or to its answer()
 #   unpack()   a program takes one out of the ring
 #   compose()  one is sent to where the last one went, or the answer to where one came from
+#   post()     the same for a program, outside the stack
 #
 # Words of an endpoint's block `cb`:
 #    0 OPEN (filed, for any interface)  1, 2 address of the ring's words  3 datagrams in the ring
 #    4 HOPS (of Stack.w, when the header below was written)  5 port it is for
+#    6 SENDERS: how often the sender was not the one of before
 #    7 sum of the IP header   8 sum of the pseudo header and the ports    9 the longest datagram
 #   10 bytes of the datagram taken out last  11 its sender's port  12 bytes of its sender's address
 #   13 ANSWER is set  14, 15 address of its sender's address  16, 17 of the header
@@ -49,9 +51,20 @@ _REFUSED = const(4)
 
 
 @micropython.viper
-def unpack(block, addr: ptr8, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
+def size(block: ptr32) -> int:
+    """Bytes of the first datagram of the ring; -1: there is none."""
+    if not block[3]:
+        return -1
+    r = ptr32(block[1] | ((block[2] << 16) << 16))
+    p = ptr8((r[3] | ((r[4] << 16) << 16)) + r[0])
+    return (p[0] << 8) | p[1]
+
+
+@micropython.viper
+def unpack(block, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
     """Copy the first datagram of the ring, at most `most` bytes of it, to buf[off], its sender's
-    address to `addr`, and drop it unless `keep`. Returns how many bytes; -1: there is none."""
+    address to where the block says, and drop it unless `keep`. Returns how many bytes; -1: there
+    is none."""
     cb = ptr32(block)
     if not cb[3]:
         return -1
@@ -66,20 +79,23 @@ def unpack(block, addr: ptr8, buf: ptr8, off: int, most: int, keep: int, move, j
     if at == end:
         at = 0
     p = ptr8(base + at)
-    cb[11] = (p[0] << 8) | p[1]
+    port = (p[0] << 8) | p[1]
+    new = (port ^ cb[11]) | (alen ^ cb[12])
+    cb[11] = port
     cb[12] = alen
+    addr = ptr32(cb[14] | ((cb[15] << 16) << 16))
     left = alen
     while left:
         at += 4
         if at == end:
             at = 0
-        p = ptr8(base + at)
-        addr[0] = p[0]
-        addr[1] = p[1]
-        addr[2] = p[2]
-        addr[3] = p[3]
-        addr = ptr8(int(addr) + 4)
+        x = ptr32(base + at)[0]
+        new |= x ^ addr[0]
+        addr[0] = x
+        addr = ptr32(int(addr) + 4)
         left -= 4
+    if new:
+        cb[6] = (cb[6] + 1) & 0x3FFFFFFF
     at += 4
     if at == end:
         at = 0
@@ -117,7 +133,7 @@ def aim(words, block, buf: ptr8, off: int, dst: ptr8, port: int) -> int:
     """Is the header that the endpoint has for `dst` and `port`? Then let what lies at buf[off] be
     what compose() sends."""
     cb = ptr32(block)
-    if cb[5] != port:
+    if cb[5] != port or not port or not cb[18] | cb[19]:
         return 0
     header = ptr8(cb[16] | ((cb[17] << 16) << 16))
     if dst[0] != header[32] or dst[1] != header[33]:
@@ -137,16 +153,12 @@ class Fast:
 
     def __init__(self, udp):
         words = udp.st.w
-        self.words = words
         self.job = job = array("I", bytes(24))
         self.compose = _composer(words, job)
+        self.post = _poster(udp.st, self.compose)
         tell = _teller(words, udp.table, self.compose)
         first = match.attach(udp.st)
         first.add(match.UDP, udp.table, udp.stat, _receiver(words, job, tell))
-
-    def send(self, ep, buf, off, n, dst, port):
-        """Send a datagram to where the endpoint's last one went. False: not mine."""
-        return aim(self.words, ep.cb, buf, off, dst, port) and self.compose(ep.out.io, n)
 
 
 def prepare(ep, ip, src, dst, port):
@@ -166,12 +178,16 @@ def prepare(ep, ip, src, dst, port):
             return
     cb[_LAST_PORT] = 0
     cb[_PORT] = port
-    ep.out = nif = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
+    nif = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
     copy(header, _DST, dst, 0, 4)  # also when there is no such interface
     address(cb, _HEADER, header)
     if nif is None:
+        ep.out = None
         cb[_NIF] = cb[_NIF + 1] = 0
     else:
+        if ep.out is None or ep.out[0] is not nif.io:
+            fast = ep.udp.fast
+            ep.out = (nif.io, aim, fast.compose, fast.post, ep.st.w, cb)
         address(cb, _NIF, nif.w)
     put16(header, _HEADERS, ep.lport)
     put16(header, _HEADERS + 2, port)
@@ -405,3 +421,24 @@ def _composer(words, job):
         return 1
 
     return compose
+
+
+def _poster(st, compose):
+    """compose() between a short Stack.enter(), which has no time to tell, and Stack.leave()."""
+    words = st.w
+
+    @micropython.viper
+    def post(io, n: int) -> bool:
+        w = ptr32(words)
+        if w[44]:
+            return False
+        w[44] = 1
+        try:
+            done = int(compose(io, n))
+        finally:
+            w[44] = 0
+        if w[45]:
+            st.poll(st.clock())
+        return done != 0
+
+    return post

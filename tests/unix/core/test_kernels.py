@@ -51,6 +51,15 @@ def test_address():
         assert got == want and got[1], (got, want)
 
 
+def test_sooner():
+    words = array("I", bytes(200))
+    for words[48] in (0, 1):
+        for words[49] in (0, 5, 0x1FFFFFFF, 0x3FFFFFFF):
+            for then in (0, 4, 5, 6, 0x1FFFFFFE, 0x1FFFFFFF, 0x20000000, 0x3FFFFFFF):
+                got = clock.sooner(words, then)
+                assert got == ref.sooner(words, then), (words[48], words[49], then)
+
+
 def test_tick():
     got = array("I", [5, 0xFFFFFFF0])
     want = array("I", got)

@@ -1,0 +1,108 @@
+# What sockets do with datagrams: methods of socket.py's class, which has them under its own names.
+#
+# A program that answers what it receives goes the short way here: recvfrom() takes out of the ring
+# at once what is there, and gives the tuple that it gave before while the sender is the same;
+# sendto() to the address of the last time is the fast path's (Endpoint.send_again).
+
+from micropython import const
+from netstack.api import address as _address
+from time import ticks_ms
+
+_LOCK = const(44)  # of Stack.w
+_SENDERS = const(6)  # of a UDP endpoint's block
+_AF_INET = const(2)
+_EBADF = const(9)
+
+
+@micropython.native
+def recvfrom(self, size):
+    """(what recv() gives, the sender's address as a tuple)"""
+    io = self._io
+    if not self._dgram or io is None or self._words[_LOCK]:  # see socket._try_recv()
+        return self.recv(size), sender(self)
+    data = io.read(size) if size > 0 else None
+    if data is None:
+        data = self.recv(size)
+    if self._senders == io.cb[_SENDERS]:  # the same as the last time
+        return data, self._from
+    return data, sender(self)
+
+
+@micropython.native
+def recvfrom_into(self, buf, nbytes=0):
+    """(what recv_into() gives, the sender's address as a tuple)"""
+    io = self._io
+    if not self._dgram or io is None:
+        return self.recv_into(buf, nbytes), sender(self)
+    n = -1
+    if nbytes == 0 and buf.__class__ is bytearray and not self._words[_LOCK]:
+        n = io.recv(buf, 0, len(buf))
+    if n < 0:
+        n = self.recv_into(buf, nbytes)
+    if self._senders == io.cb[_SENDERS]:  # the same as the last time
+        return n, self._from
+    return n, sender(self)
+
+
+@micropython.native
+def receive(self, size):
+    """The next datagram, at most `size` bytes of it; None when there is none in time."""
+    start = -1
+    while True:
+        io = self._io
+        if io is None:
+            raise OSError(_EBADF)
+        if not self._words[_LOCK]:  # see socket._try_recv()
+            data = io.read(size)
+            if data is not None:
+                return data
+        if io.error:
+            raise OSError(self._error(io))
+        if self._event:  # it has come since, it may be
+            self._event = False
+            continue
+        if start < 0:
+            start = ticks_ms() & 0x3FFFFFFF
+        if not self._again(start):
+            return None
+
+
+def sender(self):
+    """The tuple for who has sent what was received last."""
+    io = self._io
+    if not self._dgram:
+        return _address.name(self, io.raddr, io.rport, io.nif)
+    if self._af != _AF_INET:
+        addr = bytes(io.from_addr[: io.from_len])
+        return _address.name(self, addr, io.from_port, io.nif)
+    self._senders = io.cb[_SENDERS]
+    self._from = _address.name(self, io.from_addr, io.from_port)
+    return self._from
+
+
+@micropython.native
+def sendto(self, buf, address, last=None):
+    """sendto(buf, address) or, as CPython has it, sendto(buf, flags, address)."""
+    known = self._again_to
+    if last is None and (address is known or address == known):
+        kind = buf.__class__
+        io = self._io
+        if io is not None and (kind is bytes or kind is bytearray or kind is memoryview):
+            n = len(buf)
+            if io.send_again(buf, n, self._peer_addr, self._peer_port):
+                return n
+    return self._sendto(buf, address, last)
+
+
+def aim(self, address):
+    """sendto() has been given another address."""
+    self._peer = self._again_to = None
+    if address is self._from and self._senders == self._io.cb[_SENDERS]:
+        self._peer_ip = self._st.ip4
+        self._peer_addr = bytes(self._io.from_addr[:4])
+        self._peer_port = address[1]
+    else:
+        self._peer_ip, self._peer_addr, self._peer_port, _ = _address.sockaddr(self, address)
+    if isinstance(address, tuple) and _address.numeric(address[0]):  # DNS may change its mind
+        self._peer = address
+        self._again_to = address if len(self._peer_addr) == 4 else None
