@@ -29,6 +29,12 @@ _OPTIONAL = {
     "inet/slaac.py": "NETSTACK_IPV6",
     "inet/dad.py": "NETSTACK_IPV6",
     "inet/select6.py": "NETSTACK_IPV6",
+    "api/lease6.py": "NETSTACK_DHCP6",
+    "services/dhcp6.py": "NETSTACK_DHCP6",
+    "services/dhcp6_message.py": "NETSTACK_DHCP6",
+    "services/dhcp6_exchange.py": "NETSTACK_DHCP6",
+    "services/dhcp6_lease.py": "NETSTACK_DHCP6",
+    "services/dhcp6_prefix.py": "NETSTACK_ROUTER",
     "api/router.py": "NETSTACK_ROUTER",
     "inet/filter.py": "NETSTACK_ROUTER",
     "inet/forward.py": "NETSTACK_ROUTER",
@@ -45,7 +51,7 @@ _OPTIONAL = {
     "services/dns_forward_tcp.py": "NETSTACK_ROUTER",
     "api/serve.py": "NETSTACK_ROUTER",
 }
-_USUAL = {"NETSTACK_IPV6": "1"}
+_USUAL = {"NETSTACK_IPV6": "1", "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1")}
 
 
 def _files(top):

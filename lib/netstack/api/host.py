@@ -81,6 +81,21 @@ def _attach_ip6(st, lo):
     ip.add(lo, _LOOPBACK6, 128)
     fragment6.Fragmentation6(ip)
     paths.attach(ip)
+    ip.managed = _managed
+
+
+def _managed(nif, flags):
+    """A router tells whether a DHCP server has addresses (0x80), or other things (0x40)."""
+    if nif.v6.dhcp is None:
+        if not flags & 0xC0:
+            return
+        try:
+            from netstack.services import dhcp6
+        except ImportError:  # NETSTACK_DHCP6=0
+            return
+        udp()
+        dhcp6.attach(nif)
+    nif.v6.dhcp.advertised(flags)
 
 
 def _budget():

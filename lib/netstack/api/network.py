@@ -32,6 +32,8 @@ _lans = {}
 _hostname = "mpy-" + _sys.platform
 _country = "XX"
 
+_DHCP6 = ("dhcp6", "prefix6", "has_dhcp6", "lease6", "prefixes6")
+
 # Where the NIC is and how it is wired belongs to the board; other ports' arguments are taken.
 _WIRING = ("phy_type", "phy_addr", "ref_clk_mode", "ref_clk", "mdc", "mdio", "power", "reset")
 
@@ -92,9 +94,23 @@ class _Wire:
             _host.leave(self.st)
         _host.wait(lambda: not client.releasing, _RELEASE_MS)
 
+    def stop_dhcp6(self):
+        client = self.nif.v6 and self.nif.v6.dhcp
+        if not client or not client.state:
+            return
+        _host.enter(self.st)
+        try:
+            client.release()
+        finally:
+            _host.leave(self.st)
+        _host.wait(lambda: not client.releasing, _RELEASE_MS)
+
     def dhcp_failure(self):
         client = self.client()
         if client and (client.error or client.discovers >= _PATIENCE):
+            return client.failed
+        client = self.nif.v6 and self.nif.v6.dhcp
+        if client and (client.error or client.unanswered >= _PATIENCE):
             return client.failed
         return None
 
@@ -202,11 +218,13 @@ class LAN:
         st = wire.st
         if not up:
             wire.stop_dhcp()
+            wire.stop_dhcp6()
         _host.enter(st)
         try:
             if not up:
                 nif.set_up(False)
                 return
+            nif.hostname = _hostname
             nif.set_up(True)
             if wire.manual:
                 wire.probe()
@@ -266,7 +284,8 @@ class LAN:
         asks DHCP for everything but the address; ipconfig("lease4") tells what has come;
         ipconfig(auto4=True): an address of 169.254.x.y while there is no other (RFC 3927). For
         IPv6: addr6, gw6, autoconf6; "has_autoconf6" asks for an address that a router's prefix
-        gave."""
+        gave; dhcp6 (True, False, "stateless", "auto": as routers say) and prefix6 (ask for a
+        prefix), "has_dhcp6", "lease6", "prefixes6"."""
         if not kwargs:
             if len(args) != 1:
                 raise TypeError("must query one param")
@@ -274,11 +293,14 @@ class LAN:
             return self._get_ip(args[0])
         if args:
             raise TypeError("can't specify pos and kw args")
+        six = _address.six()
         for name in kwargs:
             if name not in ("addr4", "gw4", "dhcp4", "auto4"):
-                if name not in ("addr6", "gw6", "autoconf6") or _address.six() is None:
+                if name not in ("addr6", "gw6", "autoconf6", "dhcp6", "prefix6") or six is None:
                     raise ValueError("unexpected key %s" % name)
-        values = _address.six().checked(kwargs) if _address.six() else None
+        values = six.checked(kwargs) if six else None
+        leases = _lease6() if "dhcp6" in kwargs or "prefix6" in kwargs else None
+        wanted = leases.checked(kwargs) if leases else None
         wire = self._wire
         v4 = wire.nif.v4
         addr, mask, gw = bytes(v4.addr), bytes(v4.mask), bytes(v4.gw)
@@ -288,10 +310,13 @@ class LAN:
         if "gw4" in kwargs:
             gw = _address.need(kwargs["gw4"], "gw4")
         self._apply(kwargs, addr, mask, gw)
-        if values:
+        if values or wanted:
             _host.enter(wire.st)
             try:
-                _address.six().put(wire.nif, values)
+                six.put(wire.nif, values)
+                if wanted:
+                    wire.nif.hostname = _hostname
+                    leases.put(wire.nif, wanted)
             finally:
                 _host.leave(wire.st)
 
@@ -331,6 +356,8 @@ class LAN:
             return bool(client and client.bound)
         if name == "lease4":
             return _lease(client) if client and client.lease else None
+        if name in _DHCP6 and _address.six():
+            return _lease6().get(wire.nif, name)
         value = _address.six().get(wire.nif, name) if _address.six() else None
         if value is not None:
             return value
@@ -363,6 +390,15 @@ class LAN:
         client = wire.client()
         if not _host.wait(lambda: client.bound, _DHCP_MS):
             raise OSError(_ETIMEDOUT, client.failed or "no DHCP lease on %s" % wire.nif.name)
+
+
+def _lease6():
+    """What knows DHCPv6."""
+    try:
+        from netstack.api import lease6
+    except ImportError:
+        raise ValueError("DHCPv6 is not in this image")
+    return lease6
 
 
 def _lease(client):

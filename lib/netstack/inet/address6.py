@@ -15,6 +15,7 @@ DUPLICATE = const(3)  # another station has it
 STATIC = const(0)  # where it comes from: a program,
 LINK_LOCAL = const(1)  # ourselves,
 AUTO = const(2)  # a router's prefix (slaac.py)
+DHCP = const(3)  # a server
 
 _LIMIT = const(12)  # addresses of an interface
 _HOP_LIMIT = const(64)
@@ -53,6 +54,7 @@ class Addresses:
         self.dad = None  # dad.py
         self.autoconf = None  # slaac.py
         self.routers = None  # router6.py
+        self.dhcp = None  # services/dhcp6.py
         self.auto = True  # make addresses, and believe routers
         self.transmits = 1  # RFC 4862 5.1: DupAddrDetectTransmits
         self.mtu = nif.mtu

@@ -94,6 +94,8 @@ class IPv6:
         Redirects(self)
         self.hop = None  # the router that _way() has found; None: the destination itself
         self.secret = b""  # makes the addresses of slaac.py hard to guess
+        self.duid = b""  # this host's name among DHCP servers; empty: from its link address
+        self.managed = None  # callable (nif, M and O flags): a router tells whether there is DHCP
         self.fragmented = False  # the packet being dealt with has come with a fragment header
         st.ip6 = self
         st.networks.append(self)

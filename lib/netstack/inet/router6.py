@@ -106,6 +106,8 @@ class Routers:
         while at < fr.end:
             self._option(buf, at, buf[at + 1] << 3)
             at += buf[at + 1] << 3
+        if self.ip.managed:
+            self.ip.managed(self.nif, buf[fr.l4 + 5])
 
     def _parameters(self, buf, at):
         v6 = self.nif.v6

@@ -40,8 +40,8 @@ class Autoconf:
 
     def _duplicate(self, entry):
         """RFC 7217 6: another hash, a few times."""
-        if entry.origin == address6.STATIC:
-            return
+        if entry.origin not in (address6.LINK_LOCAL, address6.AUTO):
+            return  # for others to deal with
         self.ip.remove(self.nif, entry)
         if entry.tries < _TRIES:
             prefix = self.nif.v6.prefix(entry)

@@ -358,4 +358,6 @@ def attach(st):
         for nif in st.nifs:
             if nif.v6 and nif.v6.routers:
                 nif.v6.routers.tell()
+            if nif.v6 and nif.v6.dhcp:
+                nif.v6.dhcp.tell()
     return st.dns
