@@ -39,6 +39,7 @@ _OPTIONAL = {
     "inet/filter.py": "NETSTACK_ROUTER",
     "inet/forward.py": "NETSTACK_ROUTER",
     "inet/forward_fast.py": "NETSTACK_ROUTER",
+    "inet/forwarding.py": "NETSTACK_ROUTER",
     "inet/nat.py": "NETSTACK_ROUTER",
     "api/rare.py": "NETSTACK_RAW",
     "transport/raw.py": "NETSTACK_RAW",

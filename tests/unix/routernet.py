@@ -8,6 +8,7 @@ from netstack.inet import fragment, icmpv4, ipv4, reassembly, routes
 from netstack.link import arp, ethernet, loopback
 from netstack.transport import udp
 
+bench.optional("inet.forwarding")
 bench.optional("inet.forward_fast")
 forward = bench.optional("inet.forward")
 

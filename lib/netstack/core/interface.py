@@ -9,7 +9,8 @@
 #    6 OPEN: it is up, no frame waits for the NIC, and there is one to build in
 #    7 PLAIN: the fast path may have what the NIC gives next
 #    8, 9 address of the frame that the NIC fills  10, 11 of the one that the fast path builds in
-#   12 frames that poll() takes at most   13..17 the link's, see link/bridge.py
+#   12 frames that poll() takes at most   13..17 the link's, see link/bridge.py, or those of
+#   inet/forward_fast.py, and 18..20 of inet/forward6_fast.py
 # Words of Stack.w: inet/match.py.
 
 from array import array
@@ -34,7 +35,7 @@ _PLAIN = const(7)
 _IN_AT = const(8)
 _OUT_AT = const(10)
 _BURST = const(12)
-_WORDS = const(18)
+_WORDS = const(21)
 _QUEUED = const(47)  # of Stack.w
 _BUF = const(51)
 _NIF = const(53)
@@ -73,6 +74,8 @@ class Interface:
         w[_BURST] = burst
         self.io = [self._rest, None, None, None, self.refused]
         self._first = [None, None, None, netstack]
+        self._match = None  # what join() was given, and extend()
+        self._more = []
         self.poll = _poller(self)
         self._in = None  # the frame that the NIC fills next
         self._own = False
@@ -97,17 +100,29 @@ class Interface:
 
     def join(self, match):
         """The fast path offers: match(words, n) of inet/match.py for what comes in."""
-        self._first[_MATCH] = match
+        self._match = match
+        self._chain()
         self._out = self.st.pool.extra()
         self._look()
 
-    def rematch(self, old, new):
-        """Let another kernel take the place of the one that join() was given. False if that is
-        not there."""
-        if self._first[_MATCH] is not old:
+    def extend(self, match):
+        """Offer what the fast path leaves to another kernel. False if none has joined yet."""
+        if self._first[_MATCH] is None:
             return False
-        self._first[_MATCH] = new
+        self._more.append(match)
+        self._chain()
         return True
+
+    def shorten(self, match):
+        """No longer to that one."""
+        self._more.remove(match)
+        self._chain()
+
+    def _chain(self):
+        match = self._match
+        for other in self._more:
+            match = _either(match, other)
+        self._first[_MATCH] = match
 
     def _look(self):
         """What is the fast path to know?"""
@@ -305,6 +320,16 @@ class Interface:
         if link != self.link:
             self.link = link
             self.st.notify(self, LINK_UP if link else LINK_DOWN)
+
+
+def _either(first, second):
+    """One kernel of two."""
+
+    @micropython.native
+    def match(w, n):
+        return first(w, n) or second(w, n)
+
+    return match
 
 
 def _poller(nif):

@@ -8,13 +8,12 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
-from netstack.core.wire import add32, address, get16, move32, put16, same
+from netstack.core.wire import get16, move32, put16, same
 from netstack.inet import forward_fast
+from netstack.inet.forwarding import Forwarding, checked, clamp
 from netstack.inet.ipv4 import _on_link
-from netstack.inet.match import match4
 
 _ETHERTYPE = const(0x0800)
-_LEAD = const(2)
 _ETHER = const(14)
 _HDR = const(20)
 _TOTAL = const(2)
@@ -32,27 +31,8 @@ _REDIRECT = const(5)
 _EXCEEDED = const(11)
 
 _ROW = const(20)  # of forward_fast.py
-_ROWS = const(0)  # words of Router.cb
 _MASK = const(2)
-_KIND = const(3)
-_NAT = const(4)
-_FILTER = const(6)
-_PORT = const(13)  # words of Interface.w
-_BLOCK = const(14)
-_FROM = const(2)  # of Interface.io
-_IN_PORT = const(12)  # words of Stack.w
-_OUT_PORT = const(16)
-_SIZE = const(36)
 _HOPS = const(2)
-_FAST_IN = const(32)
-_FAST_OUT = const(33)
-
-_NIF_IN = const(0)  # counters of core/interface.py
-_NIF_IN_BYTES = const(1)
-_NIF_OUT = const(2)
-_NIF_OUT_BYTES = const(3)
-_NIF_OUT_ERROR = const(6)
-_IP_IN = const(0)  # of inet/ipv4.py
 
 NAMES = (
     "forwarded",
@@ -76,25 +56,20 @@ _FRAGMENTED = const(7)
 _REDIRECTED = const(8)
 
 
-class Router:
+class Router(Forwarding):
     """flows: how many the fast path knows at a time, a power of 2; 80 bytes each.
     strict: a source has to be where its route leads (RFC 3704 2.2); redirects: tell hosts of a
     router on their own network (RFC 1812 5.2.7.2); clamp: TCP learns of the MTU from SYNs."""
 
     def __init__(self, st, flows=64):
-        if flows < 1 or flows & (flows - 1):
-            raise ValueError("%d flows: a power of 2" % flows)
-        self.st = st
-        self.ip = ip = st.ip4
+        self.rows = array("I", bytes(4 * _ROW * checked(flows)))
+        super().__init__(st, st.ip4, "router", NAMES, forward_fast.forward)
+        ip = self.ip
         self.strict = True
         self.redirects = True
         self.clamp = True
         self.nat = None
         self.filter = None
-        self.stat = st.counters("router", NAMES)
-        self.nifs = []
-        self.rows = array("I", bytes(4 * _ROW * flows))
-        self.cb = array("I", bytes(32))
         self._dst = bytearray(4)
         self._key = array("I", bytes(16))
         self._new = bytearray(12)
@@ -103,34 +78,13 @@ class Router:
         self._undeliverable = ip.undeliverable
         ip.undeliverable = self.undeliverable
         ip.router = self
-        address(self.cb, _ROWS, self.rows)
-        self.cb[_MASK] = flows - 1
-        if st.match:
-            self.cb[_KIND] = len(st.kinds)
-            st.kinds.append(self.forward)
-            for nif in st.nifs:
-                self._join(nif)
-        self._watch_bound = self._watch
-        st.watchers.append(self._watch_bound)
-
-    def _watch(self, nif, event):
-        self._join(nif)
-
-    def _join(self, nif):
-        """An interface takes part in the fast path."""
-        if nif in self.nifs or not nif.rematch(match4, _match):
-            return
-        nif.w[_PORT] = len(self.nifs)
-        address(nif.w, _BLOCK, self.cb)
-        self.nifs.append(nif)
+        self.take_part(self.rows, flows)
 
     def close(self):
         """Forward nothing more."""
         self.ip.router = None
         self.ip.undeliverable = self._undeliverable
-        self.st.watchers.remove(self._watch_bound)
-        for nif in self.nifs:
-            nif.rematch(_match, match4)
+        super().close()
 
     # -- the ordinary way -------------------------------------------------------------------
 
@@ -188,8 +142,8 @@ class Router:
             self._redirect(fr, buf, at, hop)
         buf[at + _TTL] -= 1
         _renew_sum(buf, at, fr.l4 - at)
-        if self.clamp and buf[at + _PROTO] == _TCP:
-            _clamp(buf, at, fr.l4, fr.end, min(nif.mtu, out.mtu) - 40)
+        if self.clamp and buf[at + _PROTO] == _TCP and not get16(buf, at + _FRAG) & 0x1FFF:
+            clamp(buf, fr.l4, fr.end, min(nif.mtu, out.mtu) - 40)
         self._send(fr, out, hop)
         self._remember(fr, buf, at, nif, out, hop)
         return _FORWARDED
@@ -326,44 +280,6 @@ class Router:
         rows[at_row + 17] = self.filter.counter() if self.filter else 0
         rows[at_row + 18] = not same(key, 0, self._new, 0, 12)
 
-    @micropython.native
-    def forward(self, io):
-        """Send the frame that forward_fast.forward() has made."""
-        buf = io[_FROM]
-        w = self.st.w
-        n = w[_SIZE]
-        stat = self.nifs[w[_IN_PORT]].stat
-        stat[_NIF_IN] += 1
-        add32(stat, _NIF_IN_BYTES, n)
-        self.ip.stat[_IP_IN] += 1
-        self.stat[_FORWARDED] += 1
-        w[_FAST_IN] += 1
-        out = self.nifs[w[_OUT_PORT]]
-        if not out.queued:
-            got = out.send(buf, _LEAD, n)
-            if got > 0:
-                w[_FAST_OUT] += 1
-                out.stat[_NIF_OUT] += 1
-                add32(out.stat, _NIF_OUT_BYTES, n)
-                return 1
-            if got < 0:
-                out.stat[_NIF_OUT_ERROR] += 1
-                return 1
-        fr = self.st.pool.alloc()
-        if fr is None:
-            self.stat[_NOBUF] += 1
-            return 1
-        copy(fr.buf, _LEAD, buf, _LEAD, n)
-        fr.l2 = _LEAD
-        fr.end = _LEAD + n
-        out.transmit(fr)
-        return 1
-
-
-@micropython.native
-def _match(w, n):
-    return match4(w, n) or forward_fast.forward(w, n)
-
 
 def _link_local(buf, off):
     return buf[off] == 169 and buf[off + 1] == 254
@@ -378,32 +294,6 @@ def _put_words(words, i, low, high):
     """words[i] = low | high << 16, which is more than a small int holds."""
     put16(words, 4 * i, (low & 255) << 8 | low >> 8)
     put16(words, 4 * i + 2, (high & 255) << 8 | high >> 8)
-
-
-def _clamp(buf, at, l4, end, most):
-    """RFC 4459 3.2: a TCP must not offer an MSS that the way has no room for."""
-    if end - l4 < 24 or not buf[l4 + 13] & 2 or get16(buf, at + _FRAG) & 0x1FFF:
-        return
-    off = l4 + _HDR
-    stop = min(end, l4 + (buf[l4 + 12] >> 4 << 2))
-    while off + 4 <= stop and buf[off]:
-        if buf[off] == 1:
-            off += 1
-        elif buf[off] == 2 and buf[off + 1] == 4:
-            old = get16(buf, off + 2)
-            if old > most:
-                put16(buf, off + 2, most)
-                if (off - l4) & 1:  # across two words of the sum: RFC 1071 section 2 (B)
-                    old = (old & 255) << 8 | old >> 8
-                    most = (most & 255) << 8 | most >> 8
-                acc = (get16(buf, l4 + 16) ^ 0xFFFF) + (old ^ 0xFFFF) + most
-                acc = (acc & 0xFFFF) + (acc >> 16)
-                put16(buf, l4 + 16, ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF)
-            return
-        elif buf[off + 1] < 2:
-            return
-        else:
-            off += buf[off + 1]
 
 
 def attach(st, flows=64):

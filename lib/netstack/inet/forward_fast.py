@@ -10,11 +10,8 @@
 #  12 source  13 destination  14 ports  as they leave  15 what that adds to the sums of the IP
 #     header and, << 16, of TCP or UDP  18 1: they differ
 #  16 the word of NAT's table that gets the time  17 the counter of a filter's rule; + 1, 0: none
-# Words of Router.cb:
-#   0, 1 address of the rows  2 how many, - 1  3 kind of the frames, index of Stack.kinds
-#   4, 5 address of NAT's table  6, 7 of the filter's counters
-# Words of Interface.w: 13 its number, 14, 15 address of Router.cb; others core/interface.py.
-# Words of Stack.w: match.py; here 12 ingress, 16 egress, 36 bytes of the frame.
+# Words of Router.cb and Stack.w: forwarding.py; of Interface.w: 13 its number, 14, 15 address of
+# Router.cb; others core/interface.py.
 
 from micropython import const
 

@@ -1,4 +1,4 @@
-# lib: inet/forward_fast.py, inet/forward.py, inet/nat.py, inet/filter.py
+# lib: inet/forwarding.py, inet/forward_fast.py, inet/forward.py, inet/nat.py, inet/filter.py
 # The stateless packet filter of the router.
 
 import bench

@@ -1,4 +1,4 @@
-# lib: inet/forward_fast.py, inet/forward.py
+# lib: inet/forwarding.py, inet/forward_fast.py, inet/forward.py
 # The IPv4 router (RFC 1812): who gets on, changed in what, and who does not.
 
 import bench

@@ -1,4 +1,4 @@
-# lib: inet/forward_fast.py, inet/forward.py, inet/nat.py
+# lib: inet/forwarding.py, inet/forward_fast.py, inet/forward.py, inet/nat.py
 # NAPT: RFC 3022, and what RFC 4787 (UDP), 5382 (TCP) and 5508 (ICMP) ask of it.
 
 import bench

@@ -1,4 +1,4 @@
-# lib: link/vlan.py, link/bridge.py, inet/forward_fast.py, inet/forward.py
+# lib: link/vlan.py, link/bridge.py, inet/forwarding.py, inet/forward_fast.py, inet/forward.py
 # lib: inet/nat.py, inet/filter.py
 # VLANs, bridges and routers allocate nothing in the steady state: 1,000 frames under heap_lock(),
 # and again with the collector off (see test_steady.py).
@@ -14,6 +14,7 @@ from netstack.link import arp, ethernet
 
 vlan = bench.optional("link.vlan")
 bridge = bench.optional("link.bridge")
+bench.optional("inet.forwarding")
 bench.optional("inet.forward_fast")
 forward = bench.optional("inet.forward")
 nat = bench.optional("inet.nat")
