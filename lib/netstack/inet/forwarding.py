@@ -3,34 +3,30 @@
 #
 # Words of a router's `cb`:
 #   0, 1 address of the rows of flows  2 how many, - 1  3 kind of the frames, index of Stack.kinds
-#   4, 5 address of NAT's table  6, 7 of the filter's counters
+#   4, 5 address of NAT's table  6, 7 of the filter's counters  8, 9 of Stack.w
+#   10, 11 of the router's counters  12, 13 of the network protocol's
+#   16... of Interface.w of each interface in turn
 # Words of Interface.w, from Forwarding.at on: its number here, address of `cb`.
 # Words of Stack.w: 12 ingress, 16 egress, 36 bytes of the frame; others inet/match.py.
 
 from array import array
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.wire import add32, address, get16, put16
+from netstack.core.wire import address, get16, put16
 
 _LEAD = const(2)
 _FROM = const(2)  # of Interface.io
 _ROWS = const(0)  # of `cb`
 _MASK = const(2)
 _KIND = const(3)
-_IN_PORT = const(12)
+_STACK = const(8)
+_STAT = const(10)
+_IP_STAT = const(12)
+_PORTS = const(16)
+_MOST = const(16)  # interfaces; frames of others take the ordinary way
 _OUT_PORT = const(16)
 _SIZE = const(36)
-_FAST_IN = const(32)
-_FAST_OUT = const(33)
-
-_NIF_IN = const(0)  # counters of core/interface.py
-_NIF_IN_BYTES = const(1)
-_NIF_OUT = const(2)
-_NIF_OUT_BYTES = const(3)
-_NIF_OUT_ERROR = const(6)
-_IP_IN = const(0)  # of inet/ipv4.py, inet/ipv6.py
-_FORWARDED = const(0)  # of a router
-_NOBUF = const(6)
+_NOBUF = const(6)  # of a router's counters
 
 
 class Forwarding:
@@ -43,7 +39,12 @@ class Forwarding:
         self.ip = ip
         self.stat = st.counters(name, names)
         self.nifs = []
-        self.cb = array("I", bytes(32))
+        self.ios = []
+        self.cb = cb = array("I", bytes(4 * (_PORTS + 2 * _MOST)))
+        address(cb, _STACK, st.w)
+        address(cb, _STAT, self.stat)
+        address(cb, _IP_STAT, ip.stat)
+        self.forward = _sender(cb, self.ios, self.queue)
         self._kernel = kernel
         self._watch_bound = self._watch
         st.watchers.append(self._watch_bound)
@@ -62,49 +63,73 @@ class Forwarding:
 
     def _join(self, nif):
         """An interface takes part in the fast path, if it has one and is no port of a bridge."""
-        if nif in self.nifs or nif.prepare is None or not nif.extend(self._kernel):
+        port = len(self.nifs)
+        if nif in self.nifs or port == _MOST or nif.prepare is None:
             return
-        nif.w[self.at] = len(self.nifs)
+        if not nif.extend(self._kernel):
+            return
+        nif.w[self.at] = port
         address(nif.w, self.at + 1, self.cb)
+        address(self.cb, _PORTS + 2 * port, nif.w)
         self.nifs.append(nif)
+        self.ios.append(nif.io)
 
     def close(self):
         self.st.watchers.remove(self._watch_bound)
         for nif in self.nifs:
             nif.shorten(self._kernel)
 
-    @micropython.native
-    def forward(self, io):
-        """Send the frame that forward_fast.forward() has made."""
-        buf = io[_FROM]
+    def queue(self, io):
+        """Have the frame that a kernel has changed wait for the NIC it leaves by."""
         w = self.st.w
         n = w[_SIZE]
-        stat = self.nifs[w[_IN_PORT]].stat
-        stat[_NIF_IN] += 1
-        add32(stat, _NIF_IN_BYTES, n)
-        self.ip.stat[_IP_IN] += 1
-        self.stat[_FORWARDED] += 1
-        w[_FAST_IN] += 1
-        out = self.nifs[w[_OUT_PORT]]
-        if not out.queued:
-            got = out.send(buf, _LEAD, n)
-            if got > 0:
-                w[_FAST_OUT] += 1
-                out.stat[_NIF_OUT] += 1
-                add32(out.stat, _NIF_OUT_BYTES, n)
-                return 1
-            if got < 0:
-                out.stat[_NIF_OUT_ERROR] += 1
-                return 1
         fr = self.st.pool.alloc()
         if fr is None:
             self.stat[_NOBUF] += 1
             return 1
-        copy(fr.buf, _LEAD, buf, _LEAD, n)
+        copy(fr.buf, _LEAD, io[_FROM], _LEAD, n)
         fr.l2 = _LEAD
         fr.end = _LEAD + n
-        out.transmit(fr)
+        self.nifs[w[_OUT_PORT]].transmit(fr)
         return 1
+
+
+def _sender(block, ios, queue):
+    """The handler of frames: a closure, for the reason that core/stack.py gives."""
+
+    @micropython.viper
+    def forward(io) -> int:
+        """Count the frame that a kernel has changed, and send it."""
+        cb = ptr32(block)
+        w = ptr32(cb[8] | ((cb[9] << 16) << 16))
+        nif = ptr32(w[53] | ((w[54] << 16) << 16))
+        n = w[36]
+        w[40] = 0  # what match4() has found last is in 12 and 16 no more
+        w[32] = w[32] + 1
+        stat = ptr32(nif[4] | ((nif[5] << 16) << 16))
+        stat[0] = stat[0] + 1
+        stat[1] = stat[1] + n
+        stat = ptr32(cb[10] | ((cb[11] << 16) << 16))
+        stat[0] = stat[0] + 1
+        stat = ptr32(cb[12] | ((cb[13] << 16) << 16))
+        stat[0] = stat[0] + 1
+        port = w[16]
+        nif = ptr32(int(cb) + 64 + (port << 3))
+        nif = ptr32(nif[0] | ((nif[1] << 16) << 16))
+        if nif[6]:  # OPEN
+            stat = ptr32(nif[4] | ((nif[5] << 16) << 16))
+            got = int(ios[port][1](io[2], 2, n))
+            if got > 0:
+                w[33] = w[33] + 1
+                stat[2] = stat[2] + 1
+                stat[3] = stat[3] + n
+                return 1
+            if got < 0:
+                stat[6] = stat[6] + 1
+                return 1
+        return int(queue(io))
+
+    return forward
 
 
 def clamp(buf, l4, end, most):

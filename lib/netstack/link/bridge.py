@@ -46,6 +46,7 @@ _FROM = const(2)  # Interface.io: the frame that has come
 _IN_PORT = const(12)  # words of Stack.w that pick() fills
 _OUT_PORT = const(16)
 _SIZE = const(36)
+_FOUND = const(40)
 _FAST_IN = const(32)
 _FAST_OUT = const(33)
 
@@ -342,6 +343,7 @@ class Bridge:
     def forward(self, io):
         """The frame that pick() has found, to the port it is for; 0: not mine."""
         w = self.st.w
+        w[_FOUND] = 0  # what match4() has found last is in 12 and 16 no more
         out = self.ports[w[_OUT_PORT]]
         if out.queued or not out.link:
             return 0

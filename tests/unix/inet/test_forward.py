@@ -336,6 +336,29 @@ def test_for_us(fast):
 
 
 @both
+def test_for_us_between_others(fast):
+    # Datagrams for a socket of this host, each after one that goes on: the fast path, which goes
+    # by what it has found last, mistakes none for another socket's
+    n = Net(3)
+    told = []
+    ends = [n.st.udp.open() for _ in range(6)]
+    with bench.inside(n.st):
+        for i, end in enumerate(ends):
+            end.bind(n.st.ip4, None, 7000 + i)
+            end.notify = told.append
+    buf = bytearray(64)
+    for i in range(20):
+        to = 5 if i & 8 else 0
+        mine = n.udp(0, dport=7000 + to, data=b"mine %d" % i, dst=addr(0, 254))
+        assert len(n.send(0, n.udp(0, dst=addr(1 + i % 2)), mine)) == 1
+        assert told == [ends[to]], (i, len(told))
+        told.clear()
+        with bench.inside(n.st):
+            got = ends[to].recv(buf, 0, 64)
+        assert bytes(buf[: max(got, 0)]) == b"mine %d" % i, (i, got)
+
+
+@both
 def test_busy_port(fast):
     # What waits is bounded, and whole
     n = Net()

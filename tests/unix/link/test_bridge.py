@@ -10,6 +10,7 @@ from netstack.core.stack import Stack
 from netstack.core.wire import address
 from netstack.inet import icmpv4, ipv4
 from netstack.link import arp, ethernet
+from netstack.transport import udp
 
 bridge = bench.optional("link.bridge")
 
@@ -230,6 +231,29 @@ def test_host(fast):
             assert n.send(port, bench.eth(n.mac, peer, bench.IPV4, ping)) == []
             assert [len(sent) for sent in n.sent] == [int(i == port) for i in range(3)]
             assert bench.Packet(n.sent[port][0]).type == 0
+
+
+@both
+def test_host_between_others(fast):
+    # Datagrams for a socket of the host, each after a frame that goes on to another port
+    n = Net()
+    udp.attach(n.st)
+    told = []
+    with bench.inside(n.st):
+        for i in range(4):
+            end = n.st.udp.open()
+            end.bind(n.st.ip4, None, 7000 + i)
+            end.notify = told.append
+    us, peer = b"\x0a\0\0\2", b"\x0a\0\0\1"
+    mine = bench.ip4(peer, us, 17, bench.udp(peer, us, 9, 7003, b"mine"))
+    mine = bench.eth(n.mac, STATIONS[0], bench.IPV4, mine)
+    for port in (0, 1, 2):
+        n.send(port, frame(bench.BROADCAST, STATIONS[port]))
+    for i in range(8):
+        n.send(0, frame(STATIONS[1 + i % 2], STATIONS[0]))
+        n.send(0, mine)
+        assert told == [end], i
+        told.clear()
 
 
 def test_host_to_unknown_and_groups():

@@ -55,6 +55,7 @@ FASTPATH = (
     "netstack/core/stack.py",
     "netstack/inet/echo_fast.py",
     "netstack/inet/forward_fast.py",
+    "netstack/inet/forwarding.py",
     "netstack/inet/match.py",
     "netstack/transport/tcp/fast.py",
     "netstack/transport/udp_fast.py",
