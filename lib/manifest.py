@@ -39,6 +39,8 @@ _OPTIONAL = {
     "inet/filter.py": "NETSTACK_ROUTER",
     "inet/forward.py": "NETSTACK_ROUTER",
     "inet/forward_fast.py": "NETSTACK_ROUTER",
+    "inet/forward6.py": "NETSTACK_ROUTER NETSTACK_IPV6",
+    "inet/forward6_fast.py": "NETSTACK_ROUTER NETSTACK_IPV6",
     "inet/forwarding.py": "NETSTACK_ROUTER",
     "inet/nat.py": "NETSTACK_ROUTER",
     "api/rare.py": "NETSTACK_RAW",
@@ -59,8 +61,8 @@ def _files(top):
     for where, _, names in sorted(os.walk(top)):
         for name in sorted(names):
             path = os.path.relpath(os.path.join(where, name), top)
-            switch = _OPTIONAL.get(path)
-            if switch and os.environ.get(switch, _USUAL.get(switch, "0")) == "0":
+            switches = _OPTIONAL.get(path, "").split()
+            if any(os.environ.get(each, _USUAL.get(each, "0")) == "0" for each in switches):
                 continue
             kernel = name[:-3].rpartition("_")[2]
             if name.endswith(".py") and (kernel not in _KERNELS or kernel in options.kernels):

@@ -560,3 +560,14 @@ def judge(rules, count, buf, at, l4, what):
                 continue
         return i
     return count
+
+
+# -- inet/forward6_fast.py ----------------------------------------------------------------------
+
+
+def place6(key, mask):
+    x = 0
+    for word in key:
+        x = (x * 31 + word) & 0xFFFFFFFF
+    x ^= x >> 15 & 0x1FFFF
+    return (x ^ (x >> 7 & 0x1FFFFFF)) & mask

@@ -28,6 +28,10 @@ def station(net, host=1):
 
 class Net:
     def __init__(self, networks=2, flows=64, mtus=(), seed=1, **kw):
+        self.nics = []
+        self.nifs = []
+        self.sent = []
+        self.nat = None
         self.clock = bench.Clock()
         self.st = st = Stack(256 * 1024, self.clock, seed)
         ipv4.attach(st)
@@ -36,17 +40,17 @@ class Net:
         reassembly.attach(st)
         udp.attach(st)
         self.router = forward.attach(st, flows)
+        self.begin(flows)
         lo = st.add(loopback.Loopback(), loopback.attach, "lo")
         lo.set_up(True)
         st.ip4.configure(lo, b"\x7f\0\0\1", b"\xff\0\0\0")
-        self.nics = []
-        self.nifs = []
-        self.sent = []
-        self.nat = None
         for i in range(networks):
             self.add(i, mtus[i] if i < len(mtus) else 1500)
         self.clear()
         bench.at_end(self.end)
+
+    def begin(self, flows):
+        """What else the stack has."""
 
     def add(self, net, mtu=1500):
         nic = NIC(bytes((2, 0, 0, net, 0, 254)), mtu)

@@ -56,6 +56,8 @@ class Addresses:
         self.routers = None  # router6.py
         self.dhcp = None  # services/dhcp6.py
         self.auto = True  # make addresses, and believe routers
+        self.forwards = False  # we are a router here: forward6.py
+        self.advertiser = None  # and say so: advertise6.py
         self.transmits = 1  # RFC 4862 5.1: DupAddrDetectTransmits
         self.mtu = nif.mtu
         self.hop_limit = _HOP_LIMIT

@@ -174,6 +174,18 @@ class Headers:
             at += 2 + buf[at + 1]
         return True
 
+    def seek(self, buf, at, end, wanted):
+        """Where the first header of this type is among those that come before the transport, or
+        before the header of a fragment; 0: there is none."""
+        kind = buf[at + _NEXT]
+        at += _HDR
+        while kind in (_HOP_BY_HOP, _ROUTING, _DESTINATION) and at + 8 <= end:
+            if kind == wanted:
+                return at
+            kind = buf[at]
+            at += buf[at + 1] + 1 << 3
+        return 0
+
     def skip(self, buf, at, end):
         """Where the transport header is of the packet of ours that starts at buf[at], of which at
         least 8 bytes are there; -1: nowhere. Sets `kind`."""

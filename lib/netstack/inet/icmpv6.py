@@ -129,11 +129,14 @@ class ICMPv6:
         self.ip.output(out, src, self._to, _PROTO, 64, tos, self._back(fr, buf))
 
     def _ours(self, fr, buf):
-        """The address to answer from: what was asked, or what suits if that was a group."""
-        if not fr.group:
-            copy(self._from, 0, buf, fr.l3 + _IP_DST, 16)
-            return self._from
-        return self.ip.source(self._to, fr.nif if fr.nif.v6.nd else None)
+        """The address to answer from: what was asked, or what suits if that was a group, or, of a
+        router, none of its own (RFC 4443 2.2)."""
+        if fr.group:
+            return self.ip.source(self._to, fr.nif if fr.nif.v6.nd else None)
+        if self.ip.router and not self.ip.local(buf, fr.l3 + _IP_DST):
+            return self.ip.source(self._to, self._back(fr, buf))
+        copy(self._from, 0, buf, fr.l3 + _IP_DST, 16)
+        return self._from
 
     def _back(self, fr, buf):
         """The interface for an answer to a link-local address; None: any."""
@@ -201,8 +204,7 @@ class ICMPv6:
         at = fr.l3
         if not self._may(fr, buf, at, groups):
             return
-        if not self.rate.allow():
-            self.stat[_LIMITED] += 1
+        if self.limited():
             return
         copy(self._to, 0, buf, at + _IP_SRC, 16)
         src = self._ours(fr, buf)
@@ -219,6 +221,13 @@ class ICMPv6:
         self.seal(out, src, self._to)
         self.stat[_OUT_ERROR] += 1
         self.ip.output(out, src, self._to, _PROTO, 64, 0, self._back(fr, buf))
+
+    def limited(self):
+        """Must another error, or a redirect, not be sent now? Counts it then."""
+        if self.rate.allow():
+            return False
+        self.stat[_LIMITED] += 1
+        return True
 
     def _may(self, fr, buf, at, groups):
         """RFC 4443 2.4 (e): not about errors and redirects, not about what went to a group, not to

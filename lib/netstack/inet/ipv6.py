@@ -82,6 +82,7 @@ class IPv6:
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
     output_parts = None  # fragment6.py: sends more than a packet takes
     paths = None  # paths.py: what is known of them
+    router = None  # take(fr): forward it, if it is not ours: forward6.py
 
     def __init__(self, st):
         self.st = st
@@ -113,9 +114,10 @@ class IPv6:
         v6.nd.flush()
         v6.groups.again()
         v6.dad.restart()
+        if v6.auto or v6.forwards:
+            v6.autoconf.link_local()
         if v6.auto:
             v6.autoconf.doubt()
-            v6.autoconf.link_local()
             v6.routers.solicit()
 
     def set_auto(self, nif, on):
@@ -195,6 +197,13 @@ class IPv6:
                 return nif
         return None
 
+    def holds(self, buf, off):
+        """Has an interface this address, in whatever state?"""
+        for nif in self.st.nifs:
+            if nif.v6.find(buf, off):
+                return True
+        return False
+
     def connected(self):
         """Is there an address that reaches further than a link?"""
         for nif in self.st.nifs:
@@ -234,7 +243,7 @@ class IPv6:
             return self._loopback()
         if dst[off] == 0xFF or select6.scope(dst, off) == _LINK:
             return nif or self._home(src) or self._any()
-        route = self.routes.find(dst, off, nif)
+        route = self.routes.find(dst, off, nif, src)
         if route is None:
             return None
         self.hop = route.gw
@@ -301,7 +310,8 @@ class IPv6:
             self.stat[bad] += 1
             return
         if not self._for_us(fr, fr.buf, fr.l3 + _DST):
-            self.stat[_OTHER] += 1
+            if not (self.router and self.router.take(fr)):
+                self.stat[_OTHER] += 1
             return
         fr.ip = self
         self.fragmented = False

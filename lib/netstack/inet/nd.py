@@ -106,6 +106,7 @@ class ND:
         self.states = bytearray(_SIZE)
         self.tries = bytearray(_SIZE)
         self.routers = bytearray(_SIZE)
+        self.kept = bytearray(_SIZE)  # somebody keeps the address while it is reachable
         self.since = array("I", bytes(4 * _SIZE))  # when it was last confirmed
         self.due = array("I", bytes(4 * _SIZE))  # of those that wait for something
         self.held = [None] * _SIZE
@@ -144,9 +145,29 @@ class ND:
         return 0
 
     def known(self, hop, hoff, buf, at):
-        """Write the neighbour's link address to buf[at]; False when it must be asked for, or may
-        have to be soon."""
-        return False
+        """Write the neighbour's link address to buf[at]; False when it must be asked for, or
+        whether it still answers. Whoever keeps it asks again when Stack.rerouted() was called."""
+        i = find(self.ips, _SIZE, 16, hop, hoff)
+        if i < 0 or self.states[i] < _REACHABLE or self.states[i] == _STALE:
+            return False
+        if self.states[i] == _REACHABLE:
+            left = self._left(i)
+            if left <= 0:
+                return False
+            self._wait(i, left)
+        self.kept[i] = 1
+        copy(buf, at, self.macs, 6 * i, 6)
+        return True
+
+    def _left(self, i):
+        """For how long row `i` still counts as reachable."""
+        gone = elapsed(self.st.now, self.since[i])
+        return self.reachable_ms - gone if gone >= 0 else 0
+
+    def mac(self, addr, off):
+        """Where in `macs` a neighbour's link address is; -1: it is not known."""
+        i = find(self.ips, _SIZE, 16, addr, off)
+        return 6 * i if i >= 0 and self.states[i] >= _REACHABLE else -1
 
     def _used(self, i):
         """RFC 4861 7.3.3: a neighbour not confirmed for long is asked, but not at once."""
@@ -191,6 +212,8 @@ class ND:
         self.states[i] = _REACHABLE
         self.since[i] = self.st.now
         self.tries[i] = 0
+        if self.kept[i]:
+            self._wait(i, self.reachable_ms)
         self.ip.routes.answers(self.nif, self.ips, 16 * i)
 
     def _hold(self, i, fr, hop, hoff):
@@ -243,6 +266,7 @@ class ND:
         self.states[i] = _FREE
         self.tries[i] = 0
         self.routers[i] = 0
+        self.kept[i] = 0
         copy(self.ips, 16 * i, _NOBODY, 0, 16)
         if self.held[i]:
             self.stat[_HELD_DROPPED] += 1
@@ -304,7 +328,7 @@ class ND:
         if out is None:
             return
         at = out.l4
-        out.buf[at + 4] = flags
+        out.buf[at + 4] = flags | (_R if self.nif.v6.forwards else 0)
         copy(out.buf, at + _TARGET, entry.addr, 0, 16)
         self.put_mac(out.buf, at + _LEN, _TARGET_MAC)
         self.send(out, entry.addr, dst)
@@ -488,9 +512,20 @@ class ND:
 
     def _waits(self, i):
         state = self.states[i]
+        if state == _REACHABLE:
+            return self.kept[i]
         return state == _INCOMPLETE or state == _DELAY or state == _PROBE
 
     def _step(self, i):
+        if self.states[i] == _REACHABLE:
+            left = self._left(i)
+            if left > 0:  # it was confirmed since
+                self._wait(i, left)
+                return
+            self.kept[i] = 0
+            self.states[i] = _STALE
+            self.st.rerouted()
+            return
         if self.states[i] == _DELAY:
             self.states[i] = _PROBE
             self.tries[i] = 0

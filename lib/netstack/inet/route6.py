@@ -1,13 +1,16 @@
 # IPv6 routes: what is on a link, which routers there are, and what lies behind them: the prefix
 # list, the default router list and the destination cache of RFC 4861 5.1 in one table. The longest
-# prefix wins (RFC 4861 5.2, RFC 4191 3.2), but a router that does not answer comes last.
+# prefix wins (RFC 4861 5.2, RFC 4191 3.2), but a router that does not answer comes last. Of equal
+# ones those for the longest prefix of sources win, then the lowest metric, then the preference
+# that a router has told.
 
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.wire import same
 from netstack.inet.lifetime import FOREVER
 
-_LIMIT = const(32)
+_LIMIT = const(64)
+_METRIC = const(100)
 STATIC = const(0)  # made by a program, or with an address
 ADVERTISED = const(1)  # a router has told
 REDIRECT = const(2)  # a router has told that this one destination has a better way
@@ -39,6 +42,9 @@ class Route:
         self.gw = bytearray(gw) if gw is not None else None  # None: they are on the link
         self.origin = origin
         self.preference = 0  # -1, 0, 1 (RFC 4191 2.1)
+        self.metric = _METRIC
+        self.source = None  # for sources in this prefix alone,
+        self.slen = 0  # which is so long
         self.until = FOREVER
         self.failed = 0  # the router does not answer; the larger, the later it was found out
 
@@ -50,13 +56,17 @@ class Routes:
         self.list = []
         self._failures = 0
 
-    def find(self, dst, off, nif=None):
-        """The route to an address, by `nif` if one is given; None: there is none."""
+    def find(self, dst, off, nif=None, src=None, soff=0):
+        """The route to an address, by `nif` if one is given, for packets from src[soff], None: not
+        known yet; None: there is none. A router whose link is down is passed over."""
         best = None
         for route in self.list:
-            if nif and route.nif is not nif or not route.nif.up:
+            out = route.nif
+            if nif and out is not nif or not out.up or route.gw and not out.link:
                 continue
             if common(dst, off, route.prefix, 0) < route.plen:
+                continue
+            if route.source and (src is None or common(src, soff, route.source, 0) < route.slen):
                 continue
             if best is None or self._better(route, best):
                 best = route
@@ -67,11 +77,17 @@ class Routes:
             return a.failed < b.failed
         if a.plen != b.plen:
             return a.plen > b.plen
+        if a.slen != b.slen:
+            return a.slen > b.slen
+        if a.metric != b.metric:
+            return a.metric < b.metric
         return a.preference > b.preference
 
-    def get(self, prefix, plen, nif, gw):
+    def get(self, prefix, plen, nif, gw, source=None, slen=0):
         """The route with exactly these, or None."""
         for route in self.list:
+            if route.slen != slen or slen and not same(route.source, 0, source, 0, 16):
+                continue
             if route.nif is nif and route.plen == plen and same(route.prefix, 0, prefix, 0, 16):
                 if gw is None and route.gw is None:
                     return route
@@ -111,6 +127,23 @@ class Routes:
             self.list.remove(oldest)
             return True
         return False
+
+    def add_static(self, prefix, plen, nif, gw, metric=_METRIC, source=None, slen=0):
+        """Enter a route with a metric, or renew it: for sources in a prefix alone, if one is
+        given. Returns it; None when there are too many."""
+        route = self.get(prefix, plen, nif, gw, source, slen)
+        if route is None:
+            if not self._room(STATIC):
+                return None
+            route = Route(prefix, plen, nif, gw, STATIC)
+            route.source = bytearray(source) if slen else None
+            route.slen = slen
+            self.list.append(route)
+        route.origin = STATIC
+        route.until = FOREVER
+        route.metric = metric
+        self.st.rerouted()
+        return route
 
     def remove(self, route):
         self.list.remove(route)

@@ -183,7 +183,7 @@ def test_routes_are_bounded():
     assert _add(p, "2001:dba::", 64, "fe80::1") is not None
     for i in range(100):
         _add(p, "2001:dbb:%x::" % i, 64, "fe80::1")
-    assert len(p.ip.routes.list) == 32
+    assert len(p.ip.routes.list) == 64
 
 
 def test_source_address_of_another_interface():

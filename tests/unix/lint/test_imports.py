@@ -54,6 +54,7 @@ FASTPATH = (
     "netstack/core/interface.py",
     "netstack/core/stack.py",
     "netstack/inet/echo_fast.py",
+    "netstack/inet/forward6_fast.py",
     "netstack/inet/forward_fast.py",
     "netstack/inet/forwarding.py",
     "netstack/inet/match.py",
