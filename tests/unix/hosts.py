@@ -264,7 +264,7 @@ def clean(*hosts):
         if h.ip6:
             v6 = h.nif.v6
             standing += [h.ip6.life._timer, v6.nd._timer, v6.dad._timer, v6.routers._timer]
-            standing.append(v6.groups._timer)
+            standing.append(h.ip6.members._timer)
         for timer in st.timers.list:
             if timer.active and timer not in standing:
                 raise AssertionError("a timer runs: %r" % timer.callback)

@@ -24,6 +24,8 @@ _IP = const(0)
 _TCP = const(6)
 _IPV6 = const(41)
 _IPV6_V6ONLY = const(26)
+_ICMPV6 = const(58)
+_SOL_RAW = const(255)
 _UDPLITE = const(136)
 _SO_REUSEADDR = const(2)
 _SO_TYPE = const(3)
@@ -54,8 +56,8 @@ _MSS_MAX = const(32767)
 
 # level, option, attribute, lowest and highest value (0 to 1: a truth value)
 _OPTIONS = (
-    (_IPV6, 16, "ttl", 1, 255),  # IPV6_UNICAST_HOPS
-    (_IPV6, 67, "tos", 0, 255),  # IPV6_TCLASS
+    (_IPV6, 16, "hops", -1, 255),  # IPV6_UNICAST_HOPS
+    (_IPV6, 67, "tclass", -1, 255),  # IPV6_TCLASS
     (_SOCKET, 6, "broadcast", 0, 1),  # SO_BROADCAST
     (_SOCKET, 7, "sndbuf", 0, _MOST),  # SO_SNDBUF
     (_SOCKET, 8, "rcvbuf", 0, _MOST),  # SO_RCVBUF
@@ -65,6 +67,9 @@ _OPTIONS = (
     (_IP, 10, "pmtudisc", 0, 3),  # IP_MTU_DISCOVER
     (_IP, 3, "hdrincl", 0, 1),  # IP_HDRINCL
     (_IPV6, 7, "csum_offset", -1, 1400),  # IPV6_CHECKSUM, of raw sockets of either family
+    (_IPV6, 36, "hdrincl", 0, 1),  # IPV6_HDRINCL
+    (_ICMPV6, 1, "blocked", 0, 0),  # ICMP6_FILTER: a struct icmp6_filter
+    (_SOL_RAW, 1, "blocked", 0, 0),  # ICMP_FILTER: the same, of 4 bytes
     (_UDPLITE, 10, "send_coverage", 0, 65535),  # UDPLITE_SEND_CSCOV
     (_UDPLITE, 11, "recv_coverage", 0, 65535),  # UDPLITE_RECV_CSCOV
     (_TCP, 1, "nodelay", 0, 1),  # TCP_NODELAY
@@ -113,6 +118,9 @@ def put(sock, io, level, option, value):
     if level == _TCP and option == _TCP_CONGESTION:
         setattr(io, _find(io, level, option)[2], text(value))
         return
+    if level == _ICMPV6 or level == _SOL_RAW:
+        setattr(io, _find(io, level, option)[2], bytes(value))
+        return
     if level == _IP and _IP_MULTICAST_IF <= option <= _IP_DROP_SOURCE and sock._dgram:
         _multicast().put(sock, io, option, value)
         return
@@ -157,6 +165,10 @@ def _checked(sock, name, option, low, high, value):
         value -= 1 << 32
     if name == "defer_accept":
         return _round_up(value)
+    if name == "hops" or name == "tclass":
+        if value == -1:  # RFC 3542 6.3, 6.5: the usual
+            return 64 if name == "hops" else 0
+        low = int(name == "hops")
     if low <= value <= high and not (name == "maxseg" and 0 < value < _MSS_MIN):
         if name.endswith("buf"):
             least = 256 if sock._dgram else 2048
@@ -208,6 +220,9 @@ def get(sock, io, level, option, size):
         return value[:size] if size else value
     if level == _TCP and option == _TCP_INFO and not sock._dgram:
         value = _info(sock, io)
+        return value[:size] if size else value
+    if level == _ICMPV6 or level == _SOL_RAW:
+        value = getattr(io, _find(io, level, option)[2])
         return value[:size] if size else value
     if level == _SOCKET and option == _SO_LINGER and not sock._dgram:
         on = sock._linger >= 0

@@ -6,6 +6,8 @@ from netstack.api import host
 _DGRAM = const(2)
 _RAW = const(3)
 _ICMP = const(1)
+_ICMP6 = const(58)
+_EPROTONOSUPPORT = const(93)
 _UDPLITE = const(136)
 
 
@@ -16,9 +18,13 @@ def open(kind, proto, network):
         from netstack.transport import udplite
 
         return udplite.attach(st).open(network)
-    if network is st.ip4 and (kind == _RAW or (kind == _DGRAM and proto == _ICMP)):
-        from netstack.transport import raw
+    ping = kind == _DGRAM and proto in (_ICMP, _ICMP6)
+    if kind != _RAW and not ping:
+        return None
+    ip = network or st.ip6
+    if ping and proto != (_ICMP if ip is st.ip4 else _ICMP6):
+        raise OSError(_EPROTONOSUPPORT, "ping socket: protocol %d of the other family" % proto)
+    from netstack.transport import raw
 
-        host.udp()
-        return raw.attach(st).open(proto, kind == _DGRAM)
-    return None
+    host.udp()
+    return raw.attach(st).open(proto, ping, ip)

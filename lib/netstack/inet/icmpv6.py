@@ -156,6 +156,10 @@ class ICMPv6:
         out.end = out.pay + n
         return out
 
+    def denied(self):
+        """There was no frame for a message."""
+        self.stat[_NOBUF] += 1
+
     def message(self, kind, n):
         """A frame with the first four bytes of a message of `n` bytes filled in and the next four
         cleared, which may use what is kept for control traffic; None: there is none."""

@@ -204,6 +204,8 @@ class IPv4:
     src_off = _SRC
     dst_off = _DST
     loopback = b"\x7f\0\0\1"
+    all_hosts = _ALL_HOSTS
+    members = None  # of multicast groups: inet/igmp.py, once one has been joined
     mss_default = 536  # of a SYN without the option (RFC 9293 3.7.1)
 
     def __init__(self, st):
@@ -221,7 +223,7 @@ class IPv4:
         self._fast_hops = -1  # of Stack.w, when it was written; -1: it was not
         self._fast_via = None  # the interface they go out by
         st.w[_IP_ID] = st.random.bits16()
-        self.raw = None  # take(fr): who else wants it: transport/raw.py
+        self.raw = None  # take(fr, proto): who else wants it: transport/raw.py
         self.router = None  # take(fr): forward it, if it is not ours: inet/forward.py
         st.ip4 = self
         st.networks.append(self)
@@ -313,7 +315,7 @@ class IPv4:
         """Let our own members of the group `dst` have a copy of the packet from l4 on, which is
         about to be sent to it, by `nif` if that is given. Borrows `fr`."""
         lo = self._loopback()
-        if lo is None or nif is lo or self.st.igmp is None or not self.st.igmp.wanted(lo, dst, 0):
+        if lo is None or nif is lo or not self.members or not self.members.wanted(lo, dst, 0):
             return
         other = self.st.pool.alloc()
         if other:
@@ -380,8 +382,9 @@ class IPv4:
         if self.router and self.router.take(fr):
             return
         fr.ip = self
-        seen = self.raw and self.raw.take(fr)
-        handler = self.protocols.get(buf[at + _PROTO])
+        proto = buf[at + _PROTO]
+        seen = self.raw and self.raw.take(fr, proto)
+        handler = self.protocols.get(proto)
         if handler is None:
             if seen:
                 return
@@ -499,7 +502,7 @@ class IPv4:
             fr.group = True
             if same(buf, dst, _ALL, 0, 4) or same(buf, dst, _ALL_HOSTS, 0, 4):
                 return True
-            return self.st.igmp is not None and self.st.igmp.wanted(fr.nif, buf, dst)
+            return self.members is not None and self.members.wanted(fr.nif, buf, dst)
         if self._is_bcast(fr, buf, dst):
             fr.group = True
             return True
@@ -525,6 +528,11 @@ class IPv4:
     def ecn(self, buf, at):
         """The congestion bits of the header at `at` (RFC 3168 section 5)."""
         return buf[at + 1] & 3
+
+    def way(self, dst, src, nif):
+        """The interface by which a packet from `src` goes to `dst`, by `nif` if one is given;
+        None: there is none."""
+        return nif or self.route(dst, 0)
 
     def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
         """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the
@@ -640,10 +648,14 @@ class IPv4:
                 if mtu < total:
                     break
         l4 = at + ((buf[at] & 15) << 2)
-        handler = self.protocols.get(buf[at + _PROTO])
-        if mtu >= total or not hasattr(handler, "too_big"):
+        proto = buf[at + _PROTO]
+        handler = self.protocols.get(proto)
+        if mtu >= total:
             return
-        if handler.too_big(self, buf, at, l4, mtu) and self.paths:
+        ours = hasattr(handler, "too_big") and handler.too_big(self, buf, at, l4, mtu)
+        if self.raw and self.raw.error(self, buf, at, l4, proto, _EMSGSIZE):
+            ours = True
+        if ours and self.paths:
             self.paths.learn(buf, at + _DST, mtu)
 
     def _quoted(self, buf, at, end):
@@ -660,9 +672,13 @@ class IPv4:
     def error(self, buf, at, end, errno, hard=False):
         """An error about the packet of ours that starts at buf[at], as quoted by ICMP."""
         if self._quoted(buf, at, end):
-            handler = self.protocols.get(buf[at + _PROTO])
+            proto = buf[at + _PROTO]
+            l4 = at + ((buf[at] & 15) << 2)
+            handler = self.protocols.get(proto)
             if handler is not None:
-                handler.error(self, buf, at, at + ((buf[at] & 15) << 2), errno, hard)
+                handler.error(self, buf, at, l4, errno, hard)
+            if self.raw:
+                self.raw.error(self, buf, at, l4, proto, errno)
 
 
 def attach(st):

@@ -18,7 +18,7 @@ from netstack.inet.dad import DAD
 from netstack.inet.ext6 import Headers
 from netstack.inet.icmpv6 import ICMPv6
 from netstack.inet.lifetime import FOREVER, Lifetimes
-from netstack.inet.mld import Groups
+from netstack.inet.mld import ALL_NODES, MLD, Groups
 from netstack.inet.nd import ND
 from netstack.inet.redirect6 import Redirects
 from netstack.inet.route6 import ADVERTISED, Routes, network
@@ -78,11 +78,13 @@ class IPv6:
     alen = 16
     src_off = _SRC
     dst_off = _DST
+    all_hosts = ALL_NODES
     loopback = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
     output_parts = None  # fragment6.py: sends more than a packet takes
     paths = None  # paths.py: what is known of them
     router = None  # take(fr): forward it, if it is not ours: forward6.py
+    raw = None  # take(fr, proto): who else wants a packet: transport/raw.py
 
     def __init__(self, st):
         self.st = st
@@ -93,6 +95,7 @@ class IPv6:
         self.icmp = ICMPv6(self)
         self.headers = Headers(self)
         Redirects(self)
+        MLD(self)
         self.hop = None  # the router that _way() has found; None: the destination itself
         self.secret = b""  # makes the addresses of slaac.py hard to guess
         self.duid = b""  # this host's name among DHCP servers; empty: from its link address
@@ -112,7 +115,7 @@ class IPv6:
         if event != _LINK_UP or v6.dad is None:
             return
         v6.nd.flush()
-        v6.groups.again()
+        self.members.link_up(nif)
         v6.dad.restart()
         if v6.auto or v6.forwards:
             v6.autoconf.link_local()
@@ -214,6 +217,24 @@ class IPv6:
     def broadcast(self, dst, off):
         """Is this a multicast address?"""
         return dst[off] == 0xFF
+
+    def group(self, dst, off):
+        """The same: there is no broadcast."""
+        return dst[off] == 0xFF
+
+    def loop(self, fr, src, dst, proto, ttl, tos, nif):
+        """Let our own members of the group `dst` have a copy of the packet from l4 on, which is
+        about to be sent to it, by `nif` if that is given. Borrows `fr`."""
+        lo = self._loopback()
+        if lo is None or nif is lo or not self.members.wanted(lo, dst, 0):
+            return
+        other = self.st.pool.alloc()
+        if other:
+            n = fr.end - fr.l4
+            other.l4 = other.pay
+            other.end = other.pay + n
+            copy(other.buf, other.pay, fr.buf, fr.l4, n)
+            self.output(other, src, dst, proto, ttl, tos, lo)
 
     def _expire(self):
         now = self.life.now()
@@ -366,8 +387,11 @@ class IPv6:
         proto = self.headers.walk(fr)
         if proto < 0:
             return
+        seen = self.raw and self.raw.take(fr, proto)
         handler = self.protocols.get(proto)
         if handler is None:
+            if seen:
+                return
             self.stat[_PROTOCOL] += 1
             if proto != _NONE:  # RFC 8200 4: the code for a next header that is not known
                 self.icmp.tell(fr, 4, 1, self.headers.named - fr.l3)
@@ -412,6 +436,12 @@ class IPv6:
         self.stat[_OUT] += 1
         return out.output(fr, _ETHERTYPE, hop, 0)
 
+    def to_link(self, fr, dst, out):
+        """Send a packet that has its header, after way(). Takes `fr`. Returns 0 or -errno."""
+        fr.ip = self
+        self.stat[_OUT] += 1
+        return out.output(fr, _ETHERTYPE, self.hop or dst, 0)
+
     def prepare(self, buf, at, src, dst, proto, ttl, tos):
         """None: there are no headers for the fast path."""
         return None
@@ -433,10 +463,13 @@ class IPv6:
         l4 = self.headers.skip(buf, at, end)
         if l4 < 0 or not _MTU_MIN <= mtu < _HDR + get16(buf, at + _LENGTH_AT):
             return
-        handler = self.protocols.get(self.headers.kind)
-        if hasattr(handler, "too_big") and handler.too_big(self, buf, at, l4, mtu):
-            if self.paths:
-                self.paths.learn(buf, at + _DST, mtu)
+        proto = self.headers.kind
+        handler = self.protocols.get(proto)
+        ours = hasattr(handler, "too_big") and handler.too_big(self, buf, at, l4, mtu)
+        if self.raw and self.raw.error(self, buf, at, l4, proto, _EMSGSIZE):
+            ours = True
+        if ours and self.paths:
+            self.paths.learn(buf, at + _DST, mtu)
 
     def expired(self, fr):
         """The rest of the packet that begins in `fr` has not come (RFC 8200 4.5). Borrows `fr`."""
@@ -449,9 +482,12 @@ class IPv6:
         l4 = self.headers.skip(buf, at, end)
         if l4 < 0:
             return
-        handler = self.protocols.get(self.headers.kind)
+        proto = self.headers.kind
+        handler = self.protocols.get(proto)
         if handler is not None:
             handler.error(self, buf, at, l4, errno, hard)
+        if self.raw:
+            self.raw.error(self, buf, at, l4, proto, errno)
 
 
 def attach(st):

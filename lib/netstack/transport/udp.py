@@ -29,7 +29,6 @@ _SUM = const(6)
 _MOST = const(65507)  # bytes of data behind both headers of IPv4
 _RCVBUF = const(6144)
 _EPHEMERAL = const(49152)  # RFC 6335 section 6
-_ALL_HOSTS = b"\xe0\0\0\1"  # RFC 1112 section 4: every host belongs to it
 _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 _OPEN = const(0)  # words of Endpoint.cb: udp_fast.py
 _RING = const(1)
@@ -54,25 +53,58 @@ _OUT = const(6)
 _ERROR = const(7)
 
 
-class Groups:
-    """What an endpoint does about multicast: members (inet/igmp.py), and how it sends to groups
-    (RFC 1112 6.1)."""
+class Way:
+    """How packets to some address are sent: what the network protocol is told beside addresses.
+    An endpoint itself is the way of what it sends to one host over IPv4."""
+
+    ep = None  # whose it is
+    ttl = 64
+    tos = 0
+    nif = None
+    src = None  # from this address
+    loop = False  # have our own members of the group get it as well
+
+
+class Detour(Way):
+    """One packet's way, where that is not what the endpoint's options say."""
+
+    def __init__(self, nif=None, ttl=None, tos=None, src=None):
+        self.src = src
+        self._own = (nif, ttl, tos)
+
+    def over(self, way):
+        """This way, with what it leaves open as in `way`."""
+        nif, ttl, tos = self._own
+        self.nif = way.nif if nif is None else nif
+        self.ttl = way.ttl if ttl is None else ttl
+        self.tos = way.tos if tos is None else tos
+        self.loop = way.loop
+        self.ep = way.ep
+        return self
+
+
+class Groups(Way):
+    """What an endpoint does about multicast of one family: members (inet/members.py), and how it
+    sends to groups (RFC 1112 6.1, RFC 3493 5.2)."""
 
     def __init__(self):
         self.members = []
         self.ttl = 1
         self.loop = True
         self.via = None  # send by this interface
-        self.tos = 0
-        self.nif = None
 
 
 class Endpoint:
     """One UDP socket's state. Made by UDP.open()."""
 
+    fast = True  # headers may be written in advance
+    src = None  # as a Way
+    loop = False
+
     def __init__(self, udp):
         self.udp = udp
         self.st = udp.st
+        self.ep = self
         self.ip = None  # the network protocol, once bound to an address or connected
         self.laddr = None
         self.lport = 0
@@ -88,9 +120,13 @@ class Endpoint:
         self.notify = None  # callable (endpoint): something has come
         self.broadcast = False
         self.turn = -1  # of UDP, when it last got what came for a group
-        self.groups = None  # Groups, once there is more to say than usual
+        self.groups = None  # Groups, once there is more to say than usual,
+        self.groups6 = None  # the same of IPv6
+        self._way6 = None  # of what it sends to one host there
         self._ttl = 64
         self._tos = 0
+        self._hops = 64
+        self._tclass = 0
         self._pmtudisc = 1
         self._nif = None
         self.control = False  # may use the frames kept back for control traffic
@@ -147,6 +183,26 @@ class Endpoint:
     @tos.setter
     def tos(self, value):
         self._tos = value
+        self._forget()
+
+    @property
+    def hops(self):
+        """The TTL of IPv6."""
+        return self._hops
+
+    @hops.setter
+    def hops(self, value):
+        self._hops = value
+        self._forget()
+
+    @property
+    def tclass(self):
+        """The TOS of IPv6."""
+        return self._tclass
+
+    @tclass.setter
+    def tclass(self, value):
+        self._tclass = value
         self._forget()
 
     @property
@@ -251,7 +307,9 @@ class Endpoint:
     def close(self):
         self._unfile()
         if self.groups and self.groups.members:
-            self.st.igmp.leave_all(self.groups.members)
+            self.st.ip4.members.leave_all(self.groups.members)
+        if self.groups6 and self.groups6.members:
+            self.st.ip6.members.leave_all(self.groups6.members)
         if self.ring is not None:
             self.st.credit(self.ring.size)
             self.ring = None
@@ -273,7 +331,10 @@ class Endpoint:
             io, aim, compose, _, words, cb = out
             if aim(words, cb, buf, off, dst, port) and compose(io, n):
                 return n
-        ip = ip or self.ip
+        return self.post(buf, off, n, ip or self.ip, dst, port)
+
+    def post(self, buf, off, n, ip, dst, port, detour=None):
+        """The same without the fast path; `detour`: not quite as the options say."""
         if not self._filed:
             self.lport = self.udp.free_port()
             try:
@@ -282,12 +343,16 @@ class Endpoint:
                 return -error.errno
         if dst[0] == 255 and not self.broadcast and ip.alen == 4:
             return -_EACCES
-        src = self._source(ip, dst)
+        way = self.way(ip, dst)
+        if detour:
+            way = detour.over(way)
+        src = self._source(ip, dst, way)
         if src is None:
             return -_ENETUNREACH
-        n = self.udp.output(self, buf, off, n, ip, src, dst, port)
-        if n >= 0 and self._nif is None and not self.control and self._pmtudisc and ip.alen == 4:
-            udp_fast.prepare(self, ip, src, dst, port)
+        n = self.udp.emit(way, buf, off, n, ip, src, dst, port)
+        if n >= 0 and way is self and self._nif is None and self._pmtudisc:
+            if self.fast and not self.control:
+                udp_fast.prepare(self, ip, src, dst, port)
         return n
 
     @micropython.native
@@ -301,14 +366,35 @@ class Endpoint:
         io, aim, _, post, words, cb = out
         return aim(words, cb, buf, 0, addr, port) and post(io, n)
 
-    def _source(self, ip, dst):
-        nif = self.nif
-        laddr = self.laddr
-        if self.groups and ip.alen == 4 and ip.group(dst, 0):
-            nif = self.groups.via or nif
+    def way(self, ip, dst):
+        """What has the ttl, tos, nif and loop that hold for `dst`."""
+        four = ip.alen == 4
+        if not ip.group(dst, 0):
+            if four:
+                return self
+            way = self._way6 = self._way6 or Way()
+            way.ttl = self._hops
+            way.nif = self._nif
+        else:
+            way = self.groups_of(ip)
+            way.nif = way.via or self._nif
+        way.tos = self._tos if four else self._tclass
+        way.ep = self
+        return way
+
+    def groups_of(self, ip):
+        """The Groups of this family."""
+        if ip.alen == 4:
+            self.groups = self.groups or Groups()
+            return self.groups
+        self.groups6 = self.groups6 or Groups()
+        return self.groups6
+
+    def _source(self, ip, dst, way):
+        laddr = way.src or self.laddr
         if laddr is not None and not ip.broadcast(laddr, 0):
-            return laddr
-        return ip.source(dst, nif)
+            return laddr if len(laddr) == ip.alen else None
+        return ip.source(dst, way.nif)
 
     @micropython.native
     def recv(self, buf, off, n, peek=False):
@@ -430,7 +516,7 @@ class UDP:
         if not self._summed(fr, buf, at, size):
             self.stat[_CHECKSUM] += 1
             return
-        if fr.group and fr.ip.alen == 4 and fr.ip.group(buf, fr.l3 + fr.ip.dst_off):
+        if fr.group and fr.ip.group(buf, fr.l3 + fr.ip.dst_off):
             self._to_group(fr, buf, at, size)
             return
         endpoint = self.table.lookup(fr)
@@ -457,18 +543,20 @@ class UDP:
             self.stat[_NOPORT] += 1
 
     def _hears(self, ep, fr, buf, at, dst):
-        if ep.laddr is not None and not same(ep.laddr, 0, buf, dst, 4):
+        ip = fr.ip
+        alen = ip.alen
+        if ep.ip not in (None, ip) or ep._nif not in (None, fr.nif):
+            return False
+        if ep.laddr is not None and not same(ep.laddr, 0, buf, dst, alen):
             return False
         if ep.raddr is not None:
-            src = fr.l3 + fr.ip.src_off
-            if get16(buf, at) != ep.rport or not same(ep.raddr, 0, buf, src, 4):
+            src = fr.l3 + ip.src_off
+            if get16(buf, at) != ep.rport or not same(ep.raddr, 0, buf, src, alen):
                 return False
-        if ep.nif is not None and ep.nif is not fr.nif:
-            return False
-        if same(buf, dst, _ALL_HOSTS, 0, 4):
+        if same(buf, dst, ip.all_hosts, 0, alen):  # every host belongs to it
             return True
-        members = ep.groups.members if ep.groups else None
-        return bool(members) and self.st.igmp.takes(members, fr)
+        groups = ep.groups if alen == 4 else ep.groups6
+        return bool(groups and groups.members) and ip.members.takes(groups.members, fr)
 
     def _summed(self, fr, buf, at, size):
         if buf[at + _SUM] | buf[at + _SUM + 1] == 0:
@@ -509,8 +597,13 @@ class UDP:
 
     def output(self, ep, buf, off, n, ip, src, dst, port):
         """Build and send one datagram. Returns n or -errno."""
+        return self.emit(ep.way(ip, dst), buf, off, n, ip, src, dst, port)
+
+    def emit(self, way, buf, off, n, ip, src, dst, port):
+        """The same for who knows the way."""
+        ep = way.ep
         if n + _HDR > ip.mss_room(dst) or ep.pmtudisc == 0 and ip.alen == 4:
-            return self._output_parts(ep, buf, off, n, ip, src, dst, port)
+            return self._output_parts(way, buf, off, n, ip, src, dst, port)
         fr = self.st.pool.alloc(ep.control)
         if fr is None:
             return -_ENOBUFS
@@ -529,34 +622,16 @@ class UDP:
             acc = 0  # RFC 768: a sum of zero is sent as all ones
         put_csum(to, at + _SUM, acc)
         self.stat[_OUT] += 1
-        if ip.alen == 4 and ip.group(dst, 0):
-            return self._output_group(ep, fr, n, ip, src, dst)
-        error = ip.output(fr, src, dst, _PROTO, ep.ttl, ep.tos, ep.nif)
-        return error or n
-
-    def _output_group(self, ep, fr, n, ip, src, dst):
-        """To the link, and to our own members. Takes `fr`."""
-        way = self._way(ep, ip, dst)
         if way.loop:
             ip.loop(fr, src, dst, _PROTO, way.ttl, way.tos, way.nif)
-        if way.ttl == 0:  # not beyond this host
-            self.st.pool.release(fr)
-            return n
+            if way.ttl == 0:  # not beyond this host
+                self.st.pool.release(fr)
+                return n
         return ip.output(fr, src, dst, _PROTO, way.ttl, way.tos, way.nif) or n
 
-    def _way(self, ep, ip, dst):
-        """What has the ttl, tos and nif that hold for `dst`."""
-        if ip.alen != 4 or not ip.group(dst, 0):
-            return ep
-        if ep.groups is None:
-            ep.groups = Groups()
-        way = ep.groups
-        way.tos = ep.tos
-        way.nif = way.via or ep.nif
-        return way
-
-    def _output_parts(self, ep, buf, off, n, ip, src, dst, port):
+    def _output_parts(self, way, buf, off, n, ip, src, dst, port):
         """The same for one that takes more than a packet."""
+        ep = way.ep
         if ip.output_parts is None or n > _MOST or ep.pmtudisc > 1:
             return -_EMSGSIZE
         head = self._head
@@ -567,7 +642,6 @@ class UDP:
         acc = csum(head, 0, _HDR, ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR))
         acc = csum(buf, off, n, acc)
         put_csum(head, _SUM, 0 if acc == 0xFFFF else acc)
-        way = self._way(ep, ip, dst)
         error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, way)
         if error == 0:
             self.stat[_OUT] += 1

@@ -13,10 +13,8 @@ from netstack.core.wire import get16, put16
 from netstack.transport.demux import Table
 from netstack.transport.udp import Endpoint, UDP
 
-_EACCES = const(13)
 _EDESTADDRREQ = const(89)
 _EMSGSIZE = const(90)
-_ENETUNREACH = const(101)
 _ENOBUFS = const(105)
 _PROTO = const(136)
 _HDR = const(8)
@@ -47,6 +45,8 @@ _PARTIAL = const(8)  # less of it is covered than the socket wants
 class LiteEndpoint(Endpoint):
     """One UDP-Lite socket's state. Made by UDPLite.open()."""
 
+    fast = False
+
     def __init__(self, udp):
         super().__init__(udp)
         self.send_coverage = 0  # bytes, the header's eight among them; 0: all
@@ -57,19 +57,7 @@ class LiteEndpoint(Endpoint):
         dst = addr or self.raddr
         if dst is None:
             return -_EDESTADDRREQ
-        ip = ip or self.ip
-        if not self._filed:
-            self.lport = self.udp.free_port()
-            try:
-                self._file()
-            except OSError as error:
-                return -error.errno
-        if dst[0] == 255 and not self.broadcast and ip.alen == 4:
-            return -_EACCES
-        src = self._source(ip, dst)
-        if src is None:
-            return -_ENETUNREACH
-        return self.udp.output(self, buf, off, n, ip, src, dst, port or self.rport)
+        return self.post(buf, off, n, ip or self.ip, dst, port or self.rport)
 
 
 class _Plain:
@@ -126,8 +114,9 @@ class UDPLite(UDP):
             return
         endpoint.take(fr, at + _HDR, size - _HDR)
 
-    def output(self, ep, buf, off, n, ip, src, dst, port):
+    def emit(self, way, buf, off, n, ip, src, dst, port):
         """Build and send one datagram. Returns n or -errno."""
+        ep = way.ep
         size = n + _HDR
         cover = ep.send_coverage
         if cover == 0 or cover >= size:
@@ -145,7 +134,7 @@ class UDPLite(UDP):
         if size > ip.mss_room(dst):
             error = -_EMSGSIZE
             if ip.output_parts is not None and n <= _MOST and ep.pmtudisc < 2:
-                error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, ep)
+                error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, way)
         else:
             fr = self.st.pool.alloc()
             if fr is None:
@@ -154,7 +143,9 @@ class UDPLite(UDP):
             fr.end = fr.pay + n
             copy(fr.buf, fr.l4, head, 0, _HDR)
             copy(fr.buf, fr.pay, buf, off, n)
-            error = ip.output(fr, src, dst, _PROTO, ep.ttl, ep.tos, ep.nif)
+            if way.loop:
+                ip.loop(fr, src, dst, _PROTO, way.ttl, way.tos, way.nif)
+            error = ip.output(fr, src, dst, _PROTO, way.ttl, way.tos, way.nif)
         if error == 0:
             self.stat[_OUT] += 1
         return error or n

@@ -97,8 +97,11 @@ def test_sends():
     assert packet.payload == b"payload" and packet.src == h.p.host.addr
     assert h.send(b"") == 0
     h.p.expect("ip4", payload=b"")
-    assert h.send(bytes(1480)) == 1480 and h.send(bytes(1481)) == -90
+    assert h.send(bytes(1480)) == 1480
     h.p.take()
+    data = bytes(i & 255 for i in range(3000))
+    assert h.send(data) == 3000
+    assert h.p.expect_whole("ip4", proto=99, ttl=5).payload == data
     assert h.send(b"x", b"\xc0\0\2\1") == -101 and h.send(b"x", b"\xff\xff\xff\xff") == -13
     with bench.inside(h.p.st):
         assert h.e.send(b"x", 0, 1) == -89
@@ -163,6 +166,45 @@ def test_fragments():
     h.p.send(h.p.ip_frame(99, data[:800], flags=1))
     h.p.send(h.p.ip_frame(99, data[800:], flags=0, frag=100))
     assert h.recv()[20:] == data
+
+
+def test_errors():
+    # As on Linux: who is connected to where a packet went is told; so are those of other protocols
+    for proto, ping in ((99, False), (1, True)):
+        h = Host(proto, ping)
+        message = bytes((8, 0, 0, 0, 0, 0, 0, 7)) + b"data"
+        assert h.send(message) == 12
+        packet = h.p.expect("icmp" if ping else "ip4")
+        unreachable = h.p.ip_frame(1, bench.icmp(3, 1, data=packet.frame[14:]))
+        h.p.send(unreachable)
+        assert h.e.error == 0
+        with bench.inside(h.p.st):
+            h.e.connect(h.p.ip, h.p.addr, 0)
+        h.p.send(unreachable)
+        assert h.e.error == 113
+        h.e.error = 0
+        too_big = bench.icmp(3, 4, struct.pack("!HH", 0, 20), packet.frame[14:])
+        h.p.send(h.p.ip_frame(1, too_big))
+        assert h.e.error == 90
+        h.e.error = 0
+        other = bench.ip4(h.p.host.addr, b"\x0a\0\0\x63", proto, message)
+        h.p.send(h.p.ip_frame(1, bench.icmp(3, 1, data=other)))
+        assert h.e.error == 0
+
+
+def test_error_messages_are_seen():
+    # A raw socket for ICMP gets errors about what others have sent
+    h = Host(1)
+    quoted = bench.ip4(h.p.host.addr, h.p.addr, 17, bytes(8))
+    frame = h.p.ip_frame(1, bench.icmp(11, 0, data=quoted))
+    h.p.send(frame)
+    assert h.recv() == frame[14:]
+    h.e.blocked = struct.pack("<I", 1 << 11)  # ICMP_FILTER
+    h.p.send(frame)
+    assert h.recv() is None
+    h.p.send(h.p.ip_frame(1, bench.icmp(12, 0, data=quoted)))
+    assert h.recv()[20] == 12
+    bench.raises(22, setattr, h.e, "blocked", bytes(32))
 
 
 def test_closed():

@@ -127,8 +127,10 @@ class Connection(Controlled):
     raddr = None
     rport = 0
     mss = 536  # the largest segment we take, and send
-    ttl = 64
-    tos = 0
+    _ttl = 64
+    _tos = 0
+    _hops = 64
+    _tclass = 0
     nodelay = False
     keepidle = 7200
     keepintvl = 75
@@ -170,6 +172,45 @@ class Connection(Controlled):
         self.eof_seen = False
         self.deaf = False  # the user takes no more data
         self.orphan = False  # the user has closed it
+
+    # -- headers: those written in advance have the old values ------------------------------
+
+    @property
+    def ttl(self):
+        """Of what it sends over IPv4, as the next; `hops` and `tclass` are those of IPv6."""
+        return self._ttl
+
+    @ttl.setter
+    def ttl(self, value):
+        self._ttl = value
+        self.cb[_FAST] = 0
+
+    @property
+    def tos(self):
+        return self._tos
+
+    @tos.setter
+    def tos(self, value):
+        self._tos = value
+        self.cb[_FAST] = 0
+
+    @property
+    def hops(self):
+        return self._hops
+
+    @hops.setter
+    def hops(self, value):
+        self._hops = value
+        self.cb[_FAST] = 0
+
+    @property
+    def tclass(self):
+        return self._tclass
+
+    @tclass.setter
+    def tclass(self, value):
+        self._tclass = value
+        self.cb[_FAST] = 0
 
     # -- OPEN -------------------------------------------------------------------------------
 

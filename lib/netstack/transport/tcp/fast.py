@@ -719,19 +719,21 @@ def prepare(conn):
     cb = conn.cb
     header = conn.header
     hops = conn.st.w[_HOPS]
-    tos = conn.tos & 0xFC
+    ip = conn.ip
+    four = ip.alen == 4
+    ttl = conn._ttl if four else conn._hops
+    tos = (conn._tos if four else conn._tclass) & 0xFC
     if header is None:
         try:
             header = conn.header = bytearray(_HEADERS + _TCP + _TS)
         except MemoryError:  # without it all takes the ordinary way
             conn.st.nomem += 1
             return False
-    elif cb[_PREPARED] == hops and header[_TTL] == conn.ttl and header[_TOS] == tos:
+    elif cb[_PREPARED] == hops and header[_TTL] == ttl and header[_TOS] == tos:
         return True
-    ip = conn.ip
     src = conn.laddr
     cb[_PREPARED] = hops ^ 1
-    nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, conn.ttl, tos)
+    nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, ttl, tos)
     if nif is not conn.nif:
         return False
     put16(header, _HEADERS, conn.lport)

@@ -205,7 +205,8 @@ def _finish(conn, fr, n, offset, tos):
         acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
     put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
     conn.tcp.stat[_OUT] += 1
-    ip.output(fr, conn.laddr, conn.raddr, _PROTO, conn.ttl, tos)
+    ttl = conn._ttl if ip.alen == 4 else conn._hops
+    ip.output(fr, conn.laddr, conn.raddr, _PROTO, ttl, tos)
 
 
 def window(conn, shift):
