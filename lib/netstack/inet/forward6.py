@@ -5,7 +5,8 @@
 #        the fast path: Interface -> forward6_fast.forward() -> Router6.forward -> NIC
 #
 # What stands here handles every packet; the fast path repeats what it has done to a flow.
-# Extension headers are their destination's: RFC 8200 4 asks no router to look at hop-by-hop options.
+# Extension headers are their destination's: RFC 8200 4 asks no router to look at hop-by-hop
+# options.
 
 from array import array
 from micropython import const
