@@ -99,6 +99,10 @@ def sub32(a, i, b, j):
     return max(-0x40000000, min(0x3FFFFFFF, _signed(a[i] - b[j])))
 
 
+def where(buf):
+    return uctypes.addressof(buf)
+
+
 def same(a, i, b, j, n):
     return bytes(a[i : i + n]) == bytes(b[j : j + n])
 

@@ -16,7 +16,7 @@
 from array import array
 import netstack
 from micropython import const
-from netstack.core.wire import add32, address
+from netstack.core.wire import add32, address, where
 
 _LEAD = const(2)
 _TXQ = const(16)  # frames a busy NIC may leave waiting
@@ -148,8 +148,9 @@ class Interface:
         address(self.w, _IN_AT, fr.buf)
 
     def _rest(self, size, left):
-        """The rest of poll(): a frame of `size` bytes, 0: none, that the fast path has left, and
-        what else there is, `left` frames at most. True when there may be more."""
+        """The rest of poll(): a frame of `size` bytes (0: none; below 0: the last for now) that
+        the fast path has left, and what else there is, `left` frames at most. True when there may
+        be more."""
         if not self.up:
             return False
         if self.queued and not size:  # once a poll
@@ -199,7 +200,7 @@ class Interface:
     @micropython.native
     def _fetch(self, size, left):
         """Move frames from the NIC to _rx, the first of which is there already unless `size` is 0.
-        True when there may be more."""
+        True when there may be more. A size below 0: the last for now."""
         fr = self._in or self._another()
         if fr is None:
             return False
@@ -209,18 +210,20 @@ class Interface:
         while n < left:
             if not size:
                 size = recv(fr.buf, _LEAD)
-                if size <= 0:
+                if not size:
                     return False
             fr.l2 = _LEAD
-            fr.end = _LEAD + size
+            fr.end = _LEAD + (size if size > 0 else -size)
             fr.group = False
             rx[n] = fr
             n += 1
             self._got = n
-            size = 0
             fr = self._in = self.st.pool.alloc()
+            if size < 0:
+                return False
             if fr is None:
                 return True
+            size = 0
         return True
 
     def _another(self):
@@ -334,8 +337,8 @@ def _either(first, second):
 
 def _poller(nif):
     """Interface.poll: a closure, for the reason that stack.py gives."""
-    words = nif.st.w
-    own = nif.w
+    words = where(nif.st.w)
+    own = where(nif.w)
     io = nif.io
     kinds = nif.st.kinds
     first = nif._first
@@ -345,10 +348,10 @@ def _poller(nif):
         """Have the fast path take what the NIC has, up to a frame that is not for it. True when
         there may be more."""
         recv, buf, match, switch = first
-        o = ptr32(own)
+        o = ptr32(int(own))
         if not (o[_OPEN] and o[_PLAIN]) or not switch.fastpath:
             return int(io[_REST](0, o[_BURST]))
-        w = ptr32(words)
+        w = ptr32(int(words))
         w[_BUF] = o[_IN_AT]
         w[_BUF + 1] = o[_IN_AT + 1]
         w[_NIF] = int(o)
@@ -356,11 +359,13 @@ def _poller(nif):
         left = o[_BURST]
         while left:
             n = int(recv(buf, 2))
-            if n <= 0:
+            if not n:
                 return 0
-            kind = int(match(words, n))
+            kind = int(match(words, n if n > 0 else 0 - n))
             if not kind or not int(kinds[kind](io)):
                 return int(io[_REST](n, left))
+            if n < 0:  # the last, for now
+                return 0
             left -= 1
         return 1
 

@@ -12,6 +12,7 @@ from netstack.core.clock import Timers
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
 from netstack.core.random import Random
+from netstack.core.wire import where
 from time import ticks_ms
 
 _MASK = const(0x3FFFFFFF)
@@ -191,7 +192,7 @@ class Stack:
 
 def _poller(st):
     """Stack.poll."""
-    words = st.w
+    words = where(st.w)
     steps = st.steps
     nomem = MemoryError
 
@@ -199,7 +200,7 @@ def _poller(st):
     def poll(now: int) -> int:
         """Do what is to be done, a bounded part of it. Returns the milliseconds until poll() is
         next due (0: at once), -1 when only a NIC can bring work."""
-        w = ptr32(words)
+        w = ptr32(int(words))
         if w[_LOCK]:
             w[_MISSED] = 1
             return 0
@@ -241,12 +242,12 @@ def _poller(st):
 
 def _enterer(st):
     """Stack.enter."""
-    words = st.w
+    words = where(st.w)
 
     @micropython.viper
     def enter():
         """A call from outside begins: until leave() the stack is not polled."""
-        w = ptr32(words)
+        w = ptr32(int(words))
         w[_LOCK] = w[_LOCK] + 1
         if w[_LOCK] == 1:
             now = int(st.clock()) & 0x3FFFFFFF
@@ -259,11 +260,11 @@ def _enterer(st):
 
 def _leaver(st):
     """Stack.leave."""
-    words = st.w
+    words = where(st.w)
 
     @micropython.viper
     def leave():
-        w = ptr32(words)
+        w = ptr32(int(words))
         if w[_LOCK] == 1 and w[_JOBS]:
             try:
                 st.flush()
@@ -297,13 +298,13 @@ def _deferrer(words, jobs):
 
 def _flusher(st, jobs):
     """Stack.flush."""
-    words = st.w
+    words = where(st.w)
     nomem = MemoryError
     nothing = None
 
     @micropython.viper
     def flush():
-        w = ptr32(words)
+        w = ptr32(int(words))
         i = 0
         while i < w[_JOBS]:  # a job may defer others
             job = jobs[i]

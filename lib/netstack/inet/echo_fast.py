@@ -13,7 +13,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum
 from netstack.core.move import move
-from netstack.core.wire import address, same
+from netstack.core.wire import address, same, where
 from netstack.inet import match
 
 _PROTO = const(1)
@@ -50,7 +50,8 @@ class Fast:
         self.header = bytearray(_HEADERS)
         address(self.cb, _HEADER, self.header)
         address(self.st.w, _BLOCK, self.cb)
-        match.attach(icmp.st).answer(_receiver(icmp.st.w))
+        self._job = array("I", bytes(24))
+        match.attach(icmp.st).answer(_receiver(where(icmp.st.w), where(self._job)))
 
     def prepare(self, src, dst, ttl, tos):
         """An answer went to `dst`: write the header of those that follow. While there is a good
@@ -79,14 +80,13 @@ class Fast:
             address(cb, _NIF, nif.w)
 
 
-def _receiver(words):
-    """What gets the messages: receive(nif.io), 0: not mine."""
-    job = array("I", bytes(24))
+def _receiver(words, job):
+    """What gets the messages: receive(nif.io), 0: not mine. `job`: move()'s."""
     sums = move
 
     @micropython.viper
     def receive(io) -> int:
-        w = ptr32(words)
+        w = ptr32(int(words))
         cb = ptr32(w[60] | ((w[61] << 16) << 16))
         nif = ptr32(w[53] | ((w[54] << 16) << 16))
         header = ptr32(cb[8] | ((cb[9] << 16) << 16))
@@ -99,7 +99,7 @@ def _receiver(words):
         if ptr8(at)[0] != 8 or ptr8(at)[1]:
             return 0
         to = (nif[10] | ((nif[11] << 16) << 16)) + 120
-        j = ptr32(job)
+        j = ptr32(int(job))
         j[0] = to
         j[1] = (to >> 16) >> 16
         j[2] = at

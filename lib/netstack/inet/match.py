@@ -8,7 +8,8 @@
 #   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table  24, 25 counters of IPv4
 #   26, 27 of TCP  28, 29 of UDP  30, 31 numbers of the segment  32 frames taken  33 frames sent
 #   34, 35 counters of the interface  36 bytes of the frame
-#   37..41 ports, addresses, protocol, and CHANGES of the table when ROW was found
+#   37..41 ports, REMOTE and local address of the last frame; protocol, and CHANGES of the table
+#          when ROW was found
 #   42 ICMP takes part 51, 52 address of the frame  53, 54 of Interface.w
 #   55..58 what compose() of udp_fast.py sends  60, 61 address of ICMP's block
 # and for its interface Interface.w: core/interface.py.
@@ -26,6 +27,7 @@ ICMP = const(3)
 
 _TABLES = const(20)
 _STATS4 = const(24)
+_REMOTE = const(38)
 _ICMP = const(42)
 _ADDRESS = const(4)  # an event of core/interface.py
 
@@ -45,11 +47,15 @@ def match4(w: ptr32, n: int) -> int:
         return 0
     local = h[4]
     remote = h[3]
-    if local != nif[2] or not local or remote == local or remote == nif[3]:
+    if local != nif[2] or not local:
         return 0
-    a = buf[28]
-    if a == 0 or a == 127 or a >= 224:
-        return 0
+    if w[38] != remote or w[39] != local:
+        a = buf[28]
+        if remote == local or remote == nif[3] or a == 0 or a == 127 or a >= 224:
+            return 0
+        w[38] = remote  # and need not be looked at again, unless addresses of ours change
+        w[39] = local
+        w[40] = 0
     if (h[1] >> 16) & 0xFF3F or buf[17] & 3 == 3:  # a fragment; congestion was experienced
         return 0
     size = ((buf[18] << 8) | buf[19]) - 20
@@ -78,17 +84,14 @@ def match4(w: ptr32, n: int) -> int:
     w[36] = n
     if proto == 1:
         w[12] = remote
-        w[40] = 0
         return 3
     sport = (buf[36] << 8) | buf[37]
     dport = (buf[38] << 8) | buf[39]
     w[4] = (dport << 16) | sport
     t = ptr32(table)
-    if w[37] == w[4] and w[38] == remote and w[39] == local and w[40] == proto and w[41] == t[9]:
+    if w[37] == w[4] and w[40] == proto and w[41] == t[9]:
         return 1 if proto == 6 else 2  # as the last one
     w[37] = w[4]
-    w[38] = remote
-    w[39] = local
     w[40] = 0
     w[41] = t[9]
     w[5] = 0
@@ -169,6 +172,7 @@ class Match:
         self._changed(nif, _ADDRESS)
 
     def _changed(self, nif, event):
+        self.w[_REMOTE] = 0
         if nif.prepare is None:
             return
         copy(nif.w, 2, nif.mac, 0, 6)

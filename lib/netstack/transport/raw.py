@@ -12,7 +12,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
-from netstack.core.wire import get16, put16, same, zero
+from netstack.core.wire import get16, put16, same, where, zero
 from netstack.transport.udp import Endpoint
 
 _EACCES = const(13)
@@ -275,7 +275,8 @@ class _Plain:
     """What stands where UDP has its fast path."""
 
     def __init__(self):
-        self.job = array("I", bytes(24))  # of core/move.py
+        self._job = array("I", bytes(24))  # of core/move.py
+        self.job = where(self._job)
 
 
 class Raw:

@@ -11,7 +11,7 @@ from micropython import const
 from netstack.core.checksum import copy, copy_csum, csum, put_csum
 from netstack.core.move import move
 from netstack.core.ring import Ring
-from netstack.core.wire import address, get16, put16, same
+from netstack.core.wire import address, get16, put16, same, where
 from netstack.transport import udp_fast
 from netstack.transport.demux import Table, clear_local, clear_remote, set_key
 
@@ -113,7 +113,7 @@ class Endpoint:
         self.rcvbuf = _RCVBUF
         self.ring = None
         self.cb = array("I", bytes(4 * _WORDS))  # of udp_fast.py
-        self._unpack = (udp_fast.size, udp_fast.unpack, self.cb, move, udp.fast.job)
+        self._unpack = (udp_fast.size, udp_fast.unpack, where(self.cb), move, udp.fast.job)
         self.header = None  # of frames, written in advance for where the last one went,
         self.out = None  # with what it takes to send another there: udp_fast.prepare()
         self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
@@ -428,7 +428,7 @@ class Endpoint:
 
     def next_size(self):
         """Bytes of the next datagram; -1 when there is none."""
-        return udp_fast.size(self.cb)
+        return udp_fast.size(self._unpack[2])
 
     def take(self, fr, data, n):
         """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""

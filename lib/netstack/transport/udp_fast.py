@@ -24,7 +24,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum
 from netstack.core.move import move
-from netstack.core.wire import address, put16, same
+from netstack.core.wire import address, put16, same, where
 from netstack.inet import match
 
 _PROTO = const(17)
@@ -51,17 +51,18 @@ _REFUSED = const(4)
 
 
 @micropython.viper
-def size(block: ptr32) -> int:
+def size(block: int) -> int:
     """Bytes of the first datagram of the ring; -1: there is none."""
-    if not block[3]:
+    cb = ptr32(block)
+    if not cb[3]:
         return -1
-    r = ptr32(block[1] | ((block[2] << 16) << 16))
+    r = ptr32(cb[1] | ((cb[2] << 16) << 16))
     p = ptr8((r[3] | ((r[4] << 16) << 16)) + r[0])
     return (p[0] << 8) | p[1]
 
 
 @micropython.viper
-def unpack(block, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
+def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
     """Copy the first datagram of the ring, at most `most` bytes of it, to buf[off], its sender's
     address to where the block says, and drop it unless `keep`. Returns how many bytes; -1: there
     is none."""
@@ -103,7 +104,7 @@ def unpack(block, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
     cb[10] = n
     to = int(buf) + off
     left = n
-    j = ptr32(job)
+    j = ptr32(int(job))
     while left > 0:
         k = end - at
         if k > left:
@@ -129,7 +130,7 @@ def unpack(block, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
 
 
 @micropython.viper
-def aim(words, block, buf: ptr8, off: int, dst: ptr8, port: int) -> int:
+def aim(words: int, block: int, buf: ptr8, off: int, dst: ptr8, port: int) -> int:
     """Is the header that the endpoint has for `dst` and `port`? Then let what lies at buf[off] be
     what compose() sends."""
     cb = ptr32(block)
@@ -152,8 +153,9 @@ class Fast:
     """The fast path of a UDP."""
 
     def __init__(self, udp):
-        words = udp.st.w
-        self.job = job = array("I", bytes(24))
+        words = where(udp.st.w)
+        self._job = array("I", bytes(24))
+        self.job = job = where(self._job)
         self.compose = _composer(words, job)
         self.post = _poster(udp.st, self.compose)
         tell = _teller(words, udp.table, self.compose)
@@ -187,7 +189,7 @@ def prepare(ep, ip, src, dst, port):
     else:
         if ep.out is None or ep.out[0] is not nif.io:
             fast = ep.udp.fast
-            ep.out = (nif.io, aim, fast.compose, fast.post, ep.st.w, cb)
+            ep.out = (nif.io, aim, fast.compose, fast.post, where(ep.st.w), where(cb))
         address(cb, _NIF, nif.w)
     put16(header, _HEADERS, ep.lport)
     put16(header, _HEADERS + 2, port)
@@ -204,7 +206,7 @@ def _receiver(words, job, tell):
 
     @micropython.viper
     def receive(io) -> int:
-        w = ptr32(words)
+        w = ptr32(int(words))
         cb = ptr32(w[17] | ((w[18] << 16) << 16))
         at = (w[51] | ((w[52] << 16) << 16)) + w[13]
         b = ptr8(at)
@@ -212,7 +214,7 @@ def _receiver(words, job, tell):
         if not cb[0] or size != w[14]:
             return 0
         n = size - 8
-        j = ptr32(job)
+        j = ptr32(int(job))
         if cb[13]:  # it is answered where it lies
             if b[6] | b[7]:  # else: not computed (RFC 768)
                 j[0] = 0
@@ -323,7 +325,7 @@ def _teller(words, table, compose):
 
     @micropython.viper
     def tell(io, n: int):
-        w = ptr32(words)
+        w = ptr32(int(words))
         endpoint = table.objs[w[16]]
         if n < 0:
             if endpoint.notify:
@@ -357,7 +359,7 @@ def _composer(words, job):
 
     @micropython.viper
     def compose(io, n: int) -> int:
-        w = ptr32(words)
+        w = ptr32(int(words))
         cb = ptr32(w[55] | ((w[56] << 16) << 16))
         nif = ptr32(cb[18] | ((cb[19] << 16) << 16))
         if cb[4] != w[2] or n > cb[9] or n < 0 or not nif[6]:
@@ -389,7 +391,7 @@ def _composer(words, job):
         x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
         b[10] = x
         b[11] = x >> 8
-        j = ptr32(job)
+        j = ptr32(int(job))
         j[0] = to
         j[1] = (to >> 16) >> 16
         j[2] = w[57]
@@ -425,11 +427,11 @@ def _composer(words, job):
 
 def _poster(st, compose):
     """compose() between a short Stack.enter(), which has no time to tell, and Stack.leave()."""
-    words = st.w
+    words = where(st.w)
 
     @micropython.viper
     def post(io, n: int) -> bool:
-        w = ptr32(words)
+        w = ptr32(int(words))
         if w[44]:
             return False
         w[44] = 1

@@ -9,7 +9,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
-from netstack.core.wire import get16, put16
+from netstack.core.wire import get16, put16, where
 from netstack.transport.demux import Table
 from netstack.transport.udp import Endpoint, UDP
 
@@ -64,7 +64,8 @@ class _Plain:
     """What stands where UDP has its fast path."""
 
     def __init__(self):
-        self.job = array("I", bytes(24))  # of core/move.py
+        self._job = array("I", bytes(24))  # of core/move.py
+        self.job = where(self._job)
 
 
 class UDPLite(UDP):

@@ -10,7 +10,8 @@ off until no frame waits, its NVIC_ISER and its bit there (ARMv7-M B3.4).
 
 @micropython.asm_thumb
 def rx(r0, r1, r2):
-    """rx(io, buf, off): the frame's length, 0 when none waits."""
+    """rx(io, buf, off): the frame's length, below 0 when no other waits; 0 when none does."""
+    mov(r14, r0)  # saved on entry
     ldr(r7, [r0, 0])
     add(r1, r1, r2)
     sub(r1, 2)  # RX_CFG makes the FIFO's words start there: a word boundary
@@ -55,6 +56,11 @@ def rx(r0, r1, r2):
     bne(WORD)
     label(FCS)
     ldr(r2, [r7, 0])
+    mov(r0, r14)
+    ldr(r3, [r7, 0x7C])
+    lsl(r3, r3, 8)
+    lsr(r3, r3, 24)
+    beq(LAST)
     mov(r0, r12)
     b(END)
 
@@ -70,6 +76,9 @@ def rx(r0, r1, r2):
     # The interrupt is cleared first and enabled then, before another look: a frame in between is
     # either seen here or raises the line as soon as it is armed.
     label(EMPTY)
+    mov(r3, 0)
+    mov(r12, r3)
+    label(LAST)
     ldr(r3, [r0, 8])
     cmp(r3, 0)
     beq(NONE)
@@ -84,9 +93,18 @@ def rx(r0, r1, r2):
     add(r5, r5, r3)
     str(r4, [r5, 0])  # NVIC_ICPR: what was pending since; a line that is up stays so
     str(r4, [r3, 0])  # NVIC_ISER
-    b(NEXT)
+    mov(r4, r12)
+    cmp(r4, 0)
+    beq(NEXT)
+    ldr(r3, [r7, 0x7C])
+    lsl(r3, r3, 8)
+    lsr(r3, r3, 24)
+    beq(NONE)
+    mov(r0, r12)
+    b(END)
     label(NONE)
-    mov(r0, 0)
+    mov(r0, r12)
+    neg(r0, r0)
     label(END)
 
 

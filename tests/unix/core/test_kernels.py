@@ -60,6 +60,11 @@ def test_sooner():
                 assert got == ref.sooner(words, then), (words[48], words[49], then)
 
 
+def test_where():
+    for buf in (bytearray(1), array("I", [1]), b"constant"):
+        assert wire.where(buf) == ref.where(buf) > 0
+
+
 def test_tick():
     got = array("I", [5, 0xFFFFFFF0])
     want = array("I", got)

@@ -20,7 +20,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import csum
 from netstack.core.move import move
-from netstack.core.wire import add32, address, put16
+from netstack.core.wire import add32, address, put16, where
 from netstack.inet import match
 from netstack.transport.tcp import rack
 from netstack.transport.tcp.input import advance
@@ -166,7 +166,7 @@ def acked(w: ptr32) -> int:
 def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> int:
     """Build a frame: `kind` 0: an ACK; 1: a full segment of new data; 2: the same, without Nagle.
     Returns its length; 0: not mine; -1: there is nothing that may be sent now."""
-    w = ptr32(words)
+    w = ptr32(int(words))
     flags = cb[31]
     if not cb[53] or flags & 26810 or cb[59] != w[2]:
         return 0
@@ -292,7 +292,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
         p += 4
     if n:  # the text, from `off` behind the head of the ring
         r = ptr32(ring)
-        j = ptr32(job)
+        j = ptr32(int(job))
         x = r[0] + off
         if x >= r[2]:
             x -= r[2]
@@ -463,15 +463,15 @@ def attach(tcp):
 
 def _receiver(tcp):
     """What gets the segments: receive(nif.io), 0: not mine."""
-    words = tcp.st.w
-    job = tcp.job
+    words = where(tcp.st.w)
+    job = where(tcp.job)
     sums = move
     more = _more(tcp)
 
     @micropython.viper
     def receive(io) -> int:
         """The segment that match4() has found."""
-        w = ptr32(words)
+        w = ptr32(int(words))
         cb = ptr32(w[17] | ((w[18] << 16) << 16))
         flags = cb[31]
         if not cb[53] or flags & 26810:
@@ -537,7 +537,7 @@ def _receiver(tcp):
             if text > r[2] - r[1]:
                 return 0
             # the text to its place behind what is in use; nobody sees it there yet
-            j = ptr32(job)
+            j = ptr32(int(job))
             to = r[0] + r[1]
             if to >= r[2]:
                 to -= r[2]
@@ -646,8 +646,8 @@ def _more(tcp):
 def _sender(tcp):
     """Send full segments and a due ACK of a connection: send(conn). True when nothing is left to
     be done by output()."""
-    words = tcp.st.w
-    job = tcp.job
+    words = where(tcp.st.w)
+    job = where(tcp.job)
 
     @micropython.native
     def send(conn):
