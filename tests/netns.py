@@ -395,7 +395,7 @@ def _check(argv):
 # random bytes on a well-known port for a broken message.
 _PROTOCOLS = (
     "frame eth ethertype vlan arp ip icmp igmp ipv6 ipv6.hopopts ipv6.dstopts ipv6.routing"
-    " ipv6.fraghdr icmpv6 udp tcp dns dhcp data _ws.malformed"
+    " ipv6.fraghdr icmpv6 udp tcp dns dhcp dhcpv6 data _ws.malformed"
 ).split()
 _CHECKS = "ip tcp udp".split()
 BAD = (

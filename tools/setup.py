@@ -34,7 +34,8 @@ PACKAGES = {
     "test": (
         "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base radvd tshark"
         " tcpdump socat procps util-linux vde2"
-        " isc-dhcp-server dhcpcd-base busybox bind9-dnsutils"
+        " isc-dhcp-server dhcpcd-base busybox bind9-dnsutils kea-dhcp4-server kea-dhcp6-server"
+        " wide-dhcpv6-server nftables"
     ),
 }
 

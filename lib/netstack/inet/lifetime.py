@@ -48,11 +48,15 @@ class Lifetimes:
         self._end = moment
         self._arm()
 
-    def _arm(self):
-        left = self.left(self._end)
+    def ms(self, moment):
+        """Milliseconds until then, about a day's at most: what a timer can run."""
+        left = self.left(moment)
         ms = 1000 * (left if left < _SLICE else _SLICE)
         ms -= elapsed(self.st.now, self._at)  # seconds have begun at _at
-        self._timer.start(self.st.now, ms if ms > 0 else 0)
+        return ms if ms > 0 else 0
+
+    def _arm(self):
+        self._timer.start(self.st.now, self.ms(self._end))
 
     def _tick(self):
         if self.now() < self._end:

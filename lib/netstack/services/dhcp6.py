@@ -30,7 +30,9 @@ _RELEASE = const(8)
 _DECLINE = const(9)
 _RECONFIGURE = const(10)
 _INFORM = const(11)
-_NOT_ON_LINK = const(4)  # a status
+_NO_ADDRESS = const(2)  # status
+_NOT_ON_LINK = const(4)
+_NO_PREFIX = const(6)
 
 # asked for: DNS servers, domains, NTP servers, SOL_MAX_RT, INF_MAX_RT; refresh time
 _WANTED = b"\x17\x18\x38\x52\x53"
@@ -85,7 +87,6 @@ _SENT = {
 _DELAY_MS = const(1000)  # SOL_, CNF_ and INF_MAX_DELAY
 _AGAIN_MS = const(2000)  # after something that went wrong, doubled each time
 _AGAIN_MAX = const(5)  # times
-_DAY_S = const(86400)  # a timer runs for so long at most
 _REFRESH_MIN = const(600)  # RFC 8415 7.6: IRT_MINIMUM
 _T1_MIN = const(2)  # no server makes us ask all the time (RFC 8415 14.1)
 _CLASS_MAX = const(128)
@@ -365,11 +366,10 @@ class Client:
 
     def _sleep(self, moment):
         """Come back then, or a day from now."""
-        left = self.ip.life.left(moment)
-        if left == FOREVER:
+        if moment == FOREVER:
             self._timer.stop()
         else:
-            self._timer.start(self.st.now, 1000 * (left if left < _DAY_S else _DAY_S))
+            self._timer.start(self.st.now, self.ip.life.ms(moment))
 
     def _keep(self):
         """Do what the age of what is held asks for."""
@@ -393,8 +393,7 @@ class Client:
         else:
             self._again()
         end = self._t2 if state == _RENEWING else soonest
-        left = self.ip.life.left(end) * 1000 if end - now < _DAY_S else FOREVER
-        if left < self._exchange.rt:
+        if self.ip.life.ms(end) < self._exchange.rt:
             self._sleep(end)
 
     def _refresh_info(self):
@@ -564,7 +563,7 @@ class Client:
             return _IN_STATE
         if self._sol_max:
             self._exchange.limit(self._sol_max)
-        if answer.status:
+        if _failed(answer):
             return self._refused(answer)
         if not answer.items:
             self.error = answer.text
@@ -597,7 +596,7 @@ class Client:
             self.stat[_REPLIES] += 1
             self._fail()
             return -1
-        if answer.status:
+        if _failed(answer):
             return self._refused(answer)
         self.stat[_REPLIES] += 1
         if state == _INFORMING:
@@ -651,6 +650,14 @@ class Client:
         t1 = max(min(t1, t2), _T1_MIN)
         self._t1 = self.ip.life.after(t1)
         self._t2 = self.ip.life.after(max(t1, t2))
+
+
+def _failed(answer):
+    """Servers of RFC 3315 say for the message what RFC 8415 has them say for one IA of it: then
+    there may be something in the other."""
+    if answer.items and answer.status in (_NO_ADDRESS, _NO_PREFIX):
+        return False
+    return answer.status != 0
 
 
 def _rank(answer):

@@ -867,6 +867,16 @@ def test_prefix_alone():
     assert m.addrs == [] and m.prefixes == [b"\x38" + PREFIX]
 
 
+def test_prefix_of_an_old_server():
+    # RFC 3315 17.2.2: there is no address, said for the whole message
+    s = Setup(prefix=56)
+    m = s.message(SOLICIT)
+    s.reply(m, ADVERTISE, status(2), ia(m.iaid, prefix(), code=25), opt(7, b"\xff"))
+    m = s.message(REQUEST, 0)
+    s.reply(m, REPLY, status(2), ia(m.iaid, prefix(), code=25))
+    assert s.state == "bound" and len(s.client.prefixes) == 1
+
+
 def test_prefix_is_confirmed_by_rebinding():
     # RFC 8415 18.2.12
     s = Setup(prefix=56)
