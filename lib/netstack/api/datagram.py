@@ -6,12 +6,16 @@
 
 from micropython import const
 from netstack.api import address as _address
+from netstack.api import host as _host
 from time import ticks_ms
 
 _LOCK = const(44)  # of Stack.w
 _SENDERS = const(6)  # of a UDP endpoint's block
 _AF_INET = const(2)
 _EBADF = const(9)
+_EAGAIN = const(11)
+_ENOBUFS = const(105)
+_DGRAM_MAX = const(65535)
 
 
 @micropython.native
@@ -101,8 +105,58 @@ def aim(self, address):
         self._peer_ip = self._st.ip4
         self._peer_addr = bytes(self._io.from_addr[:4])
         self._peer_port = address[1]
+        self._detour = None
     else:
-        self._peer_ip, self._peer_addr, self._peer_port, _ = _address.sockaddr(self, address)
+        ip, addr, port, nif = _address.sockaddr(self, address)
+        self._peer_ip, self._peer_addr, self._peer_port = ip, addr, port
+        self._detour = _zoned(nif) if nif else None
     if isinstance(address, tuple) and _address.numeric(address[0]):  # DNS may change its mind
         self._peer = address
         self._again_to = address if len(self._peer_addr) == 4 else None
+
+
+def _zoned(nif):
+    """The way to a link-local address whose zone is this interface."""
+    from netstack.transport.udp import Detour
+
+    return Detour(nif)
+
+
+def post(self, io, buf, off, n, ip, addr, port, detour):
+    """Send a datagram another way than the options say. Returns `n`, or -errno."""
+    st = self._st
+    if self._words[_LOCK]:
+        return -_EAGAIN
+    st.enter()
+    try:
+        sent = -self._error(io) if io.error else io.post(buf, off, n, ip, addr, port, detour)
+        return -_EAGAIN if sent == -_ENOBUFS else sent
+    finally:
+        _host.leave(st)
+
+
+# -- with ancillary data: ancillary.py ----------------------------------------------------------
+
+
+def sendmsg(self, buffers, ancdata=(), flags=0, address=None):
+    """Sends what is in the buffers, as one datagram, with [(level, type, data), ...] for its way.
+    Returns how many bytes."""
+    from netstack.api import ancillary
+
+    return ancillary.send(self, buffers, ancdata, flags, address)
+
+
+def recvmsg(self, bufsize, ancbufsize=0, flags=0):
+    """(data, [(level, type, data), ...], flags, address)"""
+    if bufsize < 0 or ancbufsize < 0:
+        raise ValueError("recvmsg: sizes of at least 0")
+    buf = bytearray(min(bufsize, _DGRAM_MAX))
+    n, ancdata, flags, address = recvmsg_into(self, [buf], ancbufsize, flags)
+    return bytes(memoryview(buf)[:n]), ancdata, flags, address
+
+
+def recvmsg_into(self, buffers, ancbufsize=0, flags=0):
+    """The same into buffers, one after the other: the first item is how many bytes."""
+    from netstack.api import ancillary
+
+    return ancillary.receive(self, buffers, ancbufsize, flags)

@@ -1,7 +1,41 @@
-# Names of the options of IPPROTO_IP, IPPROTO_IPV6 and IPPROTO_TCP, by Linux's numbers: options.py
-# has what they do, socket.py shows them.
+# Names of the socket options that few programs want, by Linux's numbers: options.py has what they
+# do. socket.py shows them, and loads this when the first of them is asked for.
 
 from micropython import const as _const
+
+SO_REUSEPORT = _const(15)
+SOL_RAW = _const(255)
+IPPROTO_ICMPV6 = _const(58)
+IPPROTO_RAW = _const(255)
+ICMP_FILTER = _const(1)
+ICMP6_FILTER = _const(1)
+MSG_PEEK = _const(2)
+MSG_CTRUNC = _const(8)
+MSG_TRUNC = _const(0x20)
+IP_HDRINCL = _const(3)
+IP_PKTINFO = _const(8)
+IP_RECVTTL = _const(12)
+IP_RECVTOS = _const(13)
+IPV6_CHECKSUM = _const(7)
+IPV6_MULTICAST_IF = _const(17)
+IPV6_MULTICAST_HOPS = _const(18)
+IPV6_MULTICAST_LOOP = _const(19)
+IPV6_JOIN_GROUP = _const(20)
+IPV6_LEAVE_GROUP = _const(21)
+IPV6_HDRINCL = _const(36)
+IPV6_RECVPKTINFO = _const(49)
+IPV6_PKTINFO = _const(50)
+IPV6_RECVHOPLIMIT = _const(51)
+IPV6_HOPLIMIT = _const(52)
+IPV6_RECVTCLASS = _const(66)
+MCAST_JOIN_GROUP = _const(42)
+MCAST_BLOCK_SOURCE = _const(43)
+MCAST_UNBLOCK_SOURCE = _const(44)
+MCAST_LEAVE_GROUP = _const(45)
+MCAST_JOIN_SOURCE_GROUP = _const(46)
+MCAST_LEAVE_SOURCE_GROUP = _const(47)
+UDPLITE_SEND_CSCOV = _const(10)
+UDPLITE_RECV_CSCOV = _const(11)
 
 IPPROTO_IPV6 = _const(41)
 IPV6_UNICAST_HOPS = _const(16)
@@ -36,3 +70,13 @@ TCP_CONGESTION = _const(13)
 TCP_USER_TIMEOUT = _const(18)
 TCP_FASTOPEN = _const(23)
 TCP_FASTOPEN_CONNECT = _const(30)
+
+
+def CMSG_LEN(n):
+    """Bytes of an item of ancillary data with `n` bytes, as a machine of 64 bits has it."""
+    return 16 + n
+
+
+def CMSG_SPACE(n):
+    """The same with what stands behind it before the next."""
+    return 16 + (n + 7 & ~7)

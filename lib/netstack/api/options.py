@@ -4,13 +4,14 @@
 #   SOL_SOCKET   SO_REUSEADDR, SO_TYPE, SO_ERROR (reading clears it), SO_BROADCAST, SO_SNDBUF and
 #                SO_RCVBUF (how far the rings may grow, as the stack's budget allows),
 #                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
+#                SO_REUSEPORT (not TCP)
 #   IPPROTO_IP   IP_TOS, IP_TTL, IP_MTU_DISCOVER (UDP), IP_MTU (of a connected socket, to be read)
-#                with multicast.py those of multicast
 #   IPPROTO_IPV6 IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY (before bind)
+#                multicast.py has those of multicast, ancillary.py those of recvmsg(), of both
 #   IPPROTO_TCP  TCP_NODELAY, TCP_MAXSEG, TCP_CORK, TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT,
 #                TCP_DEFER_ACCEPT, TCP_INFO, TCP_QUICKACK, TCP_CONGESTION, TCP_USER_TIMEOUT;
 #                with transport/tcp/fastopen.py attached TCP_FASTOPEN, TCP_FASTOPEN_CONNECT
-#                with transport/raw.py IP_HDRINCL; IPPROTO_IPV6  IPV6_CHECKSUM (raw sockets)
+#   with transport/raw.py IP_HDRINCL, IPV6_HDRINCL, IPV6_CHECKSUM, ICMP_FILTER, ICMP6_FILTER
 #   IPPROTO_UDPLITE  UDPLITE_SEND_CSCOV, UDPLITE_RECV_CSCOV (RFC 3828)
 #
 # A value out of range is OSError(EINVAL), an option that is not known OSError(ENOPROTOOPT), as on
@@ -24,6 +25,7 @@ _IP = const(0)
 _TCP = const(6)
 _IPV6 = const(41)
 _IPV6_V6ONLY = const(26)
+_IPV6_CHECKSUM = const(7)
 _ICMPV6 = const(58)
 _SOL_RAW = const(255)
 _UDPLITE = const(136)
@@ -59,6 +61,7 @@ _OPTIONS = (
     (_IPV6, 16, "hops", -1, 255),  # IPV6_UNICAST_HOPS
     (_IPV6, 67, "tclass", -1, 255),  # IPV6_TCLASS
     (_SOCKET, 6, "broadcast", 0, 1),  # SO_BROADCAST
+    (_SOCKET, 15, "reuseport", 0, 1),  # SO_REUSEPORT
     (_SOCKET, 7, "sndbuf", 0, _MOST),  # SO_SNDBUF
     (_SOCKET, 8, "rcvbuf", 0, _MOST),  # SO_RCVBUF
     (_SOCKET, 9, "keepalive", 0, 1),  # SO_KEEPALIVE
@@ -87,7 +90,23 @@ _OPTIONS = (
 )
 
 
-def _find(io, level, option):
+# What recvmsg() is to tell: level, option; bit 0 of Endpoint.extras and those that follow.
+_INFO = ((_IP, 8), (_IP, 12), (_IP, 13), (_IPV6, 49), (_IPV6, 51), (_IPV6, 66))
+
+
+def _info_bit(sock, io, level, option):
+    """The bit of Endpoint.extras that this option is; 0: it is none of those."""
+    if not hasattr(io, "extras") or (level == _IPV6 and sock._af != _AF_INET6):
+        return 0
+    for i in range(len(_INFO)):
+        if _INFO[i] == (level, option):
+            return 1 << i
+    return 0
+
+
+def _find(sock, io, level, option):
+    if level == _IPV6 and sock._af != _AF_INET6 and option != _IPV6_CHECKSUM:
+        raise OSError(_ENOPROTOOPT, "socket option %s, level %s: of IPv6" % (option, level))
     for each in _OPTIONS:
         if each[0] == level and each[1] == option and hasattr(io, each[2]):
             if each[2].startswith("fastopen") and io.tcp.fastopen is None:
@@ -102,6 +121,7 @@ def copy(old, new):
         name = each[2]
         if hasattr(old, name) and getattr(old, name) != getattr(new, name, None):
             setattr(new, name, getattr(old, name))
+    new.device = old.device
 
 
 def put(sock, io, level, option, value):
@@ -116,13 +136,13 @@ def put(sock, io, level, option, value):
         _set_linger(sock, value)
         return
     if level == _TCP and option == _TCP_CONGESTION:
-        setattr(io, _find(io, level, option)[2], text(value))
+        setattr(io, _find(sock, io, level, option)[2], text(value))
         return
     if level == _ICMPV6 or level == _SOL_RAW:
-        setattr(io, _find(io, level, option)[2], bytes(value))
+        setattr(io, _find(sock, io, level, option)[2], bytes(value))
         return
-    if level == _IP and _IP_MULTICAST_IF <= option <= _IP_DROP_SOURCE and sock._dgram:
-        _multicast().put(sock, io, option, value)
+    if sock._dgram and _is_multicast(sock, level, option):
+        _multicast().put(sock, io, level, option, value)
         return
     if not isinstance(value, int):
         value = int.from_bytes(bytes(value), "little")
@@ -138,7 +158,11 @@ def put(sock, io, level, option, value):
         if sock._dgram:
             io.ip = sock.network()
         return
-    _, _, name, low, high = _find(io, level, option)
+    bit = _info_bit(sock, io, level, option)
+    if bit:
+        io.extras = io.extras | bit if value else io.extras & ~bit
+        return
+    _, _, name, low, high = _find(sock, io, level, option)
     value = _checked(sock, name, option, low, high, value)
     if sock._dgram or sock._listening:
         setattr(io, name, value)
@@ -148,6 +172,13 @@ def put(sock, io, level, option, value):
         io.set(name, value)
     finally:
         host.leave(sock._st)
+
+
+def _is_multicast(sock, level, option):
+    """An option of multicast.py?"""
+    if level == _IPV6 and sock._af == _AF_INET6:
+        return 17 <= option <= 21 or 42 <= option <= 47
+    return level == _IP and (_IP_MULTICAST_IF <= option <= _IP_DROP_SOURCE or 42 <= option <= 47)
 
 
 def _multicast():
@@ -191,8 +222,7 @@ def _round_up(seconds):
 
 
 def _bind_to(sock, io, name):
-    if not hasattr(io, "nif"):
-        raise OSError(_ENOPROTOOPT, "SO_BINDTODEVICE: not for a listening socket")
+    """SO_BINDTODEVICE: a name of an interface, or of none."""
     name = text(name)
     nif = None
     for each in sock._st.nifs:
@@ -200,7 +230,12 @@ def _bind_to(sock, io, name):
             nif = each
     if name and nif is None:
         raise OSError(_ENODEV, "there is no interface %s" % name)
-    io.nif = nif
+    if sock._dgram:
+        io.nif = nif
+    elif not sock._listening and io.state != _CLOSED:
+        raise OSError(_EINVAL, "SO_BINDTODEVICE (option 25): before connect()")
+    else:
+        io.device = nif
 
 
 def _set_linger(sock, value):
@@ -216,20 +251,23 @@ def _set_linger(sock, value):
 def get(sock, io, level, option, size):
     """getsockopt() of `sock`: an integer, or bytes."""
     if level == _TCP and option == _TCP_CONGESTION:
-        value = getattr(io, _find(io, level, option)[2]).encode()
+        value = getattr(io, _find(sock, io, level, option)[2]).encode()
         return value[:size] if size else value
     if level == _TCP and option == _TCP_INFO and not sock._dgram:
         value = _info(sock, io)
         return value[:size] if size else value
     if level == _ICMPV6 or level == _SOL_RAW:
-        value = getattr(io, _find(io, level, option)[2])
+        value = getattr(io, _find(sock, io, level, option)[2])
         return value[:size] if size else value
     if level == _SOCKET and option == _SO_LINGER and not sock._dgram:
         on = sock._linger >= 0
         value = int(on).to_bytes(4, "little") + max(sock._linger, 0).to_bytes(4, "little")
         return value[:size] if size else int(on)
-    if level == _IP and _IP_MULTICAST_IF <= option <= _IP_DROP_SOURCE and sock._dgram:
-        value = _multicast().get(io, option)
+    if level == _SOCKET and option == _SO_BINDTODEVICE:
+        nif = io.nif if sock._dgram else io.device
+        return nif.name.encode() + b"\0" if nif else b""
+    if sock._dgram and _is_multicast(sock, level, option):
+        value = _multicast().get(sock, io, level, option)
         if isinstance(value, bytes):
             return value
     else:
@@ -262,9 +300,12 @@ def _value(sock, io, level, option):
             return int(sock._reuse)
     if level == _IP and option == _IP_MTU:
         return _path_mtu(io)
+    bit = _info_bit(sock, io, level, option)
+    if bit:
+        return int(io.extras & bit != 0)
     if level == _IPV6 and option == _IPV6_V6ONLY and sock._af == _AF_INET6:
         return int(sock.v6only)
-    name = _find(io, level, option)[2]
+    name = _find(sock, io, level, option)[2]
     if name == "maxseg":
         if hasattr(io, "cb") and io.state != _CLOSED:
             return io.send_mss()

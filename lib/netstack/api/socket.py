@@ -17,7 +17,6 @@ from netstack.api import datagram as _datagram
 from netstack.api import host as _host
 from netstack.api import options as _options
 from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
-from netstack.api.names import *  # noqa: F403
 from netstack.core.clock import elapsed as _elapsed
 from time import ticks_ms as _ticks_ms
 
@@ -59,9 +58,6 @@ AI_NUMERICHOST = _const(4)
 _EAGAIN = _const(11)
 _EBADF = _const(9)
 _EINVAL = _const(22)
-_EPIPE = _const(32)
-_EDESTADDRREQ = _const(89)
-_EMSGSIZE = _const(90)
 _EPROTONOSUPPORT = _const(93)
 _ESOCKTNOSUPPORT = _const(94)
 _EOPNOTSUPP = _const(95)
@@ -97,6 +93,7 @@ _DGRAM_MAX = _const(65535)
 
 
 class socket(_iomod.IOBase):
+    _detour = None  # the way to `_peer` if that is not the usual
     _later = None  # where to connect to with the first data
     v6only = False  # IPV6_V6ONLY
 
@@ -148,6 +145,10 @@ class socket(_iomod.IOBase):
     recvfrom = _datagram.recvfrom
     recvfrom_into = _datagram.recvfrom_into
     _recv_datagram = _datagram.receive
+    _try_post = _datagram.post
+    recvmsg = _datagram.recvmsg
+    recvmsg_into = _datagram.recvmsg_into
+    sendmsg = _datagram.sendmsg
 
     # -- waiting ----------------------------------------------------------------------------
 
@@ -233,7 +234,7 @@ class socket(_iomod.IOBase):
         io.error = 0
         return error
 
-    def _push(self, buf, off, n, flags=0, ip=None, addr=None, port=0):
+    def _push(self, buf, off, n, flags=0, ip=None, addr=None, port=0, detour=None):
         """Send up to `n` bytes from buf[off]. Returns how many, or -errno."""
         io = self._io
         if io is None:
@@ -245,7 +246,10 @@ class socket(_iomod.IOBase):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             self._event = False
-            sent = self._try_send(io, buf, off, n, flags, ip, addr, port)
+            if detour:  # not as the options say
+                sent = self._try_post(io, buf, off, n, ip, addr, port, detour)
+            else:
+                sent = self._try_send(io, buf, off, n, flags, ip, addr, port)
             if sent == -_ENOTCONN and self._later:
                 return self._open_early(memoryview(buf)[off : off + n], flags, self._later)
             if sent != -_EAGAIN or flags & MSG_DONTWAIT:
@@ -468,7 +472,8 @@ class socket(_iomod.IOBase):
         if address != self._peer:
             _datagram.aim(self, address)
         buf = _readable(buf)
-        n = self._push(buf, 0, len(buf), flags, self._peer_ip, self._peer_addr, self._peer_port)
+        to = self._peer_addr
+        n = self._push(buf, 0, len(buf), flags, self._peer_ip, to, self._peer_port, self._detour)
         if n < 0:
             raise OSError(-n)
         return n
@@ -729,6 +734,13 @@ class socket(_iomod.IOBase):
         if flags & _WR and (io.room() > 0 or state > _ESTABLISHED and state != _CLOSE_WAIT):
             ready |= _WR
         return ready
+
+
+def __getattr__(name):
+    """What is rarely asked for."""
+    from netstack.api import names
+
+    return getattr(names, name)
 
 
 def _open(kind, proto, network):

@@ -203,6 +203,7 @@ class IPv4:
     alen = 4
     src_off = _SRC
     dst_off = _DST
+    ttl_off = _TTL
     loopback = b"\x7f\0\0\1"
     all_hosts = _ALL_HOSTS
     members = None  # of multicast groups: inet/igmp.py, once one has been joined
@@ -524,6 +525,10 @@ class IPv4:
         )
 
     # -- output -----------------------------------------------------------------------------
+
+    def tos(self, buf, at):
+        """The type of service in the header at `at`."""
+        return buf[at + 1]
 
     def ecn(self, buf, at):
         """The congestion bits of the header at `at` (RFC 3168 section 5)."""

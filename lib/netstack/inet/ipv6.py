@@ -78,6 +78,7 @@ class IPv6:
     alen = 16
     src_off = _SRC
     dst_off = _DST
+    ttl_off = _HOPS_AT
     all_hosts = ALL_NODES
     loopback = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
@@ -399,6 +400,10 @@ class IPv6:
         handler.input(fr)
 
     # -- output -----------------------------------------------------------------------------
+
+    def tos(self, buf, at):
+        """The traffic class in the header at `at`."""
+        return (buf[at] & 15) << 4 | buf[at + 1] >> 4
 
     def ecn(self, buf, at):
         """The congestion bits of the header at `at` (RFC 3168 section 5)."""

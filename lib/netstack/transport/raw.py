@@ -41,7 +41,6 @@ _REPLY = const(0)
 _ECHO6 = const(128)
 _REPLY6 = const(129)
 _HEAD = const(8)  # what is handed on apart of a packet in parts
-_FROM_PORT = const(11)  # of Endpoint.cb
 _IP_ID = const(3)  # of Stack.w
 _TABLE_TCP = const(20)  # of Stack.w: what lets inet/match.py take it
 _TABLE_UDP = const(22)
@@ -55,6 +54,8 @@ _OUT = const(6)
 
 class RawEndpoint(Endpoint):
     """One raw socket's state, or a ping socket's. Made by Raw.open()."""
+
+    ports = False
 
     def __init__(self, raw, ip, proto, ping):
         super().__init__(raw)
@@ -152,17 +153,6 @@ class RawEndpoint(Endpoint):
         if ip.alen == 16:
             acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, proto, n)
         return csum(buf, fr.l4, n, acc) == 0xFFFF
-
-    def recv(self, buf, off, n, peek=False):
-        """As a UDP endpoint's; there are no ports."""
-        n = super().recv(buf, off, n, peek)
-        self.cb[_FROM_PORT] = 0
-        return n
-
-    def read(self, most):
-        data = super().read(most)
-        self.cb[_FROM_PORT] = 0
-        return data
 
     def send(self, buf, off, n, ip=None, addr=None, port=0):
         """Send one packet, to the connected peer or to `addr`. Returns n, or -errno."""

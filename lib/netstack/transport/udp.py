@@ -38,6 +38,7 @@ _FROM_PORT = const(11)
 _FROM_LEN = const(12)
 _ANSWER = const(13)
 _FROM_ADDR = const(14)
+_EXTRAS_MOST = const(36)
 _WORDS = const(21)
 _EACCES = const(13)
 _EDESTADDRREQ = const(89)
@@ -98,6 +99,10 @@ class Endpoint:
     """One UDP socket's state. Made by UDP.open()."""
 
     fast = True  # headers may be written in advance
+    ports = True
+    reuse = False  # SO_REUSEADDR: others that have set it may have the same address and port,
+    reuseport = False  # SO_REUSEPORT: and get their share of what comes there
+    _extras = 0
     src = None  # as a Way
     loop = False
 
@@ -152,8 +157,31 @@ class Endpoint:
 
     @property
     def from_len(self):
-        """Bytes of from_addr that are in use."""
-        return self.cb[_FROM_LEN]
+        """Bytes of the sender's address."""
+        n = self.cb[_FROM_LEN]
+        return n if n == 4 or n == 16 else n - 4 >> 1
+
+    @property
+    def extras(self):
+        """What else recvmsg() tells of a datagram: bits of api/ancillary.py. Unless it is 0, a
+        record of the ring has for its sender's address:  | source | destination | number of the
+        interface, from 1 on 1 | TTL 1 | TOS 1 | 0 1 |, and none takes the fast path."""
+        return self._extras
+
+    @extras.setter
+    def extras(self, bits):
+        if bits and len(self._head) < 8 + _EXTRAS_MOST:
+            self._head = bytearray(8 + _EXTRAS_MOST)
+            addr = bytearray(_EXTRAS_MOST)
+            address(self.cb, _FROM_ADDR, addr)
+            self.from_addr = addr
+        self._extras = bits
+        self._reopen()
+
+    def _reopen(self):
+        """May what comes take the fast path?"""
+        plain = self._nif is None and not self._extras and not self.reuseport
+        self.cb[_OPEN] = self._filed and plain
 
     @property
     def answer(self):
@@ -225,7 +253,7 @@ class Endpoint:
     def nif(self, nif):
         self._nif = nif
         self._forget()
-        self.cb[_OPEN] = self._filed and nif is None
+        self._reopen()
 
     # -- naming -----------------------------------------------------------------------------
 
@@ -283,26 +311,30 @@ class Endpoint:
         table = self.udp.table
         for ip in self._networks():
             self._set_key(ip)
-            if table.find() is not None:
+            other = table.find()
+            if other is not None and not self._shares(other):
                 raise OSError(_EADDRINUSE)
         self._make_ring()
         self._filed = True
         for ip in self._networks():
             self._set_key(ip)
-            if not table.add(self):
+            if not self.udp.file(self):
                 self._unfile()
                 raise OSError(_ENOMEM)
         self._forget()
-        self.cb[_OPEN] = self._nif is None
+        self._reopen()
 
     def _unfile(self):
         self.cb[_OPEN] = 0
         if self._filed:
             for ip in self._networks():
                 self._set_key(ip)
-                if self.udp.table.find() is self:
-                    self.udp.table.remove()
+                self.udp.unfile(self)
             self._filed = False
+
+    def _shares(self, other):
+        """May both have the same address and port?"""
+        return self.reuse and other.reuse or self.reuseport and other.reuseport
 
     def close(self):
         self._unfile()
@@ -349,6 +381,8 @@ class Endpoint:
         src = self._source(ip, dst, way)
         if src is None:
             return -_ENETUNREACH
+        if self._nif is not None and way.nif is not self._nif:  # as on Linux
+            return -_EINVAL
         n = self.udp.emit(way, buf, off, n, ip, src, dst, port)
         if n >= 0 and way is self and self._nif is None and self._pmtudisc:
             if self.fast and not self.control:
@@ -436,17 +470,25 @@ class Endpoint:
             self._ask(fr, data, n)
             return
         ring = self.ring
-        alen = fr.ip.alen
+        ip = fr.ip
+        alen = ip.alen
+        size = 2 * alen + 4 if self._extras else alen
         gap = -n & 3
-        if ring.free() < 8 + alen + n + gap:
+        if ring.free() < 8 + size + n + gap:
             self.udp.stat[_FULL] += 1
             return
         head = self._head
         put16(head, 0, n)
-        head[2] = alen
-        copy(head, 4, fr.buf, fr.l4, 2)
-        copy(head, 8, fr.buf, fr.l3 + fr.ip.src_off, alen)
-        ring.write(head, 0, 8 + alen)
+        head[2] = size
+        put16(head, 4, get16(fr.buf, fr.l4) if self.ports else 0)
+        copy(head, 8, fr.buf, fr.l3 + ip.src_off, alen)
+        if self._extras:
+            copy(head, 8 + alen, fr.buf, fr.l3 + ip.dst_off, alen)
+            at = 8 + 2 * alen
+            head[at] = self.st.nifs.index(fr.nif) + 1
+            head[at + 1] = fr.buf[fr.l3 + ip.ttl_off]
+            head[at + 2] = ip.tos(fr.buf, fr.l3)
+        ring.write(head, 0, 8 + size)
         ring.write(fr.buf, data, n)
         if gap:
             ring.write(_ANY, 0, gap)
@@ -479,6 +521,7 @@ class UDP:
         self.table = Table()
         self._head = bytearray(_HDR)
         self._turn = 0
+        self._behind = []  # (key, endpoint): who shares a key with one in the table
         self.fast = udp_fast.Fast(self)
         st.udp = self
         st.carry(_PROTO, self)
@@ -488,6 +531,45 @@ class UDP:
         endpoint = Endpoint(self)
         endpoint.ip = ip
         return endpoint
+
+    def file(self, ep):
+        """Enter an endpoint under the key of the table; who has been there stands behind it, for
+        as long as it lives: as on Linux, the last one gets what comes. False: it is full."""
+        other = self.table.find()
+        if other is not None:
+            self._behind.append((bytes(self.table.key), other))
+            self.table.remove()
+        return self.table.add(ep)
+
+    def unfile(self, ep):
+        """Take out an endpoint that was filed under the key of the table."""
+        if self.table.find() is ep:
+            self.table.remove()
+            ep = None
+        if self._behind:
+            key = bytes(self.table.key)
+            for i in range(len(self._behind) - 1, -1, -1):
+                if self._behind[i][0] == key and ep in (None, self._behind[i][1]):
+                    other = self._behind.pop(i)[1]
+                    if ep is None:
+                        self.table.add(other)
+                    return
+
+    def _share(self, first, fr):
+        """SO_REUSEPORT: which of those who share the key just found gets the datagrams of this
+        sender."""
+        key = self.table.key
+        count = 1
+        for each, _ in self._behind:
+            count += same(each, 0, key, 0, len(each))
+        at = fr.l3 + fr.ip.src_off + fr.ip.alen
+        turn = (get16(fr.buf, at - 2) ^ get16(fr.buf, fr.l4)) % count
+        for each, ep in self._behind:
+            if same(each, 0, key, 0, len(each)):
+                if turn == 0:
+                    return ep
+                turn -= 1
+        return first
 
     def free_port(self):
         """A random port that nobody uses (RFC 6056 3.3.1, algorithm 1)."""
@@ -516,10 +598,12 @@ class UDP:
         if not self._summed(fr, buf, at, size):
             self.stat[_CHECKSUM] += 1
             return
-        if fr.group and fr.ip.group(buf, fr.l3 + fr.ip.dst_off):
+        if fr.group and (self._behind or fr.ip.group(buf, fr.l3 + fr.ip.dst_off)):
             self._to_group(fr, buf, at, size)
             return
         endpoint = self.table.lookup(fr)
+        if endpoint is not None and endpoint.reuseport and self._behind:
+            endpoint = self._share(endpoint, fr)
         if endpoint is None or (endpoint._nif and endpoint._nif is not fr.nif):
             self.stat[_NOPORT] += 1
             fr.ip.refuse(fr)
@@ -527,20 +611,28 @@ class UDP:
         endpoint.take(fr, at + _HDR, size - _HDR)
 
     def _to_group(self, fr, buf, at, size):
-        """A datagram for a group: each endpoint that has joined it gets one (RFC 1122 4.1.3.5)."""
-        dst = fr.l3 + fr.ip.dst_off
+        """A datagram for a group: each endpoint that has joined it gets one (RFC 1122 4.1.3.5);
+        a broadcast for each."""
         port = get16(buf, at + 2)
-        taken = False
         self._turn = self._turn + 1 & 0xFFFF
+        taken = False
         for ep in self.table.objs:
-            if ep is None or ep.lport != port or ep.turn == self._turn:
-                continue  # filed twice, for both families
-            if self._hears(ep, fr, buf, at, dst):
+            if ep is not None and ep.lport == port and self._offer(ep, fr, buf, at, size):
                 taken = True
-                ep.turn = self._turn
-                ep.take(fr, at + _HDR, size - _HDR)
+        for _, ep in self._behind:
+            if ep.lport == port and self._offer(ep, fr, buf, at, size):
+                taken = True
         if not taken:
             self.stat[_NOPORT] += 1
+
+    def _offer(self, ep, fr, buf, at, size):
+        """Give the datagram to the endpoint if it wants it, once: it may be filed twice, for both
+        families."""
+        if ep.turn == self._turn or not self._hears(ep, fr, buf, at, fr.l3 + fr.ip.dst_off):
+            return False
+        ep.turn = self._turn
+        ep.take(fr, at + _HDR, size - _HDR)
+        return True
 
     def _hears(self, ep, fr, buf, at, dst):
         ip = fr.ip
@@ -553,8 +645,8 @@ class UDP:
             src = fr.l3 + ip.src_off
             if get16(buf, at) != ep.rport or not same(ep.raddr, 0, buf, src, alen):
                 return False
-        if same(buf, dst, ip.all_hosts, 0, alen):  # every host belongs to it
-            return True
+        if not ip.group(buf, dst) or same(buf, dst, ip.all_hosts, 0, alen):
+            return True  # to that every host belongs
         groups = ep.groups if alen == 4 else ep.groups6
         return bool(groups and groups.members) and ip.members.takes(groups.members, fr)
 

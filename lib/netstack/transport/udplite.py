@@ -77,6 +77,7 @@ class UDPLite(UDP):
         self.table = Table()
         self._head = bytearray(_HDR)
         self._turn = 0
+        self._behind = []
         self.fast = _Plain()
         st.udplite = self
         st.carry(_PROTO, self)
@@ -105,7 +106,12 @@ class UDPLite(UDP):
         if buf[at + _SUM] | buf[at + _SUM + 1] == 0 or csum(buf, at, cover or size, acc) != 0xFFFF:
             self.stat[_CHECKSUM] += 1  # zero is no sum either
             return
+        if fr.group and (self._behind or ip.group(buf, fr.l3 + ip.dst_off)):
+            self._to_group(fr, buf, at, size)
+            return
         endpoint = self.table.lookup(fr)
+        if endpoint is not None and endpoint.reuseport and self._behind:
+            endpoint = self._share(endpoint, fr)
         if endpoint is None or (endpoint._nif and endpoint._nif is not fr.nif):
             self.stat[_NOPORT] += 1
             fr.ip.refuse(fr)
@@ -114,6 +120,13 @@ class UDPLite(UDP):
             self.stat[_PARTIAL] += 1
             return
         endpoint.take(fr, at + _HDR, size - _HDR)
+
+    def _hears(self, ep, fr, buf, at, dst):
+        cover = get16(buf, at + _COVER)
+        if cover and cover < fr.end - at and cover < ep.recv_coverage:
+            self.stat[_PARTIAL] += 1
+            return False
+        return super()._hears(ep, fr, buf, at, dst)
 
     def emit(self, way, buf, off, n, ip, src, dst, port):
         """Build and send one datagram. Returns n or -errno."""

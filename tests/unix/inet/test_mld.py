@@ -138,6 +138,119 @@ def test_router_of_version_1():
     assert _records(p.expect("icmp6")) == [(4, GROUP)]
 
 
+class Socket:
+    """A UDP endpoint in the group."""
+
+    def __init__(self, p, port=9):
+        self.p = p
+        self.ep = p.st.udp.open(p.ip)
+        bench.at_end(self.ep.close)
+        self.ep.bind(p.ip, None, port)
+
+    def call(self, name, *args):
+        with bench.inside(self.p.st):
+            members = self.ep.groups_of(self.p.ip).members
+            getattr(self.p.ip.members, name)(members, self.p.nif, GROUP, *args)
+        self.p.poll()
+
+    def got(self):
+        buf = bytearray(100)
+        n = self.ep.recv(buf, 0, 100)
+        return bytes(buf[:n]) if n >= 0 else None
+
+
+def _told(p):
+    """[(type, group, {sources})] of what has been told, twice each; checked that it is."""
+    found = []
+    for _ in range(2):
+        told = []
+        for packet in p.take():
+            assert (packet.type, packet.dst, packet.hops) == (143, REPORTS, 1), packet
+            (count,) = struct.unpack("!H", packet.payload[6:8])
+            body = packet.payload[8:]
+            for _ in range(count):
+                n = struct.unpack("!H", body[2:4])[0]
+                sources = {body[20 + 16 * i : 36 + 16 * i] for i in range(n)}
+                told.append((body[0], body[4:20], sources))
+                body = body[20 + 16 * n :]
+            assert not body
+        found.append(told)
+        p.advance(1001)
+    assert found[0] == found[1], found
+    return found[0]
+
+
+A = ip6("2001:db8::a")
+B = ip6("2001:db8::b")
+
+
+def test_sources():
+    # RFC 3810 4.1, 4.2: filters of sockets, merged for the interface
+    p = _peer()
+    a = Socket(p)
+    b = Socket(p, 10)
+    a.call("join", A)
+    assert _told(p) == [(5, GROUP, {A})]
+    a.call("join", B)
+    assert _told(p) == [(5, GROUP, {B})]
+    for source in (A, B, p.addr):
+        p.send(p.udp_frame(1, 9, source, src=source, dst=GROUP))
+    assert [a.got(), a.got(), a.got()] == [A, B, None] and b.got() is None
+    b.call("join")
+    assert _told(p) == [(4, GROUP, set())]
+    b.call("block", p.addr, True)
+    assert _told(p) == [(6, GROUP, {p.addr})]
+    b.call("block", A, True)  # which the other one wants
+    assert _told(p) == []
+    a.call("leave", A)
+    assert _told(p) == [(6, GROUP, {A})]
+    p.send(p.udp_frame(1, 10, b"A", src=A, dst=GROUP))
+    p.send(p.udp_frame(1, 10, b"B", src=B, dst=GROUP))
+    assert [b.got(), b.got()] == [b"B", None]
+    b.call("leave")
+    assert _told(p) == [(3, GROUP, {B})]
+    a.ep.close()
+    assert _told(p) == [(6, GROUP, {B})]
+
+
+def test_query_of_sources():
+    # RFC 3810 6.2, 6.3
+    p = _peer()
+    a = Socket(p)
+    a.call("join", A)
+    a.call("join", B)
+    p.advance(1100)
+    p.take()
+    for asked, answer in (((A,), {A}), ((A, p.addr), {A}), ((p.addr,), None)):
+        more = b"\2\x7d" + struct.pack("!H", len(asked)) + b"".join(asked)
+        p.send(_query(p, GROUP, dst=GROUP, more=more))
+        p.advance(1100)
+        if answer is None:
+            p.expect_nothing()
+            continue
+        body = p.expect("icmp6", type=143).payload[8:]
+        assert (body[0], body[20:]) == (1, b"".join(sorted(answer)))
+    short = b"\2\x7d\0\2" + A  # two, it says
+    p.expect_drop(_query(p, GROUP, dst=GROUP, more=short), "eth0.nd.in_bad")
+
+
+def test_sent_to_a_group_comes_back():
+    # RFC 3493 5.2: IPV6_MULTICAST_LOOP; to all nodes as well
+    p = _peer()
+    a = Socket(p)
+    b = Socket(p, 11)
+    a.call("join")
+    p.advance(1100)
+    p.take()
+    for dst, loop, comes in ((GROUP, 1, True), (GROUP, 0, False), (peer6.ALL_NODES, 1, True)):
+        b.ep.groups_of(p.ip).loop = loop
+        with bench.inside(p.st):
+            assert b.ep.send(b"x", 0, 1, p.ip, dst, 9) == 1
+        p.poll()
+        p.expect("udp", dst=dst, hops=1)
+        assert a.got() == (b"x" if comes else None), (dst, loop)
+
+
 def test_told_again_on_another_link():
     p = _peer()
     p.nic.up = 0

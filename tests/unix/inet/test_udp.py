@@ -453,4 +453,66 @@ def test_endpoint_of_one_interface():
     assert e.waiting == 1
 
 
+def _shared(p, attribute, count=3):
+    """Endpoints on one port."""
+    eps = []
+    for _ in range(count):
+        ep = p.st.udp.open()
+        setattr(ep, attribute, True)
+        ep.bind(p.st.ip4, None, 5353)
+        bench.at_end(ep.close)
+        eps.append(ep)
+    return eps
+
+
+def _waiting(eps):
+    got = [ep.waiting for ep in eps]
+    buf = bytearray(10)
+    for ep in eps:
+        while ep.recv(buf, 0, 10) >= 0:
+            pass
+    return got
+
+
+def test_shared_address():
+    # SO_REUSEADDR as Linux has it: the last one gets what comes, then the one before it; each a
+    # broadcast
+    p = bench.peer()
+    p.greet()
+    a, b, c = eps = _shared(p, "reuse")
+    stranger = p.st.udp.open()
+    bench.raises(98, stranger.bind, p.st.ip4, None, 5353)
+    stranger.reuseport = True
+    bench.raises(98, stranger.bind, p.st.ip4, None, 5353)
+    p.udp(1, 5353, b"x")
+    assert _waiting(eps) == [0, 0, 1]
+    p.udp(1, 5353, b"x", dst=b"\xff\xff\xff\xff", dst_mac=bench.BROADCAST)
+    assert _waiting(eps) == [1, 1, 1]
+    b.close()
+    c.close()
+    p.udp(1, 5353, b"x")
+    assert _waiting([a]) == [1]
+    a.close()
+    p.udp(1, 5353, b"x")
+    p.expect("icmp", type=3, code=3)
+    stranger.bind(p.st.ip4, None, 5353)
+    stranger.close()
+    assert not p.st.udp._behind
+
+
+def test_shared_port():
+    # SO_REUSEPORT: each sender has one of them, and all have some
+    p = bench.peer()
+    p.greet()
+    eps = _shared(p, "reuseport")
+    total = [0, 0, 0]
+    for port in range(1000, 1030):
+        for _ in range(3):
+            p.udp(port, 5353, b"x")
+        got = _waiting(eps)
+        assert sorted(got) == [0, 0, 3], got
+        total = [x + y for x, y in zip(total, got)]
+    assert min(total) > 10, total
+
+
 bench.run_tests(globals())

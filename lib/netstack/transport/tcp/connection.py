@@ -122,6 +122,7 @@ class Connection(Controlled):
 
     ip = None
     nif = None
+    device = None  # SO_BINDTODEVICE: the interface by which alone it sends and receives
     laddr = None
     lport = 0
     raddr = None
@@ -234,9 +235,9 @@ class Connection(Controlled):
         ENOMEM."""
         if self.state:
             raise OSError(_EISCONN)
-        src = self.laddr or ip.source(addr)
-        nif = ip.route(addr, 0)
-        if src is None or nif is None or ip.broadcast(addr, 0):
+        src = self.laddr or ip.source(addr, self.device)
+        nif = ip.way(addr, src, self.device)
+        if src is None or len(src) != ip.alen or nif is None or ip.broadcast(addr, 0):
             raise OSError(_ENETUNREACH)
         laddr = bytearray(src)
         raddr = bytearray(addr)

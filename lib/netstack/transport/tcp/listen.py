@@ -31,6 +31,7 @@ class Listener(Controlled):
     maxseg = 0  # TCP_MAXSEG: of the connections it will give
     fastopen = 0  # TCP_FASTOPEN: connections that may be accepted before they are established
     defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
+    device = None  # SO_BINDTODEVICE: the interface by which alone SYNs may come
     state = _LISTEN
 
     def __init__(self, tcp, ip, addr, port, backlog):
@@ -145,6 +146,7 @@ class Listener(Controlled):
         conn.rport = (buf[fr.l4] << 8) | buf[fr.l4 + 1]
         conn.lport = self.lport
         conn.nif = fr.nif
+        conn.device = self.device
         conn.start(_SYN_RCVD)
         self.pending += 1
         peer_syn(conn, seg)

@@ -206,7 +206,7 @@ def _finish(conn, fr, n, offset, tos):
     put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
     conn.tcp.stat[_OUT] += 1
     ttl = conn._ttl if ip.alen == 4 else conn._hops
-    ip.output(fr, conn.laddr, conn.raddr, _PROTO, ttl, tos)
+    ip.output(fr, conn.laddr, conn.raddr, _PROTO, ttl, tos, conn.device)
 
 
 def window(conn, shift):

@@ -118,7 +118,9 @@ class SynQueue:
         conn = self.embryo
         self._load(row, conn)
         self.rows.name(row, conn)
-        conn.mss = _room(conn, self._listeners[row])
+        listener = self._listeners[row]
+        conn.mss = _room(conn, listener)
+        conn.device = listener.device
         conn.dead = False
         return conn
 
@@ -160,6 +162,7 @@ class SynQueue:
         conn.rx_size = buffers.first_window(self.tcp.st, conn.rcvbuf)
         conn.mss = _room(conn, listener)
         conn.listener = listener
+        conn.device = listener.device
         self.tcp.choose_iss(conn)
         options.offer(conn)
         peer_syn(conn, seg)
@@ -275,6 +278,7 @@ class SynQueue:
         conn.ip = fr.ip
         _address(conn, fr)
         conn.nif = fr.nif
+        conn.device = listener.device
         conn.mss = _room(conn, listener)
         return conn
 
