@@ -35,6 +35,7 @@ _OPTIONAL = {
     "services/dhcp6_exchange.py": "NETSTACK_DHCP6",
     "services/dhcp6_lease.py": "NETSTACK_DHCP6",
     "services/dhcp6_prefix.py": "NETSTACK_ROUTER",
+    "inet/temporary6.py": "NETSTACK_IPV6",
     "api/router.py": "NETSTACK_ROUTER",
     "inet/filter.py": "NETSTACK_ROUTER",
     "inet/forward.py": "NETSTACK_ROUTER",

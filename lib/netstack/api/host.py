@@ -78,6 +78,7 @@ def _attach_ip6(st, lo):
     except ImportError:
         return
     ip = ipv6.attach(st)
+    ip.secret = _identity()
     ip.add(lo, _LOOPBACK6, 128)
     fragment6.Fragmentation6(ip)
     paths.attach(ip)
@@ -96,6 +97,17 @@ def _managed(nif, flags):
         udp()
         dhcp6.attach(nif)
     nif.v6.dhcp.advertised(flags)
+
+
+def _identity():
+    """What makes IPv6 addresses hard to foresee, yet the same after a restart (RFC 7217): the
+    chip's serial number. Where that is a link address, everybody knows it: then b""."""
+    try:
+        from machine import unique_id
+    except ImportError:
+        return b""
+    number = bytes(unique_id())
+    return number if len(number) > 6 else b""
 
 
 def _budget():

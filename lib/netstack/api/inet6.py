@@ -17,8 +17,14 @@ ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 LOOPBACK = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
 
-# states as MicroPython's ports with lwIP have them: tentative, preferred, deprecated, duplicated
-_STATES = (0x08, 0x30, 0x10, 0x40)
+# states as MicroPython's ports with lwIP have them: tentative, preferred, deprecated, duplicated,
+# and in use while it is checked
+_STATES = (0x08, 0x30, 0x10, 0x40, 0x18)
+
+PARAMETERS = ("dad6", "optimistic6", "secret6", "temp6")  # of network.LAN.config()
+_DAD_MOST = const(10)
+_SECRET_LEAST = const(16)
+_LIFE_LEAST = const(60)  # seconds, of a temporary address
 
 
 # -- text ---------------------------------------------------------------------------------------
@@ -249,3 +255,53 @@ def put(nif, values):
             ip.routes.add(ANY, 0, nif, values["gw6"])
     if "autoconf6" in values:
         ip.set_auto(nif, values["autoconf6"])
+
+
+# -- network.LAN.config() -----------------------------------------------------------------------
+
+
+def parameter(nif, name):
+    """How often an address is asked for before it is used, whether it is used meanwhile, what
+    makes it, and for how long temporary ones are preferred and valid (False: there are none)."""
+    v6 = nif.v6
+    if name == "dad6":
+        return v6.transmits
+    if name == "optimistic6":
+        return v6.optimistic
+    if name == "secret6":
+        return v6.ip.secret
+    temporary = v6.autoconf.temporary
+    return (temporary.preferred, temporary.valid) if temporary else False
+
+
+def set_parameter(nif, name, value):
+    v6 = nif.v6
+    if name == "dad6":
+        if not isinstance(value, int) or not 0 <= value <= _DAD_MOST:
+            raise ValueError("dad6 %r: 0 to %d" % (value, _DAD_MOST))
+        v6.transmits = int(value)
+    elif name == "optimistic6":
+        v6.optimistic = bool(value)
+    elif name == "secret6":
+        if not isinstance(value, (bytes, bytearray)) or len(value) < _SECRET_LEAST:
+            raise ValueError("secret6: at least %d bytes" % _SECRET_LEAST)
+        v6.ip.secret = bytes(value)
+    elif value is False or value is None:
+        if v6.autoconf.temporary:
+            v6.autoconf.temporary.stop()
+    else:
+        _temporary(nif, value)
+
+
+def _temporary(nif, value):
+    from netstack.inet import temporary6
+
+    if value is True:
+        temporary6.attach(nif)
+        return
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise ValueError("temp6 %r: True, False or (seconds preferred, seconds valid)" % (value,))
+    preferred, valid = value
+    if not _LIFE_LEAST <= preferred <= valid <= 0x3FFFFFF:
+        raise ValueError("temp6 %r: %d seconds at least" % (value, _LIFE_LEAST))
+    temporary6.attach(nif, preferred, valid)

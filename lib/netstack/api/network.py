@@ -264,6 +264,9 @@ class LAN:
             return nif.mtu
         if args[0] == "hostname":
             return _hostname
+        six = _address.six()
+        if six and args[0] in six.PARAMETERS:
+            return six.parameter(nif, args[0])
         raise ValueError("unknown config param %s" % args[0])
 
     def _set(self, nif, name, value):
@@ -273,6 +276,12 @@ class LAN:
             if not _MTU_MIN <= value <= nif.nic.mtu:
                 raise ValueError("mtu %d: %d to %d" % (value, _MTU_MIN, nif.nic.mtu))
             nif.mtu = value
+        elif _address.six() and name in _address.six().PARAMETERS:
+            _host.enter(nif.st)
+            try:
+                _address.six().set_parameter(nif, name, value)
+            finally:
+                _host.leave(nif.st)
         else:
             raise ValueError("config param %s is unknown or cannot be set" % name)
 

@@ -11,13 +11,14 @@ TENTATIVE = const(0)  # being checked (RFC 4862 5.4)
 PREFERRED = const(1)
 DEPRECATED = const(2)  # goes on, but begins nothing new
 DUPLICATE = const(3)  # another station has it
+OPTIMISTIC = const(4)  # being checked, and in use already (RFC 4429)
 
 STATIC = const(0)  # where it comes from: a program,
 LINK_LOCAL = const(1)  # ourselves,
 AUTO = const(2)  # a router's prefix (slaac.py)
 DHCP = const(3)  # a server
 
-_LIMIT = const(12)  # addresses of an interface
+_LIMIT = const(16)  # addresses of an interface
 _HOP_LIMIT = const(64)
 
 
@@ -29,17 +30,28 @@ class Entry:
         self.plen = plen
         self.origin = origin
         self.state = PREFERRED
-        self.temporary = False
+        self.temporary = False  # of temporary6.py
         self.preferred = FOREVER  # until then (lifetime.py)
         self.valid = FOREVER
+        self.preferred_most = FOREVER  # whatever routers say
+        self.valid_most = FOREVER
         self.probes = 0  # of dad.py
         self.due = 0
-        self.nonce = bytearray(6)
+        self.nonce = bytearray(12)  # of the last two
         self.tries = 0  # of slaac.py: hashes that others had already
 
     def usable(self):
         """Do we answer and send from it?"""
-        return self.state == PREFERRED or self.state == DEPRECATED
+        return self.state in (PREFERRED, DEPRECATED, OPTIMISTIC)
+
+    def unsure(self):
+        """Is it being checked?"""
+        return self.state == TENTATIVE or self.state == OPTIMISTIC
+
+    def last(self, preferred, valid):
+        """How long it is preferred, and valid, from now on: no longer than it may be."""
+        self.preferred = min(preferred, self.preferred_most)
+        self.valid = min(valid, self.valid_most)
 
 
 class Addresses:
@@ -59,6 +71,7 @@ class Addresses:
         self.forwards = False  # we are a router here: forward6.py
         self.advertiser = None  # and say so: advertise6.py
         self.transmits = 1  # RFC 4862 5.1: DupAddrDetectTransmits
+        self.optimistic = False  # RFC 4429: use addresses from prefixes while they are checked
         self.mtu = nif.mtu
         self.hop_limit = _HOP_LIMIT
 
@@ -83,12 +96,18 @@ class Addresses:
                 return True
         return False
 
-    def full(self):
-        return len(self.list) >= _LIMIT
+    def room(self):
+        """How many more addresses there may be."""
+        return _LIMIT - len(self.list)
+
+    def find_source(self, dst):
+        """The entry of the address to send from to `dst`, or None."""
+        rather_stable = self.autoconf is None or self.autoconf.temporary is None
+        return select6.source(self.list, dst, rather_stable)
 
     def source(self, dst):
-        """The address to send from to `dst`, or None. A buffer not to be kept."""
-        entry = select6.source(self.list, dst)
+        """That address, or None. A buffer not to be kept."""
+        entry = self.find_source(dst)
         return entry.addr if entry else None
 
     def prefix(self, entry):
@@ -107,7 +126,7 @@ class Addresses:
             if moment < soonest:
                 soonest = moment
         if self.routers:
-            moment = self.routers.expire(now)
-            if moment < soonest:
-                soonest = moment
+            soonest = min(soonest, self.routers.expire(now))
+        if self.autoconf and self.autoconf.temporary:
+            soonest = min(soonest, self.autoconf.temporary.renew(now))
         return soonest

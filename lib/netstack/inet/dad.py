@@ -1,13 +1,15 @@
 # Duplicate address detection (RFC 4862 5.4): before an address is used, it is asked for. What is
-# heard of ourselves by a wire that loops back is told by a nonce (RFC 7527).
+# heard of ourselves by a wire that loops back is told by a nonce (RFC 7527). An address from a
+# router's prefix may be used while it is asked for (RFC 4429), if the program wants that.
 
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import same
-from netstack.inet.address6 import DEPRECATED, DUPLICATE, PREFERRED, TENTATIVE
+from netstack.inet.address6 import AUTO, DEPRECATED, DUPLICATE, OPTIMISTIC, PREFERRED, TENTATIVE
 
 _DELAY_MS = const(1000)  # RFC 4862 5.4.2: a random part of it, so that not all speak at once
+_MORE = const(3)  # RFC 7527 4.1: MAX_MULTICAST_SOLICIT, asked anew when one has come back
 _ADDRESS = const(4)  # an event of core/interface.py
 
 
@@ -33,7 +35,10 @@ class DAD:
         entry.state = TENTATIVE
         if not (self.nif.up and self.nif.link):
             return  # begun when there is somebody to be asked
-        self.st.random.fill(entry.nonce, 0, 6)
+        if v6.optimistic and entry.origin == AUTO and v6.routers.reached():
+            entry.state = OPTIMISTIC  # RFC 4429 3.1: not before the router is known
+            self.st.notify(self.nif, _ADDRESS)
+        self.st.random.fill(entry.nonce, 0, 12)
         ms = self.st.random.below(_DELAY_MS) if delay else 0
         self._wait(entry, ms)
 
@@ -53,16 +58,18 @@ class DAD:
         if not (self.nif.up and self.nif.link):
             return
         for entry in list(v6.list):
-            if entry.state == TENTATIVE and elapsed(now, entry.due) >= 0:
+            if entry.unsure() and elapsed(now, entry.due) >= 0:
                 if entry.probes >= v6.transmits:
                     self._passed(entry)
                     continue
                 entry.probes += 1
+                copy(entry.nonce, 6, entry.nonce, 0, 6)
+                self.st.random.fill(entry.nonce, 0, 6)  # RFC 7527 4.1: each has its own
                 v6.nd.check(entry)
                 entry.due = later(now, v6.nd.retrans_ms)
         soonest = -1
         for entry in v6.list:
-            if entry.state == TENTATIVE:
+            if entry.unsure():
                 left = elapsed(entry.due, now)
                 if soonest < 0 or left < soonest:
                     soonest = left
@@ -76,17 +83,22 @@ class DAD:
 
     def _taken(self, entry):
         """Another station has the address, or wants it at the same time."""
-        if entry.state != TENTATIVE:
+        if not entry.unsure():
             return
         entry.state = DUPLICATE
         self.st.notify(self.nif, _ADDRESS)
         if self.on_duplicate:
             self.on_duplicate(entry)
 
-
-def looped(entry, buf, at):
-    """Is the nonce option at buf[at] that of our own check of `entry`?"""
-    return buf[at + 1] == 1 and same(buf, at + 2, entry.nonce, 0, 6)
+    def looped(self, entry, buf, at):
+        """Is the nonce option at buf[at] that of our own check of `entry`? Then what we hear next
+        may be ourselves as well: it passes when nothing comes back any more (RFC 7527 4.1)."""
+        if buf[at + 1] != 1:
+            return False
+        if not same(buf, at + 2, entry.nonce, 0, 6) and not same(buf, at + 2, entry.nonce, 6, 6):
+            return False
+        entry.probes = self.nif.v6.transmits - _MORE
+        return True
 
 
 def put_nonce(entry, buf, at):

@@ -98,9 +98,9 @@ class IPv6:
         Redirects(self)
         MLD(self)
         self.hop = None  # the router that _way() has found; None: the destination itself
-        self.secret = b""  # makes the addresses of slaac.py hard to guess
         self.duid = b""  # this host's name among DHCP servers; empty: from its link address
         self.managed = None  # callable (nif, M and O flags): a router tells whether there is DHCP
+        self.secret = b""  # makes the addresses of slaac.py hard to guess; b"": it draws one
         self.fragmented = False  # the packet being dealt with has come with a fragment header
         st.ip6 = self
         st.networks.append(self)
@@ -160,16 +160,17 @@ class IPv6:
             if other.v6.find(addr, 0):
                 raise OSError(_EEXIST)
         v6 = nif.v6
-        if v6.full():
+        if v6.room() == 0:
             raise OSError(_ENOBUFS)
         entry = address6.Entry(addr, plen, origin)
         entry.preferred = preferred
         entry.valid = valid
+        v6.groups.join_solicited(addr)
         if origin != address6.AUTO and plen < 128:
             if self.routes.add(network(addr, plen), plen, nif) is None:
+                v6.groups.leave_solicited(addr)
                 raise OSError(_ENOBUFS)
         v6.list.append(entry)
-        v6.groups.join_solicited(addr)
         self.life.due(preferred)
         self.life.due(valid)
         if v6.dad:

@@ -6,7 +6,7 @@
 #   advertisement | R S O and 0 4 | target 16 | options ... |
 #   an option     | type 1 | length 1, in units of 8 bytes | ... |
 #
-# A row goes FREE -> INCOMPLETE (asked for, one frame waits) -> REACHABLE -> STALE (its time is up;
+# A row goes FREE -> INCOMPLETE (asked for, frames wait) -> REACHABLE -> STALE (its time is up;
 # only noticed when it is used) -> DELAY (somebody above may confirm it) -> PROBE -> FREE.
 
 from array import array
@@ -15,8 +15,8 @@ from netstack.core.checksum import copy
 from netstack.core.clock import elapsed, later
 from netstack.core.wire import find, put16, same, zero
 from netstack.inet import mld
-from netstack.inet.address6 import TENTATIVE
-from netstack.inet.dad import looped, put_nonce
+from netstack.inet.address6 import OPTIMISTIC
+from netstack.inet.dad import put_nonce
 
 _EHOSTUNREACH = const(113)
 _ENOBUFS = const(105)
@@ -46,6 +46,7 @@ _PROBE = const(5)
 _STATIC = const(6)
 
 _SIZE = const(24)
+_QUEUE = const(3)  # frames that may wait for one neighbour (RFC 4861 7.2.2: at least one)
 _ASKING_MOST = const(16)  # rows that may be INCOMPLETE: a scan leaves room (RFC 6583 7.1)
 _TRIES = const(3)  # RFC 4861 10: MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT
 _DELAY_MS = const(5000)  # DELAY_FIRST_PROBE_TIME
@@ -62,6 +63,7 @@ NAMES = (
     "conflicts",
     "evicted",
     "full",
+    "looped",
 )
 _IN = const(0)
 _IN_BAD = const(1)  # malformed, from another link, or in fragments
@@ -72,6 +74,7 @@ _FAILED = const(5)  # neighbours that did not answer
 _CONFLICTS = const(6)  # another station has an address of ours
 _EVICTED = const(7)  # rows that had to make room
 _FULL = const(8)  # neighbours there was no room for
+_LOOPED = const(9)  # our own checks of addresses, come back (RFC 7527)
 
 _ALL_NODES = b"\xff\2\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 _NOBODY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
@@ -109,7 +112,8 @@ class ND:
         self.kept = bytearray(_SIZE)  # somebody keeps the address while it is reachable
         self.since = array("I", bytes(4 * _SIZE))  # when it was last confirmed
         self.due = array("I", bytes(4 * _SIZE))  # of those that wait for something
-        self.held = [None] * _SIZE
+        self.held = [None] * (_QUEUE * _SIZE)
+        self.waiting = bytearray(_SIZE)  # how many of a row
         self.on_conflict = None  # callable (entry): a tentative address is taken
         self._lost = bytearray(16)  # who has last been asked for in vain
         self._group = bytearray(16)
@@ -138,11 +142,27 @@ class ND:
         else:
             i = find(self.ips, _SIZE, 16, hop, hoff)
             if i < 0 or self.states[i] < _REACHABLE:
-                return self._hold(i, fr, hop, hoff)
+                i = self._detour(fr) if self.nif.v6.optimistic else -1
+                if i < 0:
+                    return self._hold(fr, hop, hoff)
             self._used(i)
             copy(buf, fr.l2, self.macs, 6 * i, 6)
         self.nif.transmit(fr)
         return 0
+
+    def _detour(self, fr):
+        """RFC 4429 3.3: nobody is asked for an answer to an address that is still being checked;
+        the row of a router that can pass on what comes from there, or -1."""
+        entry = self.nif.v6.find(fr.buf, fr.l3 + _IP_SRC)
+        if entry is None or entry.state != OPTIMISTIC:
+            return -1
+        route = self.ip.routes.find(_NOBODY, 0, self.nif)
+        return self.reached(route.gw) if route and route.gw else -1
+
+    def reached(self, addr):
+        """The row of a neighbour whose link address is known, or -1."""
+        i = find(self.ips, _SIZE, 16, addr, 0)
+        return i if i >= 0 and self.states[i] >= _REACHABLE else -1
 
     def known(self, hop, hoff, buf, at):
         """Write the neighbour's link address to buf[at]; False when it must be asked for, or
@@ -216,7 +236,8 @@ class ND:
             self._wait(i, self.reachable_ms)
         self.ip.routes.answers(self.nif, self.ips, 16 * i)
 
-    def _hold(self, i, fr, hop, hoff):
+    def _hold(self, fr, hop, hoff):
+        i = find(self.ips, _SIZE, 16, hop, hoff)
         if i < 0:
             i = self._claim(True)
             if i < 0:
@@ -227,12 +248,26 @@ class ND:
             self.states[i] = _INCOMPLETE
             copy(self._src, 0, fr.buf, fr.l3 + _IP_SRC, 16)
             self._ask(i)
-        if self.held[i]:  # RFC 4861 7.2.2: the latest packet
+        pool = self.st.pool
+        most = _QUEUE if pool.left > pool.count >> 1 else 1  # no scan takes all that there is
+        while self.waiting[i] >= most:  # RFC 4861 7.2.2: the oldest gives way
             self.stat[_HELD_DROPPED] += 1
-            self.st.pool.release(self.held[i])
+            pool.release(self._next(i))
         self.stat[_HELD] += 1
-        self.held[i] = fr
+        self.held[_QUEUE * i + self.waiting[i]] = fr
+        self.waiting[i] += 1
         return 0
+
+    def _next(self, i):
+        """Take out the frame that has waited longest for row `i`; None: there is none."""
+        at = _QUEUE * i
+        fr = self.held[at]
+        for k in range(at, at + _QUEUE - 1):
+            self.held[k] = self.held[k + 1]
+        self.held[at + _QUEUE - 1] = None
+        if fr:
+            self.waiting[i] -= 1
+        return fr
 
     def _claim(self, asking):
         """A row for a new neighbour, one that is to be asked for or one that has said who it is;
@@ -268,10 +303,9 @@ class ND:
         self.routers[i] = 0
         self.kept[i] = 0
         copy(self.ips, 16 * i, _NOBODY, 0, 16)
-        if self.held[i]:
+        while self.waiting[i]:
             self.stat[_HELD_DROPPED] += 1
-            self.st.pool.release(self.held[i])
-            self.held[i] = None
+            self.st.pool.release(self._next(i))
         self.st.rerouted()
 
     # -- messages ---------------------------------------------------------------------------
@@ -286,14 +320,17 @@ class ND:
         """RFC 4861 7.2.2: the source of what waits, if that is an address of the interface."""
         v6 = self.nif.v6
         if self.states[i] == _INCOMPLETE:
-            fr = self.held[i]
+            fr = self.held[_QUEUE * i]
             if fr:
                 copy(self._src, 0, fr.buf, fr.l3 + _IP_SRC, 16)
             entry = v6.find(self._src, 0)
-            if entry and entry.usable():
+            if entry and entry.usable() and entry.state != OPTIMISTIC:
                 return entry.addr
         copy(self._src, 0, self.ips, 16 * i, 16)
-        return v6.source(self._src)
+        entry = v6.find_source(self._src)
+        if entry and entry.state == OPTIMISTIC:  # RFC 4429 3.2: never with our link address
+            entry = v6.link_local()
+        return entry.addr if entry else None
 
     def solicit(self, target, toff, unicast, src):
         """Send a solicitation; src None or all zero: without our link address."""
@@ -380,9 +417,11 @@ class ND:
         entry = self.nif.v6.find(buf, target)
         if entry is None:
             return
-        if entry.state == TENTATIVE:
+        if checks and entry.unsure():
             nonce = option(buf, at + _LEN, fr.end, _NONCE)
-            if checks and not (nonce and looped(entry, buf, nonce)):
+            if nonce and self.nif.v6.dad.looped(entry, buf, nonce):
+                self.stat[_LOOPED] += 1
+            else:
                 self._conflict(entry)  # RFC 4862 5.4.3: two at the same time
             return
         if not entry.usable():
@@ -393,7 +432,8 @@ class ND:
         if mac:
             self.learn(buf, src, mac + 2)
         copy(self._src, 0, buf, src, 16)
-        self.advertise(entry, self._src, _S | _O)
+        override = 0 if entry.state == OPTIMISTIC else _O  # RFC 4429 3.3
+        self.advertise(entry, self._src, _S | override)
 
     def _to_solicited(self, fr):
         mld.solicited(self._group, 0, fr.buf, fr.l4 + _TARGET)
@@ -438,9 +478,8 @@ class ND:
         self.st.rerouted()
         if state == _REACHABLE:
             self._confirmed(i)
-        fr = self.held[i]
-        if fr:
-            self.held[i] = None
+        while self.waiting[i]:
+            fr = self._next(i)
             copy(fr.buf, fr.l2, self.macs, 6 * i, 6)
             self._used(i)
             self.nif.transmit(fr)
@@ -535,9 +574,8 @@ class ND:
         self.stat[_FAILED] += 1
         self.ip.routes.failed(self.nif, self.ips, 16 * i)
         copy(self._lost, 0, self.ips, 16 * i, 16)
-        fr = self.held[i]
-        if fr:
-            self.held[i] = None
+        while self.waiting[i]:
+            fr = self._next(i)
             self.stat[_HELD_DROPPED] += 1
             self.ip.undeliverable(fr, True)
             self.st.pool.release(fr)

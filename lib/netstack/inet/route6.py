@@ -147,6 +147,10 @@ class Routes:
 
     def remove(self, route):
         self.list.remove(route)
+        if route.gw and not route.plen:  # no default router any more: RFC 4861 6.3.5
+            for other in list(self.list):
+                if other.origin == REDIRECT and other.nif is route.nif and other.gw == route.gw:
+                    self.list.remove(other)
         self.st.rerouted()
 
     def forget(self, nif, least):
@@ -179,7 +183,7 @@ class Routes:
         """It is no router any more (RFC 4861 7.3.3)."""
         for route in list(self.list):
             if route.gw and route.nif is nif and same(route.gw, 0, gw, off, 16):
-                if route.origin == ADVERTISED:
+                if route.origin != STATIC and route in self.list:
                     self.remove(route)
 
     def is_router(self, nif, addr, off):

@@ -31,7 +31,7 @@ _SERVERS = const(25)
 _DOMAINS = const(31)
 _MTU_MIN = const(1280)
 _DELAY_MS = const(1000)  # RFC 4861 10: MAX_RTR_SOLICITATION_DELAY
-_INTERVAL_MS = const(4000)  # RTR_SOLICITATION_INTERVAL, doubled each time up to
+_INTERVAL_MS = const(4000)  # RTR_SOLICITATION_INTERVAL, about doubled each time up to
 _SLOWEST_MS = const(3600000)  # RFC 7559 2
 _REACHABLE_MOST = const(3600000)  # RFC 4861 6.2.1
 _RETRANS_LEAST = const(100)  # DEVIATION RFC 4861 6.3.4: no router makes us flood the link
@@ -56,19 +56,26 @@ class Routers:
     # -- asking -----------------------------------------------------------------------------
 
     def solicit(self):
-        """Ask until a router has answered (RFC 7559)."""
+        """Ask until a router has answered (RFC 7559), at least once (RFC 4861 6.3.7)."""
         self._interval = _INTERVAL_MS
         self._timer.start(self.st.now, self.st.random.below(_DELAY_MS))
 
     def stop(self):
         self._timer.stop()
 
+    def reached(self):
+        """Is there a router whose link address is known?"""
+        route = self.ip.routes.find(_NOBODY, 0, self.nif)
+        return bool(route and route.gw) and self.nif.v6.nd.reached(route.gw) >= 0
+
     def _ask(self):
         nif = self.nif
         if not (nif.up and nif.link):
             return
-        self._timer.start(self.st.now, self._interval)
-        self._interval = min(2 * self._interval, _SLOWEST_MS)
+        wait = self._interval
+        fuzz = wait // 10  # RFC 7559 2: so that hosts do not all ask at once
+        self._timer.start(self.st.now, wait - fuzz + self.st.random.below(1024) * fuzz // 512)
+        self._interval = min(2 * wait, _SLOWEST_MS)
         entry = nif.v6.link_local()
         out = self.ip.icmp.message(_SOLICIT, _RS_LEN + 8 if entry else _RS_LEN)
         if out is None:
@@ -93,14 +100,15 @@ class Routers:
             return
         if not v6.auto:
             return
-        self._timer.stop()
+        lifetime = get16(buf, at + 6)
+        if lifetime and self._interval > _INTERVAL_MS:
+            self._timer.stop()
         copy(self._src, 0, buf, src, 16)
         mac = option(buf, at + _RA_LEN, fr.end, _SOURCE_MAC)
         if mac:
             nd.learn(buf, src, mac + 2)
         nd.is_router(buf, src)
         self._parameters(buf, at)
-        lifetime = get16(buf, at + 6)
         self._route(_NOBODY, 0, lifetime, buf[at + 5])
         at += _RA_LEN
         while at < fr.end:

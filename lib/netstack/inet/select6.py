@@ -72,7 +72,8 @@ def _better(a, b, dst, public):
         if scope_a < scope_b:
             return scope_a >= scope(dst)
         return scope_b < scope(dst)
-    if a.state != b.state:  # rule 3: none that is deprecated
+    # rule 3: none that is deprecated, nor that is still being checked (RFC 4429 3.1)
+    if (a.state == _PREFERRED) != (b.state == _PREFERRED):
         return a.state == _PREFERRED
     wanted = label(dst)
     label_a = label(a.addr) == wanted

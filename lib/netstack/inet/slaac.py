@@ -1,6 +1,7 @@
 # Addresses that a host gives itself (RFC 4862 5.3, 5.5): one that holds on the link, and one for
 # each prefix that routers offer. Their last 64 bits are a hash of prefix, interface and a secret
-# (RFC 7217): the same whenever the host comes to this network, and others elsewhere.
+# (RFC 7217): the same whenever the host comes to this network, and others elsewhere. Beside them
+# there may be some that change every day: temporary6.py, where a program asks for those.
 
 from hashlib import sha256
 from micropython import const
@@ -10,6 +11,7 @@ from netstack.inet.lifetime import FOREVER
 
 _LINK_LOCAL = b"\xfe\x80\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 _TRIES = const(3)  # RFC 7217 6: IDGEN_RETRIES
+_SECRET = const(16)
 _TWO_HOURS = const(7200)
 _MOST = const(6)  # prefixes that addresses are made for
 _REGAIN = const(60)  # seconds in which routers of the new link must confirm what the old said
@@ -20,6 +22,7 @@ class Autoconf:
         self.ip = ip
         self.nif = nif
         self.dad = dad
+        self.temporary = None  # of temporary6.py
         dad.on_duplicate = self._duplicate
 
     def link_local(self):
@@ -28,22 +31,41 @@ class Autoconf:
         for entry in v6.list:
             if entry.origin == address6.LINK_LOCAL:
                 return
-        if not v6.full():
-            self._make(_LINK_LOCAL, address6.LINK_LOCAL, FOREVER, FOREVER, 0)
+        self._make(_LINK_LOCAL, address6.LINK_LOCAL, FOREVER, FOREVER, 0)
 
     def _make(self, prefix, origin, preferred, valid, tries):
-        addr = identifier(prefix, self.nif, self.ip.secret, tries)
-        for nif in self.ip.st.nifs:
-            if nif.v6.find(addr, 0):
-                return
-        self.ip.add(self.nif, addr, 64, origin, preferred, valid).tries = tries
+        addr = identifier(prefix, self.nif, self._secret(), tries)
+        entry = self.enter(addr, origin, preferred, valid)
+        if entry:
+            entry.tries = tries
+
+    def enter(self, addr, origin, preferred, valid, temporary=False):
+        """Add an address of our own making. Returns its entry; None: there is no room for it, or
+        it is ours already."""
+        try:
+            entry = self.ip.add(self.nif, addr, 64, origin, preferred, valid)
+            entry.temporary = temporary
+            return entry
+        except OSError:
+            return None
+
+    def _secret(self):
+        """RFC 7217 5: 128 bits. Who wants the same addresses after a restart sets some."""
+        if not self.ip.secret:
+            secret = bytearray(_SECRET)
+            self.ip.st.random.fill(secret, 0, _SECRET)
+            self.ip.secret = bytes(secret)
+        return self.ip.secret
 
     def _duplicate(self, entry):
         """RFC 7217 6: another hash, a few times."""
         if entry.origin not in (address6.LINK_LOCAL, address6.AUTO):
             return  # for others to deal with
         self.ip.remove(self.nif, entry)
-        if entry.tries < _TRIES:
+        if entry.temporary:
+            if self.temporary:
+                self.temporary.duplicate(entry)
+        elif entry.tries < _TRIES:
             prefix = self.nif.v6.prefix(entry)
             self._make(prefix, entry.origin, entry.preferred, entry.valid, entry.tries + 1)
 
@@ -57,28 +79,32 @@ class Autoconf:
         ):
             return
         count = 0
+        known = False
         for entry in self.nif.v6.list:
             if entry.origin == address6.AUTO:
-                count += 1
-                if same(entry.addr, 0, buf, off, 8):
+                mine = same(entry.addr, 0, buf, off, 8)
+                if mine:
                     self._renew(entry, preferred, valid)
-                    return
-        if valid == 0 or count >= _MOST or self.nif.v6.full():
-            return
-        prefix = bytearray(16)
-        prefix[0:8] = buf[off : off + 8]
-        life = self.ip.life
-        self._make(prefix, address6.AUTO, life.after(preferred), life.after(valid), 0)
+                if not entry.temporary:
+                    count += 1
+                    known = known or mine
+        if not known and valid and count < _MOST:
+            prefix = bytearray(16)
+            prefix[0:8] = buf[off : off + 8]
+            life = self.ip.life
+            self._make(prefix, address6.AUTO, life.after(preferred), life.after(valid), 0)
+        if self.temporary:
+            self.ip.life.due(self.temporary.renew(self.ip.life.now()))
 
     def _renew(self, entry, preferred, valid):
         """RFC 4862 5.5.3 (e): nobody shortens an address's life to less than two hours."""
         life = self.ip.life
-        entry.preferred = life.after(preferred)
-        if valid > _TWO_HOURS or valid > life.left(entry.valid):
-            entry.valid = life.after(valid)
-        elif life.left(entry.valid) > _TWO_HOURS:
-            entry.valid = life.after(_TWO_HOURS)
-        if entry.usable():
+        left = life.left(entry.valid)
+        if valid <= _TWO_HOURS and valid <= left:
+            valid = min(left, _TWO_HOURS)
+        entry.last(life.after(preferred), life.after(valid))
+        if entry.state == address6.PREFERRED or entry.state == address6.DEPRECATED:
+            preferred = life.left(entry.preferred)
             entry.state = address6.PREFERRED if preferred else address6.DEPRECATED
         life.due(entry.preferred)
         life.due(entry.valid)
@@ -86,6 +112,8 @@ class Autoconf:
     def doubt(self):
         """The link was away, and may be another one: what its routers said holds for a minute,
         unless they say it again."""
+        if self.temporary:
+            self.temporary.restart()
         life = self.ip.life
         soon = life.after(_REGAIN)
         for entry in self.nif.v6.list:
@@ -107,7 +135,11 @@ def identifier(prefix, nif, secret, tries):
         h.update(bytes((tries,)))
         h.update(secret)
         addr[8:16] = h.digest()[:8]
-        reserved = zero(addr, 8, 8) or addr[8] == 0xFD and addr[9] == 0xFF and addr[10] == 0xFF
-        if not reserved:  # RFC 5453
+        if not reserved(addr):
             return addr
         tries += 128
+
+
+def reserved(addr):
+    """Nobody may have these last 64 bits (RFC 5453)."""
+    return zero(addr, 8, 8) or addr[8] == 0xFD and addr[9] == 0xFF and addr[10] == 0xFF

@@ -240,6 +240,48 @@ def test_ipconfig():
     assert n.ipconfig("autoconf6") is False
 
 
+def test_parameters():
+    n = network.LAN(nic=NIC(b"\2\0\0\0\0\x67"))
+    assert (n.config("dad6"), n.config("optimistic6"), n.config("temp6")) == (1, False, False)
+    n.config(dad6=0, optimistic6=True, temp6=True, secret6=b"0123456789abcdef")
+    assert (n.config("dad6"), n.config("optimistic6")) == (0, True)
+    assert n.config("temp6") == (86400, 172800) and n.config("secret6") == b"0123456789abcdef"
+    n.config(temp6=(3600, 7200))
+    assert n.config("temp6") == (3600, 7200)
+    n.config(temp6=False)
+    assert n.config("temp6") is False
+    for bad in (
+        {"dad6": -1},
+        {"dad6": "x"},
+        {"secret6": b"short"},
+        {"temp6": 5},
+        {"temp6": (7200, 3600)},
+        {"temp6": (1, 2)},
+    ):
+        try:
+            n.config(**bad)
+        except ValueError as error:
+            assert list(bad)[0] in str(error), error
+        else:
+            raise AssertionError("%s was taken" % bad)
+
+
+def test_secret_is_never_empty():
+    # RFC 7217 5: drawn when an address is made, unless it has been set before
+    n = network.LAN(nic=NIC(b"\2\0\0\0\0\x68"))
+    n.config(dad6=0)
+    st = n._wire.nif.st
+    links = []
+    for secret in (b"", b"", bytes(16), bytes(16)):
+        st.ip6.secret = secret
+        n.active(True)
+        links.append(n.ipconfig("addr6")[0][0])
+        assert len(n.config("secret6")) == 16
+        n.active(False)
+        n._wire.nif.v6.ip.remove(n._wire.nif, n._wire.nif.v6.list[0])
+    assert len(set(links)) == 3 and links[2] == links[3]
+
+
 def test_dns_servers():
     network.ipconfig(dns=["2001:db8::53", "10.0.0.1"])
     bench.at_end(lambda: network.ipconfig(dns="0.0.0.0"))

@@ -340,7 +340,7 @@ def test_addresses_that_none_can_have():
             count += 1
     except OSError as error:
         assert error.errno == 105, error
-    assert count == 10
+    assert count == 14
 
 
 def test_address_taken_away():

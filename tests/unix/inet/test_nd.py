@@ -64,17 +64,48 @@ def test_source_of_what_waits():
     p.expect("nd", type=135, src=bytes(other))
 
 
-def test_latest_waits():
+def test_latest_wait():
+    # RFC 4861 7.2.2: a small queue for each neighbour, the oldest gives way
     p = _peer()
-    for i in range(4):
+    for i in range(5):
         _send(p, data=bytes((i,)))
     p.expect("nd", type=135)
     p.expect_nothing()
-    assert p.st.pool.left == p.st.pool.count - 1
+    assert p.st.pool.left == p.st.pool.count - 3
     p.send(p.na_frame())
-    p.expect("udp", data=b"\3")
+    for i in (2, 3, 4):
+        p.expect("udp", data=bytes((i,)))
     p.expect_nothing()
-    assert _stat(p, "held") == 4 and _stat(p, "held_dropped") == 3
+    assert _stat(p, "held") == 5 and _stat(p, "held_dropped") == 2
+
+
+def test_one_waits_while_frames_are_few():
+    # RFC 6583: those who ask for many neighbours do not get all the frames
+    p = _peer(budget=40000)
+    most = p.st.pool.count
+    for k in range(3):
+        for i in range(3):
+            _send(p, ip6("2001:db8::1:%x" % k), bytes((i,)))
+    assert most - p.st.pool.left <= most // 2 + 1
+    p.advance(5000)
+    p.take()
+    assert p.st.pool.left == most and _stat(p, "failed") == 3
+
+
+def test_each_that_waits_is_told_of():
+    # RFC 4861 7.2.2: address unreachable, for each packet that waits
+    p = _peer()
+    ends = []
+    for i in range(3):
+        e = p.host.udp.open(p.ip)
+        bench.at_end(e.close)
+        with bench.inside(p.st):
+            e.connect(p.ip, p.addr, 9)
+            e.send(b"x", 0, 1)
+        ends.append(e)
+    p.advance(3000)
+    assert [e.error for e in ends] == [113] * 3
+    p.take()
 
 
 def test_three_times_and_no_more():
