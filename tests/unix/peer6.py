@@ -30,6 +30,11 @@ def opt_mac(kind, mac):
     return bytes((kind, 1)) + mac
 
 
+def opt_prefix(prefix, valid, preferred, flags=0xC0, plen=64):
+    """A prefix for router advertisements; flags: 0x80 on the link, 0x40 for addresses."""
+    return struct.pack("!BBBBIII", 3, 4, plen, flags, valid, preferred, 0) + ip6(prefix)
+
+
 class Peer6(bench.Peer):
     """It answers solicitations for its addresses by itself and hides them from expect(), unless
     `auto_nd` is False."""
@@ -104,6 +109,17 @@ class Peer6(bench.Peer):
             dst=dst or self.host.addr,
             **over,
         )
+
+    def ra_frame(
+        self, *options, lifetime=1800, flags=0, hops=0, reachable=0, retrans=0, mac=True, **over
+    ):
+        """A router advertisement; hops: what it recommends, mac: with our link address."""
+        rest = struct.pack("!BBH", hops, flags, lifetime)
+        data = struct.pack("!II", reachable, retrans) + b"".join(options)
+        if mac:
+            data += opt_mac(1, self.mac)
+        over.setdefault("dst", ALL_NODES)
+        return self.nd_frame(RA, rest, data, **over)
 
     def skip(self, ms):
         """Let time pass in one step, without the polls that advance() makes on the way."""

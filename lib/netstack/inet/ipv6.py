@@ -262,23 +262,24 @@ class IPv6:
         """The interface by which a packet from `src` (None: not known yet) goes to dst[off], by
         `nif` if one is given; None: there is none. Sets self.hop."""
         self.hop = None
+        home = None
+        if src is not None:
+            home = self.local(src, 0)
+            if home is None:  # RFC 4862 5.5.4: not from an address that is no more
+                return None
         if dst[off] != 0xFF and self.local(dst, off):
             return self._loopback()
         if dst[off] == 0xFF or select6.scope(dst, off) == _LINK:
-            return nif or self._home(src) or self._any()
+            return nif or home or self._any()
         route = self.routes.find(dst, off, nif, src)
         if route is None:
             return None
         self.hop = route.gw
         return route.nif
 
-    def _home(self, src):
-        """The interface that `src` belongs to."""
-        return self.local(src, 0) if src is not None else None
-
     def zone(self, src):
         """The interface of link-local addresses, for who sends from `src` (None: any)."""
-        return self._home(src) or self._any()
+        return src is not None and self.local(src, 0) or self._any()
 
     def _loopback(self):
         for nif in self.st.nifs:

@@ -10,17 +10,11 @@ from packets import ip6, solicited
 FOREVER = 0xFFFFFFFF
 
 
-def _prefix(prefix, valid, preferred, flags=0xC0, plen=64):
-    return struct.pack("!BBBBIII", 3, 4, plen, flags, valid, preferred, 0) + ip6(prefix)
+_prefix = peer6.opt_prefix
 
 
-def _ra(p, *options, lifetime=1800, flags=0, hops=0, reachable=0, retrans=0, mac=True, **over):
-    rest = struct.pack("!BBH", hops, flags, lifetime)
-    data = struct.pack("!II", reachable, retrans) + b"".join(options)
-    if mac:
-        data += peer6.opt_mac(1, p.mac)
-    over.setdefault("dst", peer6.ALL_NODES)
-    return p.nd_frame(134, rest, data, **over)
+def _ra(p, *options, **kw):
+    return p.ra_frame(*options, **kw)
 
 
 def _host(**kw):
