@@ -5,7 +5,6 @@ import lan
 import network
 import select
 import sys
-import time
 from netstack.api import host
 from netstack.services import dhcp6
 
