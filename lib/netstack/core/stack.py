@@ -80,7 +80,7 @@ class Stack:
         self.names = {}
         self.nomem = 0  # MemoryErrors met inside poll()
         self._jobs = jobs = [None] * 8
-        self.defer = _deferrer(self.w, jobs)
+        self.defer = _deferrer(where(self.w), jobs)
         self.flush = _flusher(self, jobs)
         self.steps = [self.flush, self.timers.run]  # and the poll() of each interface
         self.poll = _poller(self)
@@ -280,18 +280,20 @@ def _leaver(st):
 
 def _deferrer(words, jobs):
     """Stack.defer."""
+    length = len
 
-    @micropython.native
+    @micropython.viper
     def defer(job):
         """Have job.run() called at the end of this batch, once."""
         if job.deferred:
             return
-        n = words[_JOBS]
-        if n == len(jobs):
+        w = ptr32(int(words))
+        n = w[_JOBS]
+        if n == int(length(jobs)):
             jobs.append(None)
         jobs[n] = job
         job.deferred = True
-        words[_JOBS] = n + 1
+        w[_JOBS] = n + 1
 
     return defer
 

@@ -20,7 +20,6 @@ import netstack
 from array import array
 from micropython import const
 from netstack.core.clock import elapsed
-from netstack.core.move import move
 from netstack.core.wire import move32, sub32
 from netstack.transport.tcp import buffers, ecn, fast, options, pmtu, settings
 from netstack.transport.tcp.congestion import Controlled
@@ -325,8 +324,10 @@ class Connection(Controlled):
     def send(self, buf, off, n, more=False):
         """Queue up to `n` bytes at buf[off]; `more`: others follow soon, so less than a segment
         waits for them, for up to 200 ms. Returns how many were taken, or -errno."""
-        if self.cb[_FAST] and not more:
-            got = fast.give(self.cb, buf, off, n, self.sndbuf, move, self.tcp.job)
+        cb = self.cb
+        if cb[_FAST] and not more:
+            _, give, copied, job = self.tcp.rings
+            got = give(cb, buf, off, n, self.sndbuf, copied, job)
             if got > 0:
                 self.st.defer(self)
                 return got
@@ -370,7 +371,8 @@ class Connection(Controlled):
         -errno, -EAGAIN when there is nothing yet."""
         cb = self.cb
         if cb[_FAST]:
-            got = fast.take(cb, buf, off, n, move, self.tcp.job)
+            take, _, copied, job = self.tcp.rings
+            got = take(cb, buf, off, n, copied, job)
             if got > 0:
                 size = self.rx_size
                 if size < self.rcvbuf:

@@ -375,7 +375,7 @@ def take(block, buf: ptr8, off: int, n: int, move, job) -> int:
     r = ptr32(ring)
     if n > r[1]:
         n = r[1]
-    j = ptr32(job)
+    j = ptr32(int(job))
     p = int(buf) + off
     left = n
     at = r[0]
@@ -421,7 +421,7 @@ def give(block, buf: ptr8, off: int, n: int, limit: int, move, job) -> int:
         if size < limit:
             return -1
         n = left
-    j = ptr32(job)
+    j = ptr32(int(job))
     p = int(buf) + off
     at = r[0] + r[1]
     if at >= size:
@@ -452,6 +452,7 @@ def give(block, buf: ptr8, off: int, n: int, limit: int, move, job) -> int:
 def attach(tcp):
     """Give a TCP its fast path: `tcp.send(conn)`, and what match.py offers segments to."""
     tcp.job = array("I", bytes(24))  # of move()
+    tcp.rings = (take, give, move, where(tcp.job))  # for recv() and send() of connection.py
     tcp.send = _sender(tcp)
     address(tcp.st.w, _NUMBERS, tcp.seg.w)
     match.attach(tcp.st).add(match.TCP, tcp.table, tcp.stat, _receiver(tcp))
@@ -627,12 +628,14 @@ def _receiver(tcp):
 def _more(tcp):
     """What follows a segment: more(done)."""
     words = tcp.st.w
+    table = tcp.table
+    defer = tcp.st.defer
 
     @micropython.native
     def more(done):
-        conn = tcp.table.objs[words[_ROW]]
+        conn = table.objs[words[_ROW]]
         if done & _WORK:
-            tcp.st.defer(conn)
+            defer(conn)
         if done & _MOVED:
             moved = acked(words)
             if not moved:
