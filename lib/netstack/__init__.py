@@ -4,11 +4,13 @@ fastpath = True  # False: every packet takes the slow path, which does the same
 
 _NAMES = {
     "Stack": "netstack.core.stack",
+    "create_connection": "netstack.api.eyeballs",
     "getaddrinfo": "netstack.api.resolve",
     "hosts": "netstack.api.resolve",
     "ifconfig": "netstack.api.look",
     "neigh": "netstack.api.look",
     "nslookup": "netstack.api.look",
+    "open_connection": "netstack.api.eyeballs",
     "ping": "netstack.api.ping",
     "route": "netstack.api.look",
     "serve": "netstack.api.serve",

@@ -785,16 +785,9 @@ def _room(buf, nbytes):
     return nbytes if 0 < nbytes < n else n
 
 
-def create_connection(address, timeout=None):
-    """A socket connected to (host, port): the first of its addresses that answers."""
-    error = None
-    for info in getaddrinfo(address[0], address[1], 0, SOCK_STREAM):
-        s = socket(info[0])
-        try:
-            s.settimeout(timeout)
-            s.connect(info[-1])
-            return s
-        except OSError as e:
-            s.close()
-            error = e
-    raise error
+def create_connection(address, timeout=None, source_address=None):
+    """A socket connected to (host, port) by whatever address of it answers first, of both families
+    (RFC 8305), within `timeout` seconds. source_address: (address, port) of our own to use."""
+    from netstack.api.eyeballs import connect
+
+    return connect(address, timeout, source_address)
