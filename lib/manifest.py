@@ -45,6 +45,7 @@ _OPTIONAL = {
     "inet/forwarding.py": "NETSTACK_ROUTER",
     "inet/nat.py": "NETSTACK_ROUTER",
     "api/rare.py": "NETSTACK_RAW",
+    "transport/packet.py": "NETSTACK_RAW",
     "transport/raw.py": "NETSTACK_RAW",
     "transport/udplite.py": "NETSTACK_RAW",
     "link/bridge.py": "NETSTACK_ROUTER",

@@ -5,6 +5,7 @@ from netstack.api import host as _shared
 
 _AF_INET = const(2)
 _AF_INET6 = const(10)
+_AF_PACKET = const(17)
 _EAFNOSUPPORT = const(97)
 _ENETUNREACH = const(101)
 _EAI_NONAME = const(-2)
@@ -162,6 +163,10 @@ def port_number(port):
 def sockaddr(sock, address):
     """(network protocol, address, port, interface of a link-local one) of what a program gives to
     a socket; a name is looked up."""
+    if sock._af == _AF_PACKET:
+        from netstack.api.rare import packet_address
+
+        return packet_address(address)
     kind = type(address)
     if kind is not tuple and kind is not list or len(address) < 2 or type(address[0]) is not str:
         raise TypeError("address %r: (host, port) is needed" % (address,))
@@ -178,6 +183,8 @@ def sockaddr(sock, address):
 
 def name(sock, addr, port, nif=None):
     """What a socket tells of an address, its own (None: any) or its peer's."""
+    if sock._af == _AF_PACKET:
+        return sock._io.name(addr)
     if sock._af == _AF_INET6:
         return six().name(sock, addr, port, nif)
     return ("0.0.0.0" if addr is None else text(addr)), port

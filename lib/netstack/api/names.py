@@ -3,10 +3,30 @@
 
 from micropython import const as _const
 
+IPPROTO_IP = _const(0)
+IPPROTO_ICMP = _const(1)
+IPPROTO_UDPLITE = _const(136)
+SO_TYPE = _const(3)
+SO_ERROR = _const(4)
+SO_BROADCAST = _const(6)
+SO_SNDBUF = _const(7)
+SO_RCVBUF = _const(8)
+SO_KEEPALIVE = _const(9)
+SO_LINGER = _const(13)
+SO_BINDTODEVICE = _const(25)
+SO_ACCEPTCONN = _const(30)
+AI_PASSIVE = _const(1)
+AI_NUMERICHOST = _const(4)
 SO_REUSEPORT = _const(15)
 SOL_RAW = _const(255)
 IPPROTO_ICMPV6 = _const(58)
 IPPROTO_RAW = _const(255)
+ETH_P_ALL = _const(3)
+PACKET_HOST = _const(0)
+PACKET_BROADCAST = _const(1)
+PACKET_MULTICAST = _const(2)
+PACKET_OTHERHOST = _const(3)
+PACKET_OUTGOING = _const(4)
 ICMP_FILTER = _const(1)
 ICMP6_FILTER = _const(1)
 MSG_PEEK = _const(2)
@@ -80,3 +100,11 @@ def CMSG_LEN(n):
 def CMSG_SPACE(n):
     """The same with what stands behind it before the next."""
     return 16 + (n + 7 & ~7)
+
+
+def htons(n):
+    """A 16-bit number with its bytes as on the wire, on a machine that has the lowest first."""
+    return (n & 255) << 8 | n >> 8 & 255
+
+
+ntohs = htons

@@ -1,4 +1,4 @@
-# Sockets that few programs want: UDP-Lite, raw, ping. socket.socket() asks here.
+# Sockets that few programs want: UDP-Lite, raw, ping, packet. socket.socket() asks here.
 
 from micropython import const
 from netstack.api import host
@@ -9,11 +9,15 @@ _ICMP = const(1)
 _ICMP6 = const(58)
 _EPROTONOSUPPORT = const(93)
 _UDPLITE = const(136)
+_AF_PACKET = const(17)
+_MAC = b"\xff\xff\xff\xff\xff\xff"
 
 
-def open(kind, proto, network):
+def open(af, kind, proto, network):
     """What such a socket stands on; None: it is none of these. network: IPv4 or IPv6."""
     st = host.stack()
+    if af == _AF_PACKET:
+        return _packets(kind, proto)
     if kind == _DGRAM and proto == _UDPLITE:
         from netstack.transport import udplite
 
@@ -28,3 +32,29 @@ def open(kind, proto, network):
 
     host.udp()
     return raw.attach(st).open(proto, ping, ip)
+
+
+def _packets(kind, proto):
+    """proto: an ethertype, its bytes as on the wire, as CPython has it: htons(...)."""
+    if kind not in (_DGRAM, _RAW):
+        return None
+    from netstack.transport import packet
+
+    host.udp()
+    return packet.attach(host.stack()).open(kind, (proto & 255) << 8 | proto >> 8 & 255)
+
+
+def packet_address(address):
+    """What address.sockaddr() gives, for a packet socket: (interface or None, link address,
+    ethertype, interface) of (interface, ethertype, kind, link type, link address), of which the
+    first two are enough."""
+    if len(address) < 2 or type(address[0]) is not str:
+        raise TypeError("address %r: (interface, ethertype) is needed" % (address,))
+    name, proto = address[:2]
+    if not 0 <= proto <= 0xFFFF:
+        raise OverflowError("ethertype %d: 0 to 65535" % proto)
+    mac = bytes(address[4]) if len(address) > 4 else b""
+    if mac and len(mac) != 6:
+        raise ValueError("link address of %d bytes: 6 are needed" % len(mac))
+    nif = host.stack().packets.find(name) if name else None
+    return nif, mac or _MAC, proto, nif

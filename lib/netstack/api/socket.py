@@ -25,25 +25,14 @@ _LOCK = _const(44)  # of Stack.w
 AF_UNSPEC = _const(0)
 AF_INET = _const(2)
 AF_INET6 = _const(10)
+AF_PACKET = _const(17)
 SOCK_STREAM = _const(1)
 SOCK_DGRAM = _const(2)
 SOCK_RAW = _const(3)
-IPPROTO_IP = _const(0)
-IPPROTO_ICMP = _const(1)
 IPPROTO_TCP = _const(6)
 IPPROTO_UDP = _const(17)
-IPPROTO_UDPLITE = _const(136)
 SOL_SOCKET = _const(1)
 SO_REUSEADDR = _const(2)
-SO_TYPE = _const(3)
-SO_ERROR = _const(4)
-SO_BROADCAST = _const(6)
-SO_SNDBUF = _const(7)
-SO_RCVBUF = _const(8)
-SO_KEEPALIVE = _const(9)
-SO_LINGER = _const(13)
-SO_BINDTODEVICE = _const(25)
-SO_ACCEPTCONN = _const(30)
 MSG_DONTWAIT = _const(0x40)
 MSG_NOSIGNAL = _const(0x4000)
 MSG_MORE = _const(0x8000)
@@ -51,14 +40,13 @@ MSG_FASTOPEN = _const(0x20000000)
 SHUT_RD = _const(0)
 SHUT_WR = _const(1)
 SHUT_RDWR = _const(2)
-AI_PASSIVE = _const(1)
-AI_NUMERICHOST = _const(4)
 
 # Linux's errno; MicroPython's module has not all of them
 _EAGAIN = _const(11)
 _EBADF = _const(9)
 _EINVAL = _const(22)
 _EPROTONOSUPPORT = _const(93)
+_EAFNOSUPPORT = _const(97)
 _ESOCKTNOSUPPORT = _const(94)
 _EOPNOTSUPP = _const(95)
 _ENOBUFS = _const(105)
@@ -98,7 +86,8 @@ class socket(_iomod.IOBase):
     v6only = False  # IPV6_V6ONLY
 
     def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, io=None):
-        _address.check_family(af)
+        if af != AF_PACKET:
+            _address.check_family(af)
         self._af = af
         self._st = _host.stack()
         self._words = self._st.w
@@ -116,7 +105,7 @@ class socket(_iomod.IOBase):
         self._from = None  # the sender that recvfrom() has last told of, as a tuple,
         self._senders = -1  # at this count of its endpoint's SENDERS
         if io is None:
-            io = _open(type, proto, self.network())
+            io = _open(af, type, proto, self.network())
         self._io = io
         self._notify_bound = self._notify
         io.notify = self._notify_bound
@@ -743,18 +732,21 @@ def __getattr__(name):
     return getattr(names, name)
 
 
-def _open(kind, proto, network):
-    if kind == SOCK_STREAM and proto in (0, IPPROTO_TCP):
-        return _host.tcp().open()
-    if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
-        return _host.udp().open(network)
+def _open(af, kind, proto, network):
+    if af != AF_PACKET:
+        if kind == SOCK_STREAM and proto in (0, IPPROTO_TCP):
+            return _host.tcp().open()
+        if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
+            return _host.udp().open(network)
     try:
         from netstack.api import rare
     except ImportError:
         rare = None
-    io = rare and rare.open(kind, proto, network)
+    io = rare and rare.open(af, kind, proto, network)
     if io:
         return io
+    if af == AF_PACKET and rare is None:
+        raise OSError(_EAFNOSUPPORT, "packet sockets are not in this image")
     if kind == SOCK_STREAM or kind == SOCK_DGRAM:
         text = "protocol %s does not go with socket type %s" % (proto, kind)
         raise OSError(_EPROTONOSUPPORT, text)

@@ -124,6 +124,21 @@ class Interface:
             match = _either(match, other)
         self._first[_MATCH] = match
 
+    def tap(self, take, send):
+        """Have these stand in front of take() and the NIC's send(), which they go on with, and the
+        fast path out of the way of what comes in; None, None: no longer."""
+        first = self._first
+        if take:
+            self._aside = first[_MATCH]
+            if first[_MATCH]:
+                first[_MATCH] = _nothing
+            self.take = take
+            self.io[_SEND] = self.send = send
+        else:
+            del self.take
+            first[_MATCH] = self._aside
+            self.use(self.nic)
+
     def _look(self):
         """What is the fast path to know?"""
         if self._first[_MATCH] is None:
@@ -333,6 +348,11 @@ def _either(first, second):
         return first(w, n) or second(w, n)
 
     return match
+
+
+def _nothing(words, n):
+    """What looks at frames of an interface that is tapped: none is for the fast path."""
+    return 0
 
 
 def _poller(nif):

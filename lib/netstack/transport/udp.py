@@ -71,12 +71,13 @@ class Detour(Way):
 
     def __init__(self, nif=None, ttl=None, tos=None, src=None):
         self.src = src
-        self._own = (nif, ttl, tos)
+        self.own = nif
+        self._own = (ttl, tos)
 
     def over(self, way):
         """This way, with what it leaves open as in `way`."""
-        nif, ttl, tos = self._own
-        self.nif = way.nif if nif is None else nif
+        ttl, tos = self._own
+        self.nif = self.own or way.nif
         self.ttl = way.ttl if ttl is None else ttl
         self.tos = way.tos if tos is None else tos
         self.loop = way.loop
