@@ -249,7 +249,8 @@ def test_zone():
             for _ in range(3):
                 s.sendto(b"x", to)
             sent = a.take(), b.take()
-            assert [len(each) for each in sent] == ([3, 0] if cable is a else [0, 3]), to
+            counts = [len(each) for each in sent]
+            assert counts == ([3, 0] if cable is a else [0, 3]), (to, sent)
             link = cable.nif.v6.link_local().addr
             for packet in sent[0] + sent[1]:
                 assert packet.src == link and packet.dst == ip6("fe80::9")
