@@ -116,7 +116,8 @@ packages-bench:
 	@$(SETUP) packages unix MPS2_AN385 test
 
 bench-board:
-	+@$(MAKE) --no-print-directory firmware BOARD=MPS2_AN385
+	$(SUB) -C ports/qemu BOARD=MPS2_AN385 MICROPY_DIR=$(MICROPY_DIR) NETSTACK_ROUTER=1 \
+		BUILD=$(OUT)/bench/board MICROPY_MPYCROSS=$(MPY_CROSS)
 
 packages-test:
 	@$(SETUP) packages unix $(QEMU_BOARDS) venv test

@@ -29,11 +29,15 @@ import targets  # noqa: E402
 OUT = os.path.join(netns.OUT, "bench")
 WIRE = os.path.join(ROOT, "tests/unix/interop/wire.py")
 LOSS = (0, 0.1, 1, 3)  # percent
+# The router kit is not frozen unless it is asked for: all is taken from where it lies.
+FORWARDING = ":".join((ROOT + "/lib", ROOT + "/ports/unix", ".frozen"))
 DELAY_MS = 10  # each way
 
 Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss")
 CROWD = 200  # idle connections
 MANY = 1000
+ROUTED = "10.99.0.1"  # the host behind the routers
+SEGMENT = 1448  # bytes of TCP, with timestamps, in a packet of 1500
 WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(10, 40), loss=LOSS)
 QUICK = Effort(runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,))
 
@@ -48,6 +52,7 @@ class Stack:
     veth = False
     share = False  # does it tell what its fast path has taken?
     many = True  # does its budget allow a thousand connections?
+    router = None  # argv of what forwards between two TAPs
 
     def __init__(self, name, argv, env=None, lossy=True, board=None):
         self.name = name
@@ -65,9 +70,10 @@ class Stack:
 
 
 class LwIP(Stack):
-    def __init__(self, name, program, board=None):
+    def __init__(self, name, program, board=None, router=None):
         env = {"PRECONFIGURED_TAPIF": "tap0"}
         super().__init__(name, [os.path.join(OUT, program)], env, board=board)
+        self.router = router and [os.path.join(OUT, router)]
 
     def extra(self, count):
         return (str(count),)
@@ -82,6 +88,8 @@ class Netstack(Stack):
 
         self.share = fastpath
         self.many = not program.endswith("sockets.py")
+        if self.many:
+            self.router = [netns.MICROPYTHON, os.path.join(HERE, "netstack/router.py")]
 
     def extra(self, count):
         return (str(count),)
@@ -96,7 +104,7 @@ def stacks():
         Netstack("netstack sockets", "sockets.py"),
         Netstack("netstack callbacks", "callbacks.py", board=instructions.netstack),
         LwIP("lwIP sockets", "lwip-sockets"),
-        LwIP("lwIP raw", "lwip-raw", board=instructions.lwip),
+        LwIP("lwIP raw", "lwip-raw", board=instructions.lwip, router="lwip-router"),
         Linux("Linux", [os.path.join(OUT, "server")]),
     ]
     slow = functools.partial(instructions.netstack, fastpath=False)
@@ -157,16 +165,65 @@ class Bed:
         self.far.close()
 
 
+class Road:
+    """Two hosts, 10.98.0.1 and 10.99.0.1, and the router .254 between them: on a TAP of each host,
+    or Linux itself in a namespace between."""
+
+    def __init__(self, veth):
+        self.hosts = [netns.Namespace(tap=None) for _ in range(2)]
+        self.paths = ["/run/netns/" + host.name for host in self.hosts]
+        self.middle = netns.Namespace(tap=None) if veth else None
+        if veth:
+            self.middle.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+        for i, host in enumerate(self.hosts):
+            net = "10.%d.0." % (98 + i)
+            if veth:
+                self._add_veth(i, host, net + "254/24")
+            else:
+                host.add_tap("tap0")
+            host.run("ip", "addr", "add", net + "1/24", "dev", self.device)
+            host.run("ip", "route", "add", "default", "via", net + "254")
+
+    def _add_veth(self, i, host, address):
+        name = "veth%d" % i
+        how = "ip link add %s type veth peer name veth0 netns %s" % (name, host.name)
+        self.middle.run(*how.split())
+        self.middle.run("ip", "addr", "add", address, "dev", name)
+        for ns, device in ((self.middle, name), (host, "veth0")):
+            ns.run("ip", "link", "set", device, "up")
+            ns.run("ethtool", "-K", device, "tso", "off", "gso", "off", "gro", "off", "tx", "off")
+
+    @property
+    def device(self):
+        return "veth0" if self.middle else "tap0"
+
+    def start(self, stack):
+        """The router; None: it is there."""
+        for host in self.hosts:  # each router has MACs of its own
+            host.run("ip", "neigh", "flush", "dev", self.device)
+        if self.middle:
+            return None
+        env = dict(stack.env, MICROPYPATH=FORWARDING)
+        router = self.hosts[0].start(*stack.router, *self.paths, env=env)
+        router.expect("^ready", 20)
+        return router
+
+    def close(self):
+        for ns in (*self.hosts, self.middle):
+            if ns:
+                ns.close()
+
+
 class Beds:
     """Made when they are first asked for, closed together."""
 
     def __init__(self):
         self._beds = {}
 
-    def get(self, veth, lossy):
-        if (veth, lossy) not in self._beds:
-            self._beds[veth, lossy] = Bed(veth, lossy)
-        return self._beds[veth, lossy]
+    def get(self, kind, *args):
+        if (kind, args) not in self._beds:
+            self._beds[kind, args] = kind(*args)
+        return self._beds[kind, args]
 
     def __enter__(self):
         return self
@@ -201,8 +258,13 @@ class Row:
 
 def peer(bed, server, what, seconds, *args):
     """Run the peer, bench/linux/peer.c; the dict it prints."""
-    argv = (os.path.join(OUT, "peer"), what, server.pid, seconds, *args)
-    done = bed.near.run(*argv, check=False, timeout=seconds + 40)
+    return printed(bed.near, seconds, "peer", what, server.pid, seconds, *args)
+
+
+def printed(ns, seconds, program, *args):
+    """What a program of bench/linux prints in the end."""
+    argv = (os.path.join(OUT, program), *args)
+    done = ns.run(*argv, check=False, timeout=seconds + 40)
     if done.returncode:
         raise instructions.Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
     return json.loads(done.stdout.splitlines()[-1])
@@ -378,6 +440,50 @@ class Many(Row):
         return {"whole_1000": int(most.group(1)) * 1024 / 1e6}
 
 
+class Forward(Row):
+    """What a router takes from one host to another."""
+
+    LOADS = (
+        ("udp_64", "UDP forwarded, 64 bytes", ("udp", 64, 128)),
+        ("udp_1460", "UDP forwarded, 1460 bytes", ("udp", 1460, 128)),
+        ("tcp", "TCP forwarded, 1460 bytes, without ACKs", ("tcp",)),
+    )
+
+    def __init__(self, effort):
+        figures = []
+        for name, title, _ in self.LOADS:
+            figures.append(("forward_" + name, title, "packets/s", True))
+            figures.append(("cpu_forward_" + name, "CPU for that", "us/packet", False))
+        super().__init__(effort, figures)
+
+    def why_not(self, stack):
+        return None if stack.router or stack.veth else "not measured: a router has no sockets"
+
+    def measure(self, road, stack):
+        values = {}
+        router = road.start(stack)
+        try:
+            for name, _, load in self.LOADS:
+                packets, seconds, cpu = self.run(road, router, *load)
+                values["forward_" + name] = packets / seconds
+                if router:
+                    values["cpu_forward_" + name] = 1e6 * cpu / packets
+        finally:
+            if router:
+                router.stop()
+        return values
+
+    def run(self, road, router, kind, *args):
+        pid = router.pid if router else 0
+        seconds = self.effort.seconds
+        args = (kind, pid, seconds, *road.paths, ROUTED, *args)
+        got = printed(road.hosts[0], seconds, "through", *args)
+        packets = got["packets"] if kind == "udp" else got["bytes"] / SEGMENT
+        if not packets:
+            raise instructions.Failed("no packet came through")
+        return packets, got["seconds"], got["cpu"]
+
+
 class Instructions(Row):
     """On an emulated board, where time is instructions: one run is like the other."""
 
@@ -396,6 +502,21 @@ class Instructions(Row):
             return {self.figures[0][0]: instructions.load(*args)}
 
 
+class ForwardInstructions(Row):
+    def __init__(self, effort, size):
+        self.size = size
+        title = instructions.FORWARD_TITLE % size
+        super().__init__(effort, [("board_forward_%d" % size, title, instructions.BOARD, False)])
+
+    def why_not(self, stack):
+        return None if stack.board else "not measured here"
+
+    def measure(self, hosts, stack):
+        hosts.forget()
+        with stack.board(hosts.near, "forward") as (console, _):
+            return {self.figures[0][0]: hosts.load(console, self.size)}
+
+
 def rows(effort):
     found = [Bulk(effort, receive, n) for receive in (True, False) for n in (1, 8)]
     found += [Crowd(effort, receive) for receive in (True, False)]
@@ -403,15 +524,20 @@ def rows(effort):
     found += [Idle(effort), Many(effort)]
     for receive in (True, False):
         found += [Bulk(effort, receive, 1, loss) for loss in effort.loss]
-    found.append(Bulk(effort, False, 1, 1, "bbr"))
-    return found + [Instructions(effort, load, role) for load, role in instructions.LOADS]
+    found += [Bulk(effort, False, 1, 1, "bbr"), Forward(effort)]
+    found += [Instructions(effort, load, role) for load, role in instructions.LOADS]
+    return found + [ForwardInstructions(effort, size) for size in instructions.FORWARDED]
 
 
 # -- a run --------------------------------------------------------------------------------------
 
 
 def measure(row, stack, beds, run):
-    bed = beds.get(stack.veth, row.lossy)
+    if isinstance(row, Forward):
+        return row.measure(beds.get(Road, stack.veth), stack)
+    if isinstance(row, ForwardInstructions):
+        return row.measure(beds.get(instructions.Hosts), stack)
+    bed = beds.get(Bed, stack.veth, row.lossy)
     bed.forget()
     if isinstance(row, Instructions):
         return row.measure(bed, stack)
@@ -432,7 +558,7 @@ def collect(effort, beds, subjects):
     result = {figure[0]: {} for row in table for figure in row.figures}
     for run in range(effort.runs):
         for number, row in enumerate(table):
-            if run and isinstance(row, Instructions):
+            if run and isinstance(row, (Instructions, ForwardInstructions)):
                 continue
             print(
                 "\rbench: run %d of %d, %-50s" % (run + 1, effort.runs, row.figures[0][1]),

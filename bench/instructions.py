@@ -1,5 +1,5 @@
-"""Instructions a Cortex-M3 needs for a segment, an echo and a ping: netstack's and lwIP's firmware
-in QEMU, whose `-icount shift=0` lets a nanosecond pass for each of them.
+"""Instructions a Cortex-M3 needs for a segment, an echo, a ping and to forward: netstack's and
+lwIP's firmware in QEMU, whose `-icount shift=0` lets a nanosecond pass for each of them.
 
 The board sums what its polls take that have a frame to handle: driver, stack, service and whatever
 is sent in answer. Its timer is read in steps of 40 instructions, which cancel out over thousands.
@@ -22,6 +22,7 @@ import netns  # noqa: E402
 BOARD = "MPS2_AN385"
 TICK = 40  # instructions: a 25 MHz timer, a nanosecond each
 SEGMENT = 1460
+ROUTED = "10.98.0.1"  # a host behind the board
 ECHOES = 200  # after which the boards' programs print
 PROGRAM = os.path.join(HERE, "netstack/on_board.py")
 LWIP = ("-M", "mps2-an385", "-display", "none", "-monitor", "none", "-icount", "shift=0")
@@ -57,7 +58,7 @@ class Console:
 @contextlib.contextmanager
 def netstack(ns, role, fastpath=True):
     """netstack's firmware with the program in its raw REPL; (console, pid)."""
-    elf = os.path.join(netns.OUT, BOARD, "firmware.elf")
+    elf = os.path.join(netns.OUT, "bench/board/firmware.elf")
     log = os.path.join(netns.OUT, "bench/qemu.log")
     options = {"elf": elf, "net": "tap:tap0", "mac": netns.MAC, "icount": "shift=0", "log": log}
     with ns.entered(), emulate.Emulator(BOARD, boot_timeout=60, **options) as emulator:
@@ -97,6 +98,50 @@ def instructions(console, unit):
     return TICK * busy / n
 
 
+class Hosts:
+    """Two hosts on the board's network; what they send each other goes by way of the board."""
+
+    def __init__(self):
+        self.near = netns.Namespace(tap=None)
+        self.hosts = [netns.Namespace(tap=None) for _ in range(2)]
+        a, b = self.hosts
+        netns.join(self.near, a, "tap0", netns.LINUX + "/24")
+        self.near.run(*"ip link add far type veth peer name eth0 netns".split(), b.name)
+        self.near.run(*"ip link set far master tap0-b up".split())
+        b.run("ip", "link", "set", "eth0", "up")
+        for address in ("10.99.0.3/24", ROUTED + "/32"):
+            b.run("ip", "addr", "add", address, "dev", "eth0")
+        # It leaves by where it came: netstack says so, lwIP does not.
+        a.run("sysctl", "-qw", "net.ipv4.conf.all.accept_redirects=0")
+        a.run("sysctl", "-qw", "net.ipv4.conf.eth0.accept_redirects=0")
+        a.run("ip", "route", "add", ROUTED, "via", netns.OURS)
+
+    def forget(self):
+        for ns in self.hosts:
+            ns.run("ip", "neigh", "flush", "dev", "eth0")
+
+    def load(self, console, size):
+        """Have the board forward datagrams of `size` bytes; the figure."""
+        through = os.path.join(netns.OUT, "bench/through")
+        paths = ["/run/netns/" + ns.name for ns in self.hosts]
+        argv = (through, "udp", 0, FORWARD_SECONDS, *paths, ROUTED, size, IN_FLIGHT)
+        done = self.near.run(*argv, check=False)
+        if done.returncode:
+            raise Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
+        instructions(console, "frame")  # what comes once, ARP say, is in the first figure
+        return instructions(console, "frame")
+
+    def close(self):
+        for ns in (self.near, *self.hosts):
+            ns.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+
 def load(ns, console, pid, what, seconds):
     """Have Linux work on the board; the figure."""
     peer = os.path.join(netns.OUT, "bench/peer")
@@ -114,25 +159,41 @@ def load(ns, console, pid, what, seconds):
 
 
 LOADS = (("receive", "sink"), ("send", "source"), ("echo", "echo"), ("ping", "echo"))
+FORWARDED = (64, 1460)  # bytes of the datagrams
+FORWARD_SECONDS = 2  # enough for two figures
+IN_FLIGHT = 4  # of them: the LAN9118 has room for them
 TITLES = {
     "receive": "instructions to receive 1460 bytes",
     "send": "instructions to send 1460 bytes",
     "echo": "instructions for a UDP echo, 64 bytes",
     "ping": "instructions for a ping, 56 bytes",
 }
+FORWARD_TITLE = "instructions to forward UDP, %d bytes"
 
 
 def main():
     """By itself: the figures of netstack and lwIP."""
-    with netns.Namespace() as ns:
+    boards = (("netstack", netstack), ("lwIP", lwip))
+    with netns.Namespace() as ns, Hosts() as hosts:
         for what, role in LOADS:
-            for name, firmware in (("netstack", netstack), ("lwIP", lwip)):
+            for name, firmware in boards:
                 ns.run("ip", "neigh", "flush", "dev", "tap0")
-                try:
-                    with firmware(ns, role) as (console, pid):
-                        print(name, TITLES[what], round(load(ns, console, pid, what, 2)))
-                except (Failed, AssertionError) as error:
-                    print(name, TITLES[what], "failed:", error)
+                with told(name, TITLES[what]), firmware(ns, role) as (console, pid):
+                    print(name, TITLES[what], round(load(ns, console, pid, what, 2)))
+        for size in FORWARDED:
+            for name, firmware in boards:
+                hosts.forget()
+                title = FORWARD_TITLE % size
+                with told(name, title), firmware(hosts.near, "forward") as (console, _):
+                    print(name, title, round(hosts.load(console, size)))
+
+
+@contextlib.contextmanager
+def told(name, title):
+    try:
+        yield
+    except (Failed, AssertionError) as error:
+        print(name, title, "failed:", error)
 
 
 if __name__ == "__main__":

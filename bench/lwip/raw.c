@@ -1,92 +1,18 @@
 // lwIP through its raw API, one thread: `lwip-raw sink|source|accept|hold|echo [connections]`, on the
 // TAP named by PRECONFIGURED_TAPIF. `source` leaves those after the first `connections`
-// idle. Frames are read into pool buffers and written from them without a copy.
+// idle.
 #include "common.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
-#include "lwip/etharp.h"
 #include "lwip/init.h"
 #include "lwip/tcp.h"
-#include "lwip/timeouts.h"
 #include "lwip/udp.h"
+#include "tap.h"
 
-#define BATCH 64
-#define FRAME 1518
-
-static int tap;
 static int count, served;
 static const char zeros[TCP_SND_BUF];
-
-// --- the TAP ---
-
-static err_t output(struct netif *netif, struct pbuf *p) {
-    struct iovec parts[16];
-    int n = 0;
-    for (struct pbuf *q = p; q != NULL && n < 16; q = q->next) {
-        parts[n].iov_base = q->payload;
-        parts[n++].iov_len = q->len;
-    }
-    return writev(tap, parts, n) == p->tot_len ? ERR_OK : ERR_IF;
-}
-
-static err_t attach(struct netif *netif) {
-    const char *name = getenv("PRECONFIGURED_TAPIF");
-    struct ifreq ifr = { .ifr_flags = IFF_TAP | IFF_NO_PI };
-    strncpy(ifr.ifr_name, name ? name : "tap0", IFNAMSIZ - 1);
-    tap = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
-    if (tap < 0 || ioctl(tap, TUNSETIFF, &ifr) < 0) {
-        fail("TAP");
-    }
-    netif->output = etharp_output;
-    netif->linkoutput = output;
-    netif->mtu = 1500;
-    netif->hwaddr_len = 6;
-    memcpy(netif->hwaddr, "\x02\x12\x34\x56\x78\xab", 6);
-    netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_LINK_UP;
-    return ERR_OK;
-}
-
-// False once nothing waits.
-static int take(struct netif *netif) {
-    struct pbuf *p = pbuf_alloc(PBUF_RAW, FRAME, PBUF_POOL);
-    if (p == NULL) {
-        return 0;
-    }
-    ssize_t n = read(tap, p->payload, FRAME);
-    if (n <= 0) {
-        pbuf_free(p);
-        return 0;
-    }
-    pbuf_realloc(p, n);
-    if (netif->input(p, netif) != ERR_OK) {
-        pbuf_free(p);
-    }
-    return 1;
-}
-
-static void loop(struct netif *netif) {
-    struct pollfd fd = { .fd = tap, .events = POLLIN };
-    for (;;) {
-        int n = 0;
-        while (n < BATCH && take(netif)) {
-            n++;
-        }
-        sys_check_timeouts();
-        if (n < BATCH) {
-            u32_t ms = sys_timeouts_sleeptime();
-            poll(&fd, 1, ms > 1000 ? 1000 : ms);
-        }
-    }
-}
 
 // --- the services ---
 
@@ -182,10 +108,12 @@ int main(int argc, char **argv) {
     served = argc > 2 ? atoi(argv[2]) : INT_MAX;
     lwip_init();
     addresses(&own, &mask, &gw);
-    netif_add(&netif, &own, &mask, &gw, NULL, attach, netif_input);
+    const char *name = getenv("PRECONFIGURED_TAPIF");
+    void *fd = (void *)(intptr_t)tap_open(name ? name : "tap0");
+    netif_add(&netif, &own, &mask, &gw, fd, tap_attach, netif_input);
     netif_set_default(&netif);
     netif_set_up(&netif);
     serve(argv[1]);
     ready();
-    loop(&netif);
+    tap_loop(&netif, 1);
 }

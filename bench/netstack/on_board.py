@@ -1,6 +1,7 @@
 # netstack on MPS2_AN385, polled: what handling frames costs, in ticks of the board's 25 MHz timer.
-# The driver puts `role = "sink"`, "source" or "echo" before this text. C lwIP's counterpart, which
-# prints the same, is bench/lwip/board/board.c.
+# The driver puts `role = "sink"`, "source", "echo" or "forward" before this text; "forward" sends
+# by the NIC that packets come by. C lwIP's counterpart, which prints the same, is
+# bench/lwip/board/board.c.
 
 import board
 import gc
@@ -59,7 +60,11 @@ def accepted(listener):
 
 
 def serve():
-    if role == "echo":  # noqa: F821
+    if role == "forward":  # noqa: F821
+        from netstack.inet import forward
+
+        forward.attach(st)
+    elif role == "echo":  # noqa: F821
         udp.attach(st)
         server = st.udp.open()
         server.bind(st.ip4, None, PORT)
@@ -91,7 +96,7 @@ def loop():
         frames += st.ip4.stat[0] - seen
         seen = st.ip4.stat[0]
         busy += passed
-        if ended or role == "echo" and frames >= ECHOES:  # noqa: F821
+        if ended or not moved and frames >= ECHOES:
             tell(busy, frames)
             ended = False
             busy = frames = 0
@@ -105,7 +110,7 @@ icmpv4.attach(st)
 nic = board.nic()
 nif = st.add(nic, link, "eth0")
 nif.set_up(True)
-st.ip4.configure(nif, b"\x0a\x63\0\x02", b"\xff\xff\xff\0")
+st.ip4.configure(nif, b"\x0a\x63\0\x02", b"\xff\xff\xff\0", b"\x0a\x63\0\x03")
 serve()
 gc.collect()
 print("ready")

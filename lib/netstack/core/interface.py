@@ -343,9 +343,12 @@ class Interface:
 def _either(first, second):
     """One kernel of two."""
 
-    @micropython.native
-    def match(w, n):
-        return first(w, n) or second(w, n)
+    @micropython.viper
+    def match(w, n: int) -> int:
+        kind = int(first(w, n))
+        if kind:
+            return kind
+        return int(second(w, n))
 
     return match
 
