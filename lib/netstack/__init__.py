@@ -4,6 +4,7 @@ fastpath = True  # False: every packet takes the slow path, which does the same
 
 _NAMES = {
     "Stack": "netstack.core.stack",
+    "advertise": "netstack.api.router6",
     "create_connection": "netstack.api.eyeballs",
     "getaddrinfo": "netstack.api.resolve",
     "hosts": "netstack.api.resolve",

@@ -4,24 +4,58 @@
 #   router.start()
 #   router.nat(network.LAN(1))
 #   router.add_route("192.168.7.0/24", "10.0.0.9")
+#
+# What IPv6 has of its own is in router6.py, which is loaded where there is IPv6.
 
 from netstack.api import address, host
 
 _ANY = b"\0\0\0\0"
 _OWNER = "static"
+advertised = []  # the Advertisements of router6.py
 
 
-def start(flows=64):
-    """Forward IPv4 packets from now on. Returns the Router of inet/forward.py: `strict`,
-    `redirects` and `clamp` of it may be set. The fast path knows `flows` flows at a time."""
+def start(flows=64, learn=()):
+    """Forward packets from now on, of IPv4 and of IPv6 where that is frozen. Returns the Router of
+    inet/forward.py: `strict`, `redirects` and `clamp` of it may be set; router6() has the other.
+    The fast path knows `flows` flows of each at a time. learn: the network.LANs on which we
+    believe the routers of IPv6 as a host does; on all others we are one ourselves."""
     from netstack.inet import forward
 
     st = host.stack()
     host.enter(st)
     try:
+        if st.ip6:
+            from netstack.inet import forward6
+
+            six = forward6.attach(st, flows)
+            for lan in learn:
+                six.learn(lan._wire.nif)
         return forward.attach(st, flows)
     finally:
         host.leave(st)
+
+
+def router6():
+    """The Router6 of inet/forward6.py, whose `strict`, `redirects` and `clamp` may be set; None:
+    there is none."""
+    st = host.stack()
+    return st.ip6.router if st.ip6 else None
+
+
+def _six():
+    """The module for what has an IPv6 address."""
+    if not host.stack().ip6:
+        raise OSError(97, "there is no IPv6")  # EAFNOSUPPORT
+    from netstack.api import router6 as six
+
+    return six
+
+
+def _is6(*texts):
+    for value in texts:
+        if value and ":" in value:
+            return True
+    return False
 
 
 def nat(lan, size=256, ports=(20000, 39999)):
@@ -122,10 +156,17 @@ def hits():
 
 
 def stop():
-    """Forward no more."""
-    router = host.stack().ip4.router
-    if router:
-        router.close()
+    """Forward no more, and tell the hosts that were told of us."""
+    for each in list(advertised):
+        each.stop()
+    st = host.stack()
+    host.enter(st)
+    try:
+        for ip in st.networks:
+            if ip.router:
+                ip.router.close()
+    finally:
+        host.leave(st)
 
 
 def _network(text):
@@ -153,40 +194,54 @@ def _neighbour(gw, ip):
     return nif
 
 
-def add_route(net, gw=None, lan=None, metric=100):
-    """To the network "192.168.7.0/24" (or "default") by the router `gw`, or straight by `lan`. Of
-    several the longest prefix decides, then the lowest metric."""
+def add_route(net, gw=None, lan=None, metric=100, source=None, reject=False):
+    """To the network "192.168.7.0/24" or "2001:db8::/32" (or "default") by the router `gw`, or
+    straight by `lan`; an IPv6 router at a link-local address takes both. source: for packets from
+    this network alone. reject: IPv6, there is nothing; the sender is told. Of several routes the
+    longest prefix decides, then the longest prefix of the source, then the lowest metric."""
     from netstack.inet import routes as table
 
+    if gw is None and lan is None and not reject:
+        raise ValueError("route: %s by whom?" % net)
+    if _is6(net, gw, source):
+        _six().add_route(net, gw, lan, metric, source, reject)
+        return
+    if reject:
+        raise ValueError("route: %s: only IPv6 has routes that reject" % net)
     st = host.stack()
     dst, bits = _network(net)
-    if gw is None and lan is None:
-        raise ValueError("route: %s by whom?" % net)
     router = address.need(gw, "gateway") if gw else _ANY
     nif = lan._wire.nif if lan else _neighbour(router, st.ip4)
     host.enter(st)
     try:
-        table.attach(st).add(_OWNER, dst, bits, router, nif, metric)
+        table.attach(st).add(_OWNER, dst, bits, router, nif, metric, source and _network(source))
     finally:
         host.leave(st)
 
 
-def remove_route(net, gw=None, lan=None):
+def remove_route(net, gw=None, lan=None, source=None):
     """Take it away again; False: there was none."""
     from netstack.inet import routes as table
 
+    if _is6(net, gw, source):
+        return _six().remove_route(net, gw, lan, source)
     dst, bits = _network(net)
     router = address.need(gw, "gateway") if gw else _ANY
-    return table.attach(host.stack()).remove(_OWNER, dst, bits, router, lan and lan._wire.nif)
+    nif = lan and lan._wire.nif
+    source = source and _network(source)
+    return table.attach(host.stack()).remove(_OWNER, dst, bits, router, nif, source)
 
 
 def routes():
     """[(network, gateway or None, interface, metric)] of those beyond the interfaces' own, the
-    best first."""
+    best first, IPv6 last; a fifth item is the network of the sources that one is for."""
     from netstack.inet import routes as table
 
     found = []
     for r in table.attach(host.stack()).list:
         gw = address.text(r.gw) if r.gw != _ANY else None
-        found.append(("%s/%d" % (address.text(r.net), r.bits), gw, r.nif.name, r.metric))
-    return found
+        row = ["%s/%d" % (address.text(r.net), r.bits), gw, r.nif.name, r.metric]
+        if r.source:
+            row.append("%s/%d" % (address.text(r.source), r.sbits))
+        found.append(tuple(row))
+    return found + _six().routes() if host.stack().ip6 else found

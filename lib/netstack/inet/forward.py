@@ -119,7 +119,9 @@ class Router(Forwarding):
         nat = self.nat
         if not self._proper(nif, buf, at, back):
             return _MARTIAN
-        out = self.ip.route(nat.to, 0) if back else self.ip.route(buf, at + _DST)
+        to = nat.to if back else buf
+        off = 0 if back else at + _DST
+        out = self.ip.route(to, off, buf, at + _SRC)
         if out is None:
             self.complain(fr, _UNREACHABLE, 0)
             return _NOROUTE
@@ -133,8 +135,8 @@ class Router(Forwarding):
             put16(self._rest, 2, out.mtu)  # RFC 1191 section 4
             self.complain(fr, _UNREACHABLE, 4, self._rest)
             return _TOOBIG
-        copy(self._dst, 0, nat.to if back else buf, 0 if back else at + _DST, 4)
-        hop = self.ip.hop(self._dst, out)
+        copy(self._dst, 0, to, off, 4)
+        hop = self.ip.hop(self._dst, out, buf, at + _SRC)
         self._note(fr, buf, at)
         if nat and not nat.translate(fr, nif, out, back):
             return _REFUSED
@@ -161,7 +163,7 @@ class Router(Forwarding):
                     return False
         if not self.strict:
             return True
-        return self.ip.route(buf, at + _SRC) is nif
+        return self.ip.route(buf, at + _SRC, buf, at + _DST) is nif
 
     def complain(self, fr, kind, code, rest=b"\0\0\0\0"):
         if self.st.icmp4 and fr.nif.v4.set:

@@ -205,9 +205,8 @@ class Router6(Forwarding):
         if buf[at + _NEXT] != _TCP and self._source_routed(buf, at, fr.end):
             return _IN_ROUTING
         if self.strict:
-            route = ip.routes.find(buf, at + _SRC, nif)
-            best = ip.routes.find(buf, at + _SRC)
-            if route is None or best.nif is not nif:
+            back = ip.routes.find(buf, at + _SRC, None, buf, at + _DST)
+            if back is None or back.nif is not nif:
                 return _MARTIAN
         return 0
 

@@ -46,7 +46,7 @@ class Fragmentation:
         """Send one datagram whose payload are the 8 bytes of `head`, then `n` bytes at buf[off];
         `way`, an endpoint say, has ttl, tos and nif. Returns 0 or -errno; -_ENOBUFS passes: try
         again after a poll."""
-        out = way.nif or self.ip.route(dst, 0)
+        out = way.nif or self.ip.route(dst, 0, src)
         if out is None:
             return -_ENETUNREACH
         room = self.ip.mtu(dst, out) - _HDR & ~7

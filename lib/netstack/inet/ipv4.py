@@ -269,13 +269,14 @@ class IPv4:
                 return nif
         return None
 
-    def route(self, dst, off):
-        """The interface that leads to an address, or None: our own addresses through loopback,
-        then routes and networks on a link, then a gateway."""
+    def route(self, dst, off, src=None, soff=0):
+        """The interface that leads to an address, for packets from src[soff] if that is known, or
+        None: our own addresses through loopback, then routes and networks on a link, then a
+        gateway."""
         if self.local(dst, off):
             return self._loopback()
         if self.routes:
-            route = self.routes.find(dst, off)
+            route = self.routes.find(dst, off, None, src, soff)
             if route:
                 return route.nif
         gateway = None
@@ -555,7 +556,7 @@ class IPv4:
                 fr.nif = self._fast_via
                 self._fast_via.transmit(fr)
                 return 0
-        out = nif or self.route(dst, 0)
+        out = nif or self.route(dst, 0, src)
         if out is None:
             self.stat[_NOROUTE] += 1
             self.st.pool.release(fr)
@@ -575,13 +576,15 @@ class IPv4:
         """Send a packet that has its header. Takes `fr`. Returns 0 or -errno."""
         fr.ip = self
         self.stat[_OUT] += 1
-        return out.output(fr, _ETHERTYPE, self.hop(dst, out), 0)
+        hop = self.hop(dst, out, fr.buf, fr.l3 + _SRC)
+        return out.output(fr, _ETHERTYPE, hop, 0)
 
-    def hop(self, dst, out):
-        """Whom a packet to `dst` is given to on the interface `out`."""
+    def hop(self, dst, out, src=None, soff=0):
+        """Whom a packet to `dst`, from src[soff] if that is known, is given to on the interface
+        `out`."""
         v4 = out.v4
         if dst[0] < 224 and self.routes:
-            hop = self.routes.hop(dst, out)
+            hop = self.routes.hop(dst, out, src, soff)
             if hop:
                 return hop
         return dst if zero(v4.gw, 0, 4) or self._direct(dst, v4) else v4.gw
@@ -612,12 +615,13 @@ class IPv4:
         """Write link and IPv4 header of packets to `dst` in front of buf[at], to be used again
         until Stack.rerouted(): length, identification and checksum are 0. Returns the interface;
         None when the neighbour must be asked first, or the link has no such headers."""
-        out = self.route(dst, 0)
+        out = self.route(dst, 0, src)
         if out is None or out.prepare is None:
             return None
         at -= _HDR
         self.fields(buf, at, src, dst, proto, ttl, tos)
-        return out if out.prepare(buf, at, _ETHERTYPE, self.hop(dst, out), 0) else None
+        hop = self.hop(dst, out, src)
+        return out if out.prepare(buf, at, _ETHERTYPE, hop, 0) else None
 
     def fields(self, buf, at, src, dst, proto, ttl, tos):
         """Write a header but for length, identification and checksum, which are 0."""

@@ -249,9 +249,10 @@ class IPv6:
 
     # -- where to ---------------------------------------------------------------------------
 
-    def route(self, dst, off):
-        """The interface that leads to an address, or None."""
-        return self._way(dst, off, None, None)
+    def route(self, dst, off, src=None):
+        """The interface that leads to an address, for packets from `src` if that is known, or
+        None."""
+        return self._way(dst, off, src, None)
 
     def way(self, dst, src, nif):
         """The interface by which a packet from `src` goes to `dst`, by `nif` if one is given;
@@ -268,7 +269,7 @@ class IPv6:
             if home is None:  # RFC 4862 5.5.4: not from an address that is no more
                 return None
         if dst[off] != 0xFF and self.local(dst, off):
-            return self._loopback()
+            return self.loopback_nif()
         if dst[off] == 0xFF or select6.scope(dst, off) == _LINK:
             return nif or home or self._any()
         route = self.routes.find(dst, off, nif, src)
@@ -281,7 +282,7 @@ class IPv6:
         """The interface of link-local addresses, for who sends from `src` (None: any)."""
         return src is not None and self.local(src, 0) or self._any()
 
-    def _loopback(self):
+    def loopback_nif(self):
         for nif in self.st.nifs:
             if nif.v6.nd is None and nif.up:
                 return nif

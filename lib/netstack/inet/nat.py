@@ -275,7 +275,9 @@ class NAT:
         """Is this fragment of a packet that has to be translated?"""
         if fr.nif is self.outside:
             return False
-        return self.router.ip.route(fr.buf, fr.l3 + _DST) is self.outside
+        buf = fr.buf
+        at = fr.l3
+        return self.router.ip.route(buf, at + _DST, buf, at + _SRC) is self.outside
 
     def inbound(self, fr):
         """A packet to our address outside: _MAPPING or _ERROR when it is for an inside host, whose

@@ -98,6 +98,8 @@ class Routers:
         if buf[src] != 0xFE or buf[src + 1] & 0xC0 != 0x80:  # RFC 4861 6.1.2
             nd.bad()
             return
+        if v6.advertiser:
+            v6.advertiser.heard(fr)
         if not v6.auto:
             return
         lifetime = get16(buf, at + 6)

@@ -286,6 +286,38 @@ def test_static_routes(fast):
 
 
 @both
+def test_routes_for_sources(fast):
+    # Of equal networks the longest prefix of the source, then the metric; also our own packets
+    n = Net(3)
+    n.route(bytes(4), 0, addr(1, 3))
+    n.route(bytes(4), 0, addr(2, 1), source=(addr(0, 0), 24), metric=500)
+    table = n.route(bytes(4), 0, addr(2, 2), source=(addr(0, 2), 32))
+    n.route(b"\xc0\0\2\0", 24, addr(1, 1))
+    far = b"\x08\x08\x08\x08"
+    for src, dst, out, mac in (
+        (addr(0), far, 2, station(2, 1)),
+        (addr(0, 2), far, 2, station(2, 2)),
+        (addr(0, 2), b"\xc0\0\2\1", 1, station(1, 1)),
+        (addr(0, 2), addr(1, 1), 1, station(1, 1)),
+    ):
+        for _ in range(3):
+            got, packet = n.one(0, n.udp(0, src=src, dst=dst))
+            assert (got, packet.dst_mac) == (out, mac), (src, dst)
+    n.router.strict = False
+    assert n.one(2, n.udp(2, dst=far))[0] == 1
+    with bench.inside(n.st):
+        endpoint = n.st.udp.open()
+        endpoint.bind(n.st.ip4, addr(0, 254), 5000)
+        endpoint.send(b"hello", 0, 5, n.st.ip4, far, 9)
+    assert [(out, packet.dst_mac) for out, packet in n.take()] == [(2, station(2, 1))]
+    with bench.inside(n.st):
+        endpoint.close()
+    assert not table.remove("test", bytes(4), 0, addr(2, 2))
+    assert table.remove("test", bytes(4), 0, addr(2, 2), None, (addr(0, 2), 32))
+    assert n.one(0, n.udp(0, src=addr(0, 2), dst=far))[1].dst_mac == station(2, 1)
+
+
+@both
 def test_link_down_changes_the_route(fast):
     n = Net(3)
     n.route(b"\xc0\0\2\0", 24, addr(1, 1), metric=10)

@@ -36,10 +36,14 @@ class Routed:
         )
         self.program.expect("^ready", 30)
 
+    def tell(self, line):
+        """Have it do this, in Python."""
+        self.program.stdin.write(line + "\n")
+        self.program.stdin.flush()
+
     def counters(self):
         """What it has counted, once it has ended."""
-        self.program.stdin.write("end\n")
-        self.program.stdin.flush()
+        self.tell("end")
         output = self.program.finish()
         return {
             line.split(" ", 1)[0]: eval(line.split(" ", 1)[1])
