@@ -39,6 +39,7 @@ _OPTIONAL = {
     "api/router.py": "NETSTACK_ROUTER",
     "api/router6.py": "NETSTACK_ROUTER NETSTACK_IPV6",
     "inet/filter.py": "NETSTACK_ROUTER",
+    "inet/filter6.py": "NETSTACK_ROUTER NETSTACK_IPV6",
     "inet/forward.py": "NETSTACK_ROUTER",
     "inet/forward_fast.py": "NETSTACK_ROUTER",
     "inet/advertise6.py": "NETSTACK_ROUTER NETSTACK_IPV6",

@@ -552,6 +552,8 @@ def judge(rules, count, buf, at, l4, what):
     for i in range(count):
         r = rules[11 * i : 11 * i + 11]
         kind = r[6] >> 8
+        if kind & 8:
+            continue
         if (src ^ r[0]) & r[1] or (dst ^ r[2]) & r[3] or r[6] & 255 not in (0, buf[at + 9]):
             continue
         if r[7] not in (0, what & 255) or r[8] not in (0, what >> 8 & 255):
@@ -561,6 +563,31 @@ def judge(rules, count, buf, at, l4, what):
         if kind & 2:
             inside = r[4] & 0xFFFF <= sport <= r[4] >> 16 and r[5] & 0xFFFF <= dport <= r[5] >> 16
             if not what & 0x20000 or not inside:
+                continue
+        return i
+    return count
+
+
+def judge6(rules, nets, count, key, buf, l4, what):
+    sport, dport = struct.unpack("!HH", bytes(buf[l4 : l4 + 4]))
+    for i in range(count):
+        r = rules[11 * i : 11 * i + 11]
+        net = nets[16 * i : 16 * i + 16]
+        kind = r[6] >> 8
+        if kind & 4 or r[6] & 255 not in (0, what >> 18):
+            continue
+        if r[7] not in (0, what & 255) or r[8] not in (0, what >> 8 & 255):
+            continue
+        if kind & 1 and not what & 0x10000:
+            continue
+        if kind & 2:
+            inside = r[4] & 0xFFFF <= sport <= r[4] >> 16 and r[5] & 0xFFFF <= dport <= r[5] >> 16
+            if not what & 0x20000 or not inside:
+                continue
+        if kind & 8:
+            if any((key[k] ^ net[k]) & net[4 + k] for k in range(4)):
+                continue
+            if any((key[4 + k] ^ net[8 + k]) & net[12 + k] for k in range(4)):
                 continue
         return i
     return count

@@ -103,13 +103,18 @@ def mappings():
 # -- filter -------------------------------------------------------------------------------------
 
 _ACTIONS = ("pass", "drop", "reject")
-_NUMBERS = {"icmp": 1, "tcp": 6, "udp": 17}
+_NUMBERS = {"icmp": 1, 58: 1, "tcp": 6, "udp": 17}  # ICMP of both families is one to the filter
 
 
 def _filter():
     from netstack.inet import filter
 
-    return filter.attach(start())
+    table = filter.attach(start())
+    if router6():
+        from netstack.inet import filter6
+
+        filter6.attach(table, router6())
+    return table
 
 
 def _action(name):
@@ -124,19 +129,24 @@ def rule(
 ):  # fmt: skip
     """A rule behind those there are; the first that fits a forwarded packet decides: "pass",
     "drop", or "reject" (its sender is told). protocol: "tcp", "udp", "icmp" or a number; src, dst:
-    "10.0.0.0/8"; sport, dport: a port or (first, last); by, to: the network.LAN it comes in and
-    leaves by; established: TCP segments that begin no connection."""
+    "10.0.0.0/8" or "2001:db8::/32", without them it fits both families; sport, dport: a port or
+    (first, last); by, to: the network.LAN it comes in and leaves by; established: TCP segments
+    that begin no connection."""
     if isinstance(protocol, str) and protocol not in _NUMBERS:
         raise ValueError("filter: protocol %s" % protocol)
     _filter().add(
         _action(action),
-        src and _network(src),
-        dst and _network(dst),
+        src and _prefix(src),
+        dst and _prefix(dst),
         _NUMBERS.get(protocol, protocol) or 0,
         sport,
         dport,
         (by and by._wire.nif, to and to._wire.nif, established),
     )
+
+
+def _prefix(text):
+    return _six().network(text) if _is6(text) else _network(text)
 
 
 def policy(action):

@@ -8,7 +8,8 @@
 #
 # Rules are rows of words:
 #   0 source  1 its mask  2 destination  3 its mask  4 source port, last << 16  5 destination port,
-#   last << 16  6 protocol, << 8 kind: 1 established, 2 ports  7 interface that it comes in by, + 1
+#   last << 16  6 protocol, << 8 kind: 1 established, 2 ports, 4 IPv4 alone, 8 IPv6 alone (its
+#   addresses: filter6.py); ICMP is 1 for both  7 interface that it comes in by, + 1
 #   8 and leaves by, + 1; 0: any  9 what to do  10 packets
 # RAM: 44 bytes for a rule.
 
@@ -32,6 +33,8 @@ _FRAG = const(6)
 _PROTO = const(9)
 _TCP = const(6)
 _UDP = const(17)
+_FOUR = const(4)  # kinds: of rules with addresses
+_SIX = const(8)
 _ESTABLISHED = const(0x10000)
 _PORTS = const(0x20000)
 _UNREACHABLE = const(3)
@@ -60,6 +63,8 @@ def judge(rules: ptr32, count: int, buf: ptr8, at: int, l4: int, what: int) -> i
     while i < count:
         k = r[6]
         fits = True
+        if k & 0x800:
+            fits = False
         if (src ^ r[0]) & r[1] or (dst ^ r[2]) & r[3] or k & 0xFF and k & 0xFF != proto:
             fits = False
         if r[7] and r[7] != what & 0xFF or r[8] and r[8] != (what >> 8) & 0xFF:
@@ -91,6 +96,7 @@ class Filter:
         self.rows = array("I", bytes(4 * _WORDS * (size + 1)))
         self.stat = self.st.counters("filter", NAMES)
         self._rule = 0  # that has decided last
+        self.six = None  # the same for IPv6: filter6.py
         address(router.cb, _FILTER, self.rows)
         router.filter = self
         self.st.rerouted()
@@ -111,12 +117,11 @@ class Filter:
             raise ValueError("filter: what to do %s, protocol %s" % (do, proto))
         first = 4 * _WORDS * self.count
         row = bytearray(4 * _WORDS)
-        _network(row, 0, src)
-        _network(row, 8, dst)
+        family = self._networks(row, src, dst)
         _range(row, 16, sport)
         _range(row, 20, dport)
         row[24] = proto
-        row[25] = (1 if established else 0) | (2 if ports else 0)
+        row[25] = family | (1 if established else 0) | (2 if ports else 0)
         row[28] = 0 if nif is None else self.st.nifs.index(nif) + 1
         row[32] = 0 if out is None else self.st.nifs.index(out) + 1
         row[36] = do
@@ -124,6 +129,20 @@ class Filter:
         copy(self.rows, first, row, 0, 4 * _WORDS)
         self.count += 1
         self.st.rerouted()
+
+    def _networks(self, row, src, dst):
+        """Enter the addresses of the next rule; which family has them."""
+        sizes = [len(net[0]) for net in (src, dst) if net]
+        if 4 in sizes and 16 in sizes:
+            raise ValueError("filter: addresses of two families")
+        if 16 in sizes:
+            if self.six is None:
+                raise ValueError("filter: there is no router for IPv6")
+            self.six.put(self.count, src, dst)
+            return _SIX
+        _network(row, 0, src)
+        _network(row, 8, dst)
+        return _FOUR if sizes else 0
 
     def policy(self, do):
         """What becomes of a packet that no rule fits."""
@@ -138,6 +157,8 @@ class Filter:
             raise ValueError("filter: there is no rule %d" % i)
         for k in range(i, self.count):
             copy(self.rows, 4 * _WORDS * k, self.rows, 4 * _WORDS * (k + 1), 4 * _WORDS)
+        if self.six:
+            self.six.remove(i)
         self.count -= 1
         self.st.rerouted()
 
@@ -162,8 +183,7 @@ class Filter:
             off = part & 0x1FFF
             least = 20 if proto == _TCP else 8
             if (off == 0 and n < least) or (off and off << 3 < least):
-                self.stat[_TINY] += 1
-                return False
+                return self.tiny()
             if off == 0:
                 what |= _PORTS
                 if proto == _TCP and buf[l4 + 13] & 0x14:  # ACK or RST
@@ -171,12 +191,21 @@ class Filter:
             elif proto == _TCP:
                 what |= _ESTABLISHED  # without its first part it is of no use
         rule = judge(self.rows, self.count, buf, at, l4, what)
-        self._rule = rule
-        add32(self.rows, _WORDS * rule + _HITS, 1)
-        do = self.rows[_WORDS * rule + _DO]
+        do = self.decided(rule)
         if do == REJECT:
             self.router.complain(fr, _UNREACHABLE, _PROHIBITED)
         return do == PASS
+
+    def tiny(self):
+        """A fragment, or a packet, that hides what the filter has to see, does not pass."""
+        self.stat[_TINY] += 1
+        return False
+
+    def decided(self, rule):
+        """Count for this rule; what it wants to be done."""
+        self._rule = rule
+        add32(self.rows, _WORDS * rule + _HITS, 1)
+        return self.rows[_WORDS * rule + _DO]
 
     def counter(self):
         """For the fast path: the word that counts for the rule that has decided last, + 1."""

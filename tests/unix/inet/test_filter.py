@@ -206,7 +206,7 @@ def test_kernel():
                 rules[at + k] = rnd.choice((0, 0, 0x0100000A, 0xFFFFFFFE, 0xFFFF0000))
             rules[at + 4] = rnd.choice((0xFFFF0000, 0x00500010, 0xFFFFFFFF))
             rules[at + 5] = rnd.choice((0xFFFF0000, 0x00500010, 0x00110011))
-            rules[at + 6] = rnd.choice((0, 6, 17)) | rnd.below(4) << 8
+            rules[at + 6] = rnd.choice((0, 6, 17)) | rnd.below(16) << 8
             rules[at + 7] = rnd.below(3)
             rules[at + 8] = rnd.below(3)
         buf = bytearray(rnd.bytes(40))

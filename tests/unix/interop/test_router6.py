@@ -4,6 +4,7 @@ that know of their router by what it advertises."""
 import contextlib
 import hashlib
 import re
+import socket
 import time
 
 import netns
@@ -135,9 +136,7 @@ def test_small_mtu_behind_it(routed):
     )
     assert "1300" in said.stdout, said.stdout
     routed.a.run("ip", "-6", "route", "flush", "cache")
-    said = routed.a.run(
-        "ping", "-6", "-c", "4", "-i", "0.2", "-w", "20", "-s", "1400", B, check=False
-    )
+    said = routed.a.run("ping", "-6", "-c", "4", "-i", "0.2", "-s", "1400", B, check=False)
     assert "3 received" in said.stdout or "4 received" in said.stdout, said.stdout
     assert "mtu 1300" in routed.a.run("ip", "-6", "route", "get", B).stdout
     assert routed.counters()["router6"]["out_toobig"] >= 1
@@ -328,3 +327,36 @@ def test_source_rules(routed):
         "ping", "-6", "-c", "1", "-W", "2", "-I", "fd98::1", "fd55::1", check=False
     ).stdout
     assert "No route" in said, said
+
+
+def test_filter(routed):
+    """From b only what belongs to connections of a; UDP is rejected, pings are dropped: the same
+    rules for both families."""
+    routed.start(
+        "router.rule('pass', 'icmp', src='fd98::/64', dst='fd99::1')",
+        "router.rule('pass', by=lans[0])",
+        "router.rule('pass', 'tcp', by=lans[1], established=True)",
+        "router.rule('reject', 'udp', by=lans[1])",
+        "router.policy('drop')",
+    )
+    settled(routed)
+    iperf(routed.a, routed.b, B, "20M")
+    iperf(routed.a, routed.b, B, "20M", "-R")
+    for client, address, family in ((routed.b, A, "-6"), (routed.b, "10.98.0.1", "-4")):
+        argv = ("ping", family, "-c", "2", "-i", "0.2", "-W", "1", address)
+        assert client.run(*argv, check=False).returncode
+        said = client.run("nc", family, "-v", "-w", "2", address, "7", check=False)
+        assert said.returncode and "refused" not in said.stdout, said.stdout
+    with routed.b.entered():
+        for family, address in ((socket.AF_INET6, A), (socket.AF_INET, "10.98.0.1")):
+            with socket.socket(family, socket.SOCK_DGRAM) as s:
+                s.settimeout(10)
+                s.connect((address, 9))
+                s.send(b"anybody there?")
+                with pytest.raises(OSError) as caught:
+                    s.recv(100)
+                assert not isinstance(caught.value, TimeoutError)
+    counted = routed.counters()
+    assert counted["router6"]["in_refused"] >= 4 and counted["router"]["in_refused"] >= 4
+    assert counted["fast"]["in"] > 10000
+    routed.judge()
