@@ -538,7 +538,7 @@ class IPv4:
     def way(self, dst, src, nif):
         """The interface by which a packet from `src` goes to `dst`, by `nif` if one is given;
         None: there is none."""
-        return nif or self.route(dst, 0)
+        return nif or self.route(dst, 0, src)
 
     def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
         """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the

@@ -227,7 +227,7 @@ class IPv6:
     def loop(self, fr, src, dst, proto, ttl, tos, nif):
         """Let our own members of the group `dst` have a copy of the packet from l4 on, which is
         about to be sent to it, by `nif` if that is given. Borrows `fr`."""
-        lo = self._loopback()
+        lo = self.loopback_nif()
         if lo is None or nif is lo or not self.members.wanted(lo, dst, 0):
             return
         other = self.st.pool.alloc()
