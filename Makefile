@@ -88,14 +88,16 @@ lint: venv  ## ruff, check and format
 	@.venv/bin/ruff check $(wildcard bench boards lib ports tests tools)
 	@.venv/bin/ruff format --check $(wildcard bench boards lib ports tests tools)
 
-size:  ## sections of what is built, and each frozen module's bytes
-	@for elf in $(wildcard $(OUT)/unix/micropython $(OUT)/*/firmware.elf); do \
-		size $$elf && (cd $${elf%/*}/frozen_mpy && find . -name '*.mpy' -printf '%9s  %P\n' | \
-			sort -k2 && find . -name '*.mpy' -printf '%s\n' | \
-			awk '{ n += $$1 } END { printf "%9d  frozen in all\n\n", n }'); done
+size: packages-board mpy-cross  ## with IPv6 and without, a Cortex-M3's flash and heap by modules
+	@echo "size: builds two images of MPS2_AN385"
+	+@for ipv6 in 1 0; do $(MAKE) --no-print-directory -s -j$(shell nproc) -C ports/qemu NETSTACK_IPV6=$$ipv6 \
+		BOARD=MPS2_AN385 MICROPY_DIR=$(MICROPY_DIR) BUILD=$(OUT)/size/ipv6-$$ipv6 \
+		MICROPY_MPYCROSS=$(MPY_CROSS) >$(OUT)/size.log 2>&1 || \
+		{ tail -20 $(OUT)/size.log >&2; exit 1; }; done
+	@$(PYTHON) tools/size.py $(OUT)/size/ipv6-1 $(OUT)/size/ipv6-0
 
 clean:  ## remove what was built, keep what was downloaded
-	rm -rf $(OUT)/unix $(OUT)/mpy-cross $(OUT)/bench $(QEMU_BOARDS:%=$(OUT)/%)
+	rm -rf $(OUT)/unix $(OUT)/mpy-cross $(OUT)/bench $(OUT)/size $(QEMU_BOARDS:%=$(OUT)/%)
 
 distclean:  ## remove build/ and .venv
 	rm -rf build .venv

@@ -1,6 +1,7 @@
 # The netstack variant of MicroPython's unix port: upstream's own sockets off, ours frozen in.
 PROG ?= micropython
 FROZEN_MANIFEST ?= $(VARIANT_DIR)/manifest.py
+include $(VARIANT_DIR)/../../lib/frozen.mk
 
 # `import socket` must find lib/socket.py, so upstream's C module of that name is left out.
 MICROPY_PY_SOCKET = 0
