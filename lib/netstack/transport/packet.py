@@ -83,7 +83,7 @@ class PacketEndpoint(Endpoint):
 
     def wants(self, nif, ethertype, kind):
         """Is a frame of this type, that has gone by this interface, one for us?"""
-        if self._nif not in (None, nif):
+        if self._nif is not None and self._nif is not nif:
             return False
         return self.proto == _ALL or (self.proto == ethertype and kind != OUTGOING)
 

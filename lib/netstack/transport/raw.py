@@ -116,7 +116,9 @@ class RawEndpoint(Endpoint):
     def wants(self, fr, buf, proto):
         """Is the packet in `fr`, its transport header at l4, one for us?"""
         ip = self.ip
-        if fr.ip is not ip or proto != self.proto or self.nif not in (None, fr.nif):
+        if fr.ip is not ip or proto != self.proto:
+            return False
+        if self.nif is not None and self.nif is not fr.nif:
             return False
         dst = fr.l3 + ip.dst_off
         if self.laddr is not None and not same(buf, dst, self.laddr, 0, ip.alen):

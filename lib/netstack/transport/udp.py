@@ -638,7 +638,9 @@ class UDP:
     def _hears(self, ep, fr, buf, at, dst):
         ip = fr.ip
         alen = ip.alen
-        if ep.ip not in (None, ip) or ep._nif not in (None, fr.nif):
+        if ep.ip is not ip and ep.ip is not None:
+            return False
+        if ep._nif is not fr.nif and ep._nif is not None:
             return False
         if ep.laddr is not None and not same(ep.laddr, 0, buf, dst, alen):
             return False

@@ -231,7 +231,7 @@ class TCP(Controlled):
             self.stat[bad] += 1
             return
         found = self.table.lookup(fr)
-        if found is not None and found.device not in (None, fr.nif):
+        if found is not None and found.device is not None and found.device is not fr.nif:
             found = None
         if self.timewait.rows.count and (found is None or found.state == _LISTEN):
             if self.timewait.input(fr, seg, found):
