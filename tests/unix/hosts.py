@@ -323,7 +323,7 @@ class Wire:
             self.lost += 1
             return
         if self.mark and rnd.percent(self.mark):
-            if frame[12] != 8 or frame[13] or frame[15] & 3 not in (1, 2):
+            if not _capable(frame):
                 self.lost += 1
                 return
             self.marked += 1
@@ -332,7 +332,7 @@ class Wire:
             self.duplicated += 1
             self._fly(nic, frame)
         # A link's own checksum guards headers that have none (Ethernet, ARP): IP alone is hurt.
-        if frame[12] == 8 and frame[13] == 0 and rnd.percent(self.corrupt):
+        if frame[12:14] in (b"\x08\0", b"\x86\xdd") and rnd.percent(self.corrupt):
             self.corrupted += 1
             frame = bytearray(frame)
             frame[14 + rnd.below(len(frame) - 14)] ^= 1 << rnd.below(8)
@@ -390,9 +390,19 @@ class Wire:
             self.clock.ms += left if wait < 0 or wait > left else wait
 
 
+def _capable(frame):
+    """Does it bear ECT (RFC 3168 section 5)?"""
+    if frame[12] == 0x86:
+        return frame[15] >> 4 & 3 in (1, 2)
+    return frame[12] == 8 and frame[13] == 0 and frame[15] & 3 in (1, 2)
+
+
 def _congested(frame):
-    """The IPv4 frame with CE in its header, and the header's checksum right."""
+    """The frame with CE in its header, and an IPv4 header's checksum right."""
     frame = bytearray(frame)
+    if frame[12] == 0x86:
+        frame[15] |= 0x30
+        return frame
     total = (frame[24] ^ 255) << 8 | frame[25] ^ 255
     total += 3 - (frame[15] & 3)
     total = ~(total + (total >> 16)) & 0xFFFF

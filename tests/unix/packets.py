@@ -176,6 +176,8 @@ def tcp(
 def mend(frame):
     """A bytearray that holds a frame of IP: its checksums are put right again, so that what lies
     in it gets past them."""
+    if len(frame) >= 54 and frame[12] == 0x86 and frame[13] == 0xDD:
+        return _mend6(frame)
     if len(frame) < 34 or frame[12] != 8 or frame[13] != 0:
         return frame
     hlen = (frame[14] & 15) * 4
@@ -195,6 +197,19 @@ def mend(frame):
         acc = ones_sum(frame[26:34] + struct.pack("!HH", proto, len(body)))
     at += 14 + hlen
     frame[at : at + 2] = struct.pack("!H", ones_sum(body, acc) ^ 0xFFFF)
+    return frame
+
+
+def _mend6(frame):
+    body = frame[54 : 54 + (frame[18] << 8 | frame[19])]
+    proto = frame[20]
+    at = {58: 2, 6: 16, 17: 6}.get(proto)
+    if at is None or len(body) < at + 2:
+        return frame
+    body[at : at + 2] = b"\0\0"
+    acc = ones_sum(body, ones_sum(frame[22:54] + struct.pack("!HH", proto, len(body))))
+    at += 54
+    frame[at : at + 2] = struct.pack("!H", acc ^ 0xFFFF)
     return frame
 
 

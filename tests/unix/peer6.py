@@ -68,6 +68,8 @@ class Peer6(bench.Peer):
     def ip_frame(self, proto, payload, src=None, dst=None, dst_mac=None, **over):
         src = src or self.addr
         dst = dst or self.host.addr
+        if "tos" in over:
+            over["tclass"] = over.pop("tos")
         if dst_mac is None and dst[0] == 255:
             dst_mac = group_mac(dst)
         return self.frame(ipv6(src, dst, proto, payload, **over), IPV6, dst_mac)
@@ -82,6 +84,9 @@ class Peer6(bench.Peer):
 
     def echo_frame(self, ident=1, seq=1, data=b"", **over):
         return self.icmp_frame(ECHO, 0, struct.pack("!HH", ident, seq), data, **over)
+
+    def ping_frame(self, ident=1, seq=1, data=b"", **over):
+        return self.echo_frame(ident, seq, data, **over)
 
     def nd_frame(self, type, rest=bytes(4), data=b"", src=None, dst=None, hops=255, **over):
         src = src or self.link
@@ -133,10 +138,23 @@ class Peer6(bench.Peer):
         self.take()
 
 
-def peer(auto_nd=True, link=True, addr=True, greet=False, auto=False, dad=False, **kw):
+def peer(
+    auto_nd=True, link=True, addr=True, greet=False, auto=False, dad=False, make=bench.host, **kw
+):
     """A Peer6 and its host, which has fe80::2 and 2001:db8::2/64; `auto`: it makes
-    addresses by itself, `dad`: it checks those it has."""
-    h = bench.host("10.0.0.2", ip6=True, **kw)
+    addresses by itself, `dad`: it checks those it has, `make`: makes the host."""
+    h = make("10.0.0.2", ip6=True, **kw)
+    number(h, 2, link, addr, auto, dad)
+    p = Peer6(h, auto_nd)
+    h.settled()
+    if greet:
+        p.greet()
+    p.take()
+    return p
+
+
+def number(h, n, link=True, addr=True, auto=False, dad=False):
+    """Give the host fe80::n and 2001:db8::n/64."""
     with bench.inside(h.st):
         if not dad:
             h.nif.v6.transmits = 0
@@ -146,12 +164,6 @@ def peer(auto_nd=True, link=True, addr=True, greet=False, auto=False, dad=False,
                 h.ip6.remove(h.nif, entry)
         h.ip6.add(h.lo, ip6("::1"), 128)
         if link:
-            h.ip6.add(h.nif, ip6("fe80::2"), 64)
+            h.ip6.add(h.nif, ip6("fe80::%x" % n), 64)
         if addr:
-            h.ip6.add(h.nif, ip6("2001:db8::2"), 64)
-    p = Peer6(h, auto_nd)
-    h.settled()
-    if greet:
-        p.greet()
-    p.take()
-    return p
+            h.ip6.add(h.nif, ip6("2001:db8::%x" % n), 64)

@@ -114,12 +114,13 @@ class Transfer:
         options=None,
         ecn=0,
         hold=False,
+        over6=False,
     ):
         """noise: per cent of frames that are duplicated, damaged, and put in another order.
         back: bytes the other way, if not `size` as well. bare: the second host knows no options,
         and Reno alone. pair: what makes the hosts and the wire, as bench.pair() does. options:
         what the second host knows, of "sack timestamps window_scale", if not all. ecn: both use
-        it, and that many per cent of frames meet congestion."""
+        it, and that many per cent of frames meet congestion. over6: IPv6 carries it."""
         self.a, self.b, self.wire = pair(
             tcp=True,
             seed=seed,
@@ -161,7 +162,10 @@ class Transfer:
         for _ in range(conns):
             with inside(self.a.st):
                 conn = self.a.tcp.open()
-                conn.connect(self.a.ip4, ip("10.0.0.2"), 80)
+                if over6:
+                    conn.connect(self.a.ip6, self.b.addr, 80)
+                else:
+                    conn.connect(self.a.ip4, ip("10.0.0.2"), 80)
             self.ends.append(End(self.a, conn, size, self.back, chunk, slow, hold))
 
     def _close(self):

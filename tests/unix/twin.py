@@ -39,6 +39,7 @@ _APART = (
     "TCP",
     "UDP",
     "IPv4",
+    "IPv6",
     "ICMPv4",
     "Interface",
     "Pool",
@@ -259,6 +260,11 @@ def compare_stacks(a, b, more=()):
         for name in ("up", "link", "queued"):
             if getattr(x, name) != getattr(y, name):
                 return "%s.%s differs" % (x.name, name)
+        if x.v6 and x.v6.nd:
+            for name in ("ips", "macs", "states", "tries", "routers", "since", "due"):
+                text = difference(getattr(x.v6.nd, name), getattr(y.v6.nd, name), "nd." + name)
+                if text:
+                    return text
     return None
 
 
@@ -349,8 +355,8 @@ class Twin:
         self.nic = Front(a.mac, a.nic.mtu, self.hosts)
         self.held = []  # pairs of connections, listeners and endpoints that the test has seen
         self.batch = []  # the frames of the last poll, for reports
-        for name in ("st", "nif", "tcp", "udp", "ip4", "icmp4", "arp"):
-            if hasattr(a, name):
+        for name in ("st", "nif", "lo", "tcp", "udp", "ip4", "ip6", "icmp4", "arp"):
+            if getattr(a, name, None):
                 setattr(self, name, Both(self, getattr(a, name), getattr(b, name)))
 
     def _collect(self, nic, frames):
@@ -426,6 +432,10 @@ class Twin:
         return self.join(results[0], results[1], name + "()")
 
     # -- as a host
+
+    def settled(self):
+        for h in self.hosts:
+            h.settled()
 
     def poll(self):
         for _ in range(_RESTLESS):
@@ -522,12 +532,26 @@ def peer(addr="10.0.0.1", host_addr="10.0.0.2", auto_arp=True, **kw):
     return Peer(Twin(host_addr, **kw), addr, auto_arp)
 
 
-def pair(which, tcp=False, budget=256 * 1024, seed=1, mtu=1500, every=1, **wire):
-    """bench.pair() in which host `which` is a twin."""
+def peer6(**kw):
+    """peer6.peer() with a Twin for its host."""
+    import peer6
+
+    return peer6.peer(make=Twin, **kw)
+
+
+def pair(which, tcp=False, budget=256 * 1024, seed=1, mtu=1500, every=1, number=None, **wire):
+    """bench.pair() in which host `which` is a twin; `number`: that of peer6.py, for IPv6."""
     clock = Clock()
     hosts = []
     for i in (0, 1):
         kw = dict(clock=clock, tcp=tcp, budget=budget, seed=seed + i, mtu=mtu)
+        if number:
+            kw["ip6"] = True
         addr = "10.0.0.%d" % (i + 1)
-        hosts.append(Twin(addr, every=every, **kw) if i == which else host(addr, **kw))
+        h = Twin(addr, every=every, **kw) if i == which else host(addr, **kw)
+        if number:
+            number(h, i + 1)
+            h.settled()
+            h.addr = h.nif.v6.list[1].addr
+        hosts.append(h)
     return hosts[0], hosts[1], Wire(hosts[0], hosts[1], seed=seed, **wire)

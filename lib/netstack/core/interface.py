@@ -11,6 +11,7 @@
 #    8, 9 address of the frame that the NIC fills  10, 11 of the one that the fast path builds in
 #   12 frames that poll() takes at most   13..17 the link's, see link/bridge.py, or those of
 #   inet/forward_fast.py, and 18..20 of inet/forward6_fast.py
+#   21 its number among those that IPv6 takes part on, 0: it does not
 # Words of Stack.w: inet/match.py.
 
 from array import array
@@ -35,8 +36,9 @@ _PLAIN = const(7)
 _IN_AT = const(8)
 _OUT_AT = const(10)
 _BURST = const(12)
-_WORDS = const(21)
-_QUEUED = const(47)  # of Stack.w
+_WORDS = const(22)
+_SIZE = const(36)  # of Stack.w
+_QUEUED = const(47)
 _BUF = const(51)
 _NIF = const(53)
 
@@ -209,8 +211,8 @@ class Interface:
         w = self.st.w
         address(w, _BUF, fr.buf)
         address(w, _NIF, self.w)
-        kind = match(w, fr.end - _LEAD)
-        return kind and self.st.kinds[kind](self.io)
+        w[_SIZE] = n = fr.end - _LEAD
+        return self.st.kinds[match(w, n)](self.io)
 
     @micropython.native
     def _fetch(self, size, left):
@@ -384,8 +386,9 @@ def _poller(nif):
             n = int(recv(buf, 2))
             if not n:
                 return 0
-            kind = int(match(words, n if n > 0 else 0 - n))
-            if not kind or not int(kinds[kind](io)):
+            size = n if n > 0 else 0 - n
+            w[_SIZE] = size
+            if not int(kinds[match(words, size)](io)):
                 return int(io[_REST](n, left))
             if n < 0:  # the last, for now
                 return 0

@@ -67,7 +67,8 @@ class Stack:
         self.timers = Timers(self.w)
         self.ethertypes = {}  # ethertype -> input(fr)
         self.match = None  # the fast path: inet/match.py
-        self.kinds = [None, None, None, None]  # and who gets what it has found: handler(nif.io)
+        # and who gets what it has found: handler(nif.io); the first gets what it has not
+        self.kinds = [_nobody, None, None, None]
         self.networks = []  # IPv4, IPv6
         self.transports = {}  # protocol number -> what every network protocol gives it to
         self.ip4 = self.icmp4 = self.ip6 = self.udp = self.tcp = self.dns = None
@@ -184,6 +185,11 @@ class Stack:
         for nif in self.nifs:
             nif.check_link()
         self._link_timer.start(self.now, _LINK_MS)
+
+
+def _nobody(io):
+    """Nobody wants what match4() has not found: inet/match6.py may."""
+    return 0
 
 
 # What runs for each packet is made of closures: they have their names at hand, where a method

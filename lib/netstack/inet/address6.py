@@ -122,6 +122,7 @@ class Addresses:
                 continue
             if entry.state == PREFERRED and entry.preferred <= now:
                 entry.state = DEPRECATED
+                self.ip.st.rerouted()
             moment = entry.preferred if entry.preferred > now else entry.valid
             if moment < soonest:
                 soonest = moment

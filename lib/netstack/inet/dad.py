@@ -33,6 +33,7 @@ class DAD:
             self._passed(entry)
             return
         entry.state = TENTATIVE
+        self.st.rerouted()
         if not (self.nif.up and self.nif.link):
             return  # begun when there is somebody to be asked
         if v6.optimistic and entry.origin == AUTO and v6.routers.reached():

@@ -18,6 +18,7 @@ from netstack.inet.dad import DAD
 from netstack.inet.ext6 import Headers
 from netstack.inet.icmpv6 import ICMPv6
 from netstack.inet.lifetime import FOREVER, Lifetimes
+from netstack.inet.match6 import Match6
 from netstack.inet.mld import ALL_NODES, MLD, Groups
 from netstack.inet.nd import ND
 from netstack.inet.redirect6 import Redirects
@@ -97,6 +98,7 @@ class IPv6:
         self.headers = Headers(self)
         Redirects(self)
         MLD(self)
+        self.match = Match6(self)
         self.hop = None  # the router that _way() has found; None: the destination itself
         self.duid = b""  # this host's name among DHCP servers; empty: from its link address
         self.managed = None  # callable (nif, M and O flags): a router tells whether there is DHCP
@@ -143,6 +145,7 @@ class IPv6:
     def attach_nif(self, nif):
         v6 = nif.v6 = address6.Addresses(self, nif)
         v6.groups = Groups(self, nif)
+        self.match.attach_nif(nif)
         if hasattr(nif, "ethernet"):
             v6.nd = ND(self, nif)
             v6.dad = DAD(self, nif)
@@ -428,21 +431,26 @@ class IPv6:
 
     def emit(self, fr, src, dst, proto, ttl, tos, out, hop):
         """The same with interface and next hop known."""
-        if ttl == _DEFAULT_TTL:  # RFC 4861 6.3.2: what routers recommend
-            ttl = out.v6.hop_limit
         buf = fr.buf
         fr.l3 = at = fr.l4 - _HDR
         fr.ip = self
+        self._fields(buf, at, src, dst, proto, ttl, tos, out)
+        put16(buf, at + _LENGTH_AT, fr.end - fr.l4)
+        self.stat[_OUT] += 1
+        return out.output(fr, _ETHERTYPE, hop, 0)
+
+    def _fields(self, buf, at, src, dst, proto, ttl, tos, out):
+        """Write a header but for the length, which is 0."""
+        if ttl == _DEFAULT_TTL:  # RFC 4861 6.3.2: what routers recommend
+            ttl = out.v6.hop_limit
         buf[at] = 0x60 | tos >> 4
         buf[at + 1] = (tos & 15) << 4
         put16(buf, at + 2, 0)
-        put16(buf, at + _LENGTH_AT, fr.end - fr.l4)
+        put16(buf, at + _LENGTH_AT, 0)
         buf[at + _NEXT] = proto
         buf[at + _HOPS_AT] = ttl
         copy(buf, at + _SRC, src, 0, 16)
         copy(buf, at + _DST, dst, 0, 16)
-        self.stat[_OUT] += 1
-        return out.output(fr, _ETHERTYPE, hop, 0)
 
     def to_link(self, fr, dst, out):
         """Send a packet that has its header, after way(). Takes `fr`. Returns 0 or -errno."""
@@ -451,8 +459,15 @@ class IPv6:
         return out.output(fr, _ETHERTYPE, self.hop or dst, 0)
 
     def prepare(self, buf, at, src, dst, proto, ttl, tos):
-        """None: there are no headers for the fast path."""
-        return None
+        """Write link and IPv6 header of packets to `dst` in front of buf[at], to be used again
+        until Stack.rerouted(): the length is 0. Returns the interface; None when the neighbour
+        must be asked first, or the link has no such headers."""
+        out = self._way(dst, 0, src, None)
+        if out is None or out.prepare is None:
+            return None
+        at -= _HDR
+        self._fields(buf, at, src, dst, proto, ttl, tos, out)
+        return out if out.prepare(buf, at, _ETHERTYPE, self.hop or dst, 0) else None
 
     # -- errors -----------------------------------------------------------------------------
 

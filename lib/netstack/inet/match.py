@@ -5,17 +5,19 @@
 # Its words in Stack.w:
 #    4..12 KEY (of demux.py)     13 L4 (offset of the transport header)  14 LEN (from there on)
 #   15 ACC (sum of the pseudo header)  16 ROW (in the table)  17, 18 address of the control block
-#   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table  24, 25 counters of IPv4
+#   19 ACKED (tcp/fast.py)       20, 21 TCP's table  22, 23 UDP's table
+#   24, 25 counters of the network protocol
 #   26, 27 of TCP  28, 29 of UDP  30, 31 numbers of the segment  32 frames taken  33 frames sent
 #   34, 35 counters of the interface  36 bytes of the frame
 #   37..41 ports, REMOTE and local address of the last frame; protocol, and CHANGES of the table
 #          when ROW was found
-#   42 ICMP takes part 51, 52 address of the frame  53, 54 of Interface.w
+#   42 ICMP takes part 43 ALEN: bytes of an address of the packet
+#   51, 52 address of the frame  53, 54 of Interface.w
 #   55..58 what compose() of udp_fast.py sends  60, 61 address of ICMP's block
 # and for its interface Interface.w: core/interface.py.
 #
-# IPv6 joins with a kernel of its own that fills the same words; what follows (echo_fast.py,
-# transport/udp_fast.py, tcp/fast.py) does not look at the network header.
+# What match4() has not found is offered to Stack.kinds[0], where IPv6 joins with a kernel of its
+# own that fills the same words (match6.py).
 
 from micropython import const
 from netstack.core.checksum import copy
@@ -29,6 +31,7 @@ _TABLES = const(20)
 _STATS4 = const(24)
 _REMOTE = const(38)
 _ICMP = const(42)
+_ALEN = const(43)
 _ADDRESS = const(4)  # an event of core/interface.py
 
 
@@ -36,8 +39,8 @@ _ADDRESS = const(4)  # an event of core/interface.py
 def match4(w: ptr32, n: int) -> int:
     """Look at the frame of `n` bytes, 2 behind the address in `w`: Ethernet, IPv4 without options
     or fragments, to our address, its header checksum right, for a known TCP connection or UDP
-    socket, or for ICMP. Returns TCP or UDP with the words 4..18 and 34..36 filled, ICMP with
-    12..15 and 34..36, 0: the ordinary way."""
+    socket, or for ICMP. Returns TCP or UDP with the words 4..18, 34 and 35 filled, ICMP with
+    12..15, 34 and 35, 0: not mine."""
     buf = ptr8(w[51] | ((w[52] << 16) << 16))
     nif = ptr32(w[53] | ((w[54] << 16) << 16))
     h = ptr32(int(buf) + 16)
@@ -81,7 +84,6 @@ def match4(w: ptr32, n: int) -> int:
     w[15] = acc + (proto << 8) + ((size & 0xFF) << 8) + (size >> 8)
     w[34] = nif[4]
     w[35] = nif[5]
-    w[36] = n
     if proto == 1:
         w[12] = remote
         return 3
@@ -147,6 +149,7 @@ class Match:
     def __init__(self, st):
         self.st = st
         self.w = st.w
+        st.w[_ALEN] = 4
         st.match = self
         address(st.w, _STATS4, st.ip4.stat)
         for nif in st.nifs:

@@ -191,13 +191,7 @@ class ND:
 
     def _used(self, i):
         """RFC 4861 7.3.3: a neighbour not confirmed for long is asked, but not at once."""
-        state = self.states[i]
-        if (
-            state == _REACHABLE
-            and not 0 <= elapsed(self.st.now, self.since[i]) < self.reachable_ms
-        ):
-            state = _STALE
-        if state == _STALE:
+        if self.states[i] == _STALE:
             self.states[i] = _DELAY
             self._wait(i, _DELAY_MS)
 
@@ -518,7 +512,7 @@ class ND:
         differs = moff and not same(self.macs, 6 * i, buf, moff, 6)
         if differs and not flags & _O:
             if self.states[i] == _REACHABLE:
-                self.states[i] = _STALE
+                self._stale(i)
             return
         if differs:
             self._set(i, buf, moff, _STALE)
@@ -555,15 +549,18 @@ class ND:
             return self.kept[i]
         return state == _INCOMPLETE or state == _DELAY or state == _PROBE
 
+    def _stale(self, i):
+        self.kept[i] = 0
+        self.states[i] = _STALE
+        self.st.rerouted()  # the next packet is to be noted
+
     def _step(self, i):
         if self.states[i] == _REACHABLE:
             left = self._left(i)
             if left > 0:  # it was confirmed since
                 self._wait(i, left)
                 return
-            self.kept[i] = 0
-            self.states[i] = _STALE
-            self.st.rerouted()
+            self._stale(i)
             return
         if self.states[i] == _DELAY:
             self.states[i] = _PROBE

@@ -122,8 +122,9 @@ class Routers:
     def _parameters(self, buf, at):
         v6 = self.nif.v6
         nd = v6.nd
-        if buf[at + 4]:
+        if buf[at + 4] and buf[at + 4] != v6.hop_limit:
             v6.hop_limit = buf[at + 4]
+            self.st.rerouted()
         reachable = get32(buf, at + 8)
         if 0 < reachable <= _REACHABLE_MOST and reachable != nd.base_ms:
             nd.base_ms = reachable
@@ -151,8 +152,9 @@ class Routers:
             self._prefix(buf, at)
         elif kind == _MTU and n == 8:
             mtu = get32(buf, at + 4)
-            if _MTU_MIN <= mtu <= self.nif.mtu:
+            if _MTU_MIN <= mtu <= self.nif.mtu and mtu != self.nif.v6.mtu:
                 self.nif.v6.mtu = mtu
+                self.st.rerouted()
         elif kind == _ROUTE and 8 <= n <= 24:
             self._more_specific(buf, at, n)
         elif kind == _SERVERS and n >= 24:

@@ -106,6 +106,7 @@ class Autoconf:
         if entry.state == address6.PREFERRED or entry.state == address6.DEPRECATED:
             preferred = life.left(entry.preferred)
             entry.state = address6.PREFERRED if preferred else address6.DEPRECATED
+            self.ip.st.rerouted()
         life.due(entry.preferred)
         life.due(entry.valid)
 

@@ -42,6 +42,7 @@ _PORT = const(13)  # words of a port's Interface.w, for pick()
 _TABLE = const(14)
 _LONGEST = const(16)
 _KIND = const(17)
+_NUMBER = const(21)  # of inet/match6.py
 _FROM = const(2)  # Interface.io: the frame that has come
 _IN_PORT = const(12)  # words of Stack.w that pick() fills
 _OUT_PORT = const(16)
@@ -271,6 +272,7 @@ class Bridge:
         words[_PORT] = nif.port
         address(words, _TABLE, self.table)
         words[_KIND] = self._kind
+        words[_NUMBER] = 0
         self._words.append(words)
         for words in self._words:  # the shortest of all: pick() does not ask for each
             words[_LONGEST] = self.mtu + _HDR

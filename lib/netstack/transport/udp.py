@@ -39,7 +39,7 @@ _FROM_LEN = const(12)
 _ANSWER = const(13)
 _FROM_ADDR = const(14)
 _EXTRAS_MOST = const(36)
-_WORDS = const(21)
+_WORDS = const(28)
 _EACCES = const(13)
 _EDESTADDRREQ = const(89)
 
@@ -145,6 +145,7 @@ class Endpoint:
     def _forget(self):
         """The header written in advance is not right any more."""
         self.out = None
+        self.via = False
         self.cb[_PORT] = 0
 
     @property
@@ -360,9 +361,9 @@ class Endpoint:
         if dst is None:
             return -_EDESTADDRREQ
         out = self.out
-        if out and (ip is None or ip.alen == 4) and netstack.fastpath:
-            io, aim, compose, _, words, cb = out
-            if aim(words, cb, buf, off, dst, port) and compose(io, n):
+        if out and netstack.fastpath:
+            io, aim, compose, _, words, cb, via, _ = out
+            if (ip or self.ip) is via and aim(words, cb, buf, off, dst, port) and compose(io, n):
                 return n
         return self.post(buf, off, n, ip or self.ip, dst, port)
 
@@ -385,9 +386,9 @@ class Endpoint:
         if self._nif is not None and way.nif is not self._nif:  # as on Linux
             return -_EINVAL
         n = self.udp.emit(way, buf, off, n, ip, src, dst, port)
-        if n >= 0 and way is self and self._nif is None and self._pmtudisc:
+        if n >= 0 and (way is self or way is self._way6) and self._nif is None and self._pmtudisc:
             if self.fast and not self.control:
-                udp_fast.prepare(self, ip, src, dst, port)
+                udp_fast.prepare(self, ip, way, src, dst, port)
         return n
 
     @micropython.native
@@ -398,8 +399,8 @@ class Endpoint:
         out = self.out
         if out is None or not netstack.fastpath:
             return False
-        io, aim, _, post, words, cb = out
-        return aim(words, cb, buf, 0, addr, port) and post(io, n)
+        io, aim, _, post, words, cb, _, four = out
+        return four and aim(words, cb, buf, 0, addr, port) and post(io, n)
 
     def way(self, ip, dst):
         """What has the ttl, tos, nif and loop that hold for `dst`."""
@@ -512,7 +513,9 @@ class Endpoint:
     def reply(self, buf, off, n, ip=None):
         """Send a datagram to where the last one came from."""
         if 0 < n <= len(buf) - off:
-            self.send(buf, off, n, ip or self.st.ip4, self.from_addr, self.cb[_FROM_PORT])
+            if ip is None:
+                ip = self.st.ip4 if self.cb[_FROM_LEN] == 4 else self.st.ip6
+            self.send(buf, off, n, ip, self.from_addr, self.cb[_FROM_PORT])
 
 
 class UDP:

@@ -11,11 +11,13 @@
 #    0 OPEN (filed, for any interface)  1, 2 address of the ring's words  3 datagrams in the ring
 #    4 HOPS (of Stack.w, when the header below was written)  5 port it is for
 #    6 SENDERS: how often the sender was not the one of before
-#    7 sum of the IP header   8 sum of the pseudo header and the ports    9 the longest datagram
+#    7 sum of the IPv4 header   8 sum of the pseudo header and the ports    9 the longest datagram
 #   10 bytes of the datagram taken out last  11 its sender's port  12 bytes of its sender's address
 #   13 ANSWER is set  14, 15 address of its sender's address  16, 17 of the header
 #   18, 19 of the words of the interface that it goes out by
-#   20 port and 6 address of who has got one meanwhile
+#   20 port of who has got one meanwhile  21 bytes in front of UDP's header, lead and all: 36 or,
+#   of IPv6, 56  22, 23 address of the counters of the header's network protocol
+#   24..27 address of who has got one meanwhile
 # A record in the ring is a whole number of words:
 #   | length 2 | bytes of the address 1 | 0 1 | port 2 | 0 2 | address | data, 0 to 3 of 0 |
 # Words of Stack.w: match.py.
@@ -28,21 +30,21 @@ from netstack.core.wire import address, put16, same, where
 from netstack.inet import match
 
 _PROTO = const(17)
-_HEADERS = const(36)  # lead, Ethernet, IPv4
-_LINK = const(78)  # where the frame begins that compose() builds
-_DST = const(32)  # the destination in a header
+_LINK = const(16)  # lead, Ethernet
 
 _HOPS = const(2)
 
 _PREPARED = const(4)
 _PORT = const(5)
-_LAST = const(6)
 _IP_SUM = const(7)
 _UDP_SUM = const(8)
 _LONGEST = const(9)
 _HEADER = const(16)
 _NIF = const(18)
 _LAST_PORT = const(20)
+_TOP = const(21)
+_IP_STAT = const(22)
+_LAST = const(24)
 
 _SEND = const(1)  # Interface.io: core/interface.py
 _FROM = const(2)
@@ -136,12 +138,15 @@ def aim(words: int, block: int, buf: ptr8, off: int, dst: ptr8, port: int) -> in
     cb = ptr32(block)
     if cb[5] != port or not port or not cb[18] | cb[19]:
         return 0
-    header = ptr8(cb[16] | ((cb[17] << 16) << 16))
-    if dst[0] != header[32] or dst[1] != header[33]:
-        return 0
-    if dst[2] != header[34] or dst[3] != header[35]:
-        return 0
     w = ptr32(words)
+    alen = 4 if cb[21] == 36 else 16
+    to = ptr8((cb[16] | ((cb[17] << 16) << 16)) + cb[21] - alen)
+    while alen:
+        if dst[0] != to[0] or dst[1] != to[1] or dst[2] != to[2] or dst[3] != to[3]:
+            return 0
+        dst = ptr8(int(dst) + 4)
+        to = ptr8(int(to) + 4)
+        alen -= 4
     w[55] = int(cb)
     w[56] = (int(cb) >> 16) >> 16
     w[57] = int(buf) + off
@@ -163,39 +168,44 @@ class Fast:
         first.add(match.UDP, udp.table, udp.stat, _receiver(words, job, tell))
 
 
-def prepare(ep, ip, src, dst, port):
+def prepare(ep, ip, way, src, dst, port):
     """A datagram has gone to `dst`, `port`: write the header of those that follow. While there is
     a good one for somebody else, that is done with the second in a row."""
     cb = ep.cb
     hops = ep.st.w[_HOPS]
     header = ep.header
-    if header is None:
-        header = ep.header = bytearray(_HEADERS + 8)
+    alen = ip.alen
+    top = _LINK + ip.dst_off + alen
+    if header is None or len(header) < top + 8:
+        header = ep.header = bytearray(top + 8)
     if cb[_PORT] and cb[_PREPARED] == hops:
-        if cb[_PORT] == port and same(header, _DST, dst, 0, 4):
+        if cb[_PORT] == port and cb[_TOP] == top and same(header, top - alen, dst, 0, alen):
             return
-        if cb[_LAST_PORT] != port or not same(cb, 4 * _LAST, dst, 0, 4):
+        if cb[_LAST_PORT] != port or not same(cb, 4 * _LAST, dst, 0, alen):
             cb[_LAST_PORT] = port
-            copy(cb, 4 * _LAST, dst, 0, 4)
+            copy(cb, 4 * _LAST, dst, 0, alen)
             return
     cb[_LAST_PORT] = 0
     cb[_PORT] = port
-    nif = ip.prepare(header, _HEADERS, src, dst, _PROTO, ep.ttl, ep.tos)
-    copy(header, _DST, dst, 0, 4)  # also when there is no such interface
+    cb[_TOP] = top
+    nif = ip.prepare(header, top, src, dst, _PROTO, way.ttl, way.tos)
+    copy(header, top - alen, dst, 0, alen)  # also when there is no such interface
     address(cb, _HEADER, header)
     if nif is None:
         ep.out = None
         cb[_NIF] = cb[_NIF + 1] = 0
     else:
-        if ep.out is None or ep.out[0] is not nif.io:
+        if ep.out is None or ep.out[0] is not nif.io or ep.out[6] is not ip:
             fast = ep.udp.fast
-            ep.out = (nif.io, aim, fast.compose, fast.post, where(ep.st.w), where(cb))
+            words = where(ep.st.w)
+            ep.out = (nif.io, aim, fast.compose, fast.post, words, where(cb), ip, alen == 4)
         address(cb, _NIF, nif.w)
-    put16(header, _HEADERS, ep.lport)
-    put16(header, _HEADERS + 2, port)
-    cb[_IP_SUM] = csum(header, 16, 20, 0)
+    address(cb, _IP_STAT, ip.stat)
+    put16(header, top, ep.lport)
+    put16(header, top + 2, port)
+    cb[_IP_SUM] = csum(header, _LINK, 20, 0)
     acc = ip.pseudo(src, 0, dst, 0, _PROTO, 0)
-    cb[_UDP_SUM] = csum(header, _HEADERS, 4, acc)
+    cb[_UDP_SUM] = csum(header, top, 4, acc)
     cb[_LONGEST] = ip.mss_room(dst) - 8
     cb[_PREPARED] = hops
 
@@ -214,6 +224,8 @@ def _receiver(words, job, tell):
         if not cb[0] or size != w[14]:
             return 0
         n = size - 8
+        alen = w[43]
+        sender = at - (alen << 1)
         j = ptr32(int(job))
         if cb[13]:  # it is answered where it lies
             if b[6] | b[7]:  # else: not computed (RFC 768)
@@ -226,9 +238,16 @@ def _receiver(words, job, tell):
                 acc = (acc & 0xFFFF) + (acc >> 16)
                 if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
                     return 0
+            elif alen != 4:  # RFC 8200 8.1
+                return 0
             cb[11] = (b[0] << 8) | b[1]
-            cb[12] = 4
-            ptr32(cb[14] | ((cb[15] << 16) << 16))[0] = w[38]
+            cb[12] = alen
+            to = cb[14] | ((cb[15] << 16) << 16)
+            while alen:
+                ptr32(to)[0] = ptr32(sender)[0]
+                sender += 4
+                to += 4
+                alen -= 4
             h = ptr32(w[34] | ((w[35] << 16) << 16))
             h[0] = h[0] + 1
             h[1] = h[1] + w[36]
@@ -240,7 +259,7 @@ def _receiver(words, job, tell):
             tell(io, n)
             return 1
         r = ptr32(cb[1] | ((cb[2] << 16) << 16))
-        total = (12 + n + 3) & -4
+        total = (8 + alen + n + 3) & -4
         if total > r[2] - r[1]:
             return 0
         end = r[2]
@@ -252,7 +271,7 @@ def _receiver(words, job, tell):
         p = ptr8(base + to)
         p[0] = n >> 8
         p[1] = n
-        p[2] = 4
+        p[2] = alen
         p[3] = 0
         to += 4
         if to == end:
@@ -265,10 +284,13 @@ def _receiver(words, job, tell):
         to += 4
         if to == end:
             to = 0
-        ptr32(base + to)[0] = w[38]
-        to += 4
-        if to == end:
-            to = 0
+        while alen:
+            ptr32(base + to)[0] = ptr32(sender)[0]
+            sender += 4
+            to += 4
+            if to == end:
+                to = 0
+            alen -= 4
         first = end - to
         if first > n:
             first = n
@@ -304,6 +326,8 @@ def _receiver(words, job, tell):
             acc = (acc & 0xFFFF) + (acc >> 16)
             if (acc & 0xFFFF) + (acc >> 16) != 0xFFFF:
                 return 0
+        elif w[43] != 4:  # RFC 8200 8.1
+            return 0
         r[1] = r[1] + total
         cb[3] = cb[3] + 1
         h = ptr32(w[34] | ((w[35] << 16) << 16))
@@ -334,14 +358,20 @@ def _teller(words, table, compose):
         cb = ptr32(w[17] | ((w[18] << 16) << 16))
         off = w[13] + 8
         at = (w[51] | ((w[52] << 16) << 16)) + off
-        peer = w[38]
+        alen = w[43]
+        peer = at - 8 - (alen << 1)
         nif = w[53]
         high = w[54]
         size = endpoint._answer(endpoint, io[_FROM], off, n)
         if size and cb[0]:
             # written for where it came from, and out by the same interface?
-            header = ptr32(cb[16] | ((cb[17] << 16) << 16))
-            if cb[5] == cb[11] and header[8] == peer and cb[18] == nif and cb[19] == high:
+            to = (cb[16] | ((cb[17] << 16) << 16)) + cb[21] - alen
+            if cb[5] == cb[11] and cb[18] == nif and cb[19] == high and w[24] == cb[22]:
+                while alen and ptr32(to)[0] == ptr32(peer)[0]:
+                    to += 4
+                    peer += 4
+                    alen -= 4
+            if not alen:
                 w[55] = int(cb)
                 w[56] = (int(cb) >> 16) >> 16
                 w[57] = at
@@ -365,8 +395,9 @@ def _composer(words, job):
         if cb[4] != w[2] or n > cb[9] or n < 0 or not nif[6]:
             return 0
         to = (nif[10] | ((nif[11] << 16) << 16)) + 120
+        top = cb[21]
         header = ptr32(cb[16] | ((cb[17] << 16) << 16))
-        h = ptr32(to - 44)
+        h = ptr32(to - 8 - top)
         h[0] = header[0]
         h[1] = header[1]
         h[2] = header[2]
@@ -378,48 +409,55 @@ def _composer(words, job):
         h[8] = header[8]
         h[9] = header[9]
         h[10] = header[10]
-        w[3] = (w[3] + 1) & 0xFFFF
-        d = w[3]
-        x = 28 + n
-        b = ptr8(to - 28)
-        b[2] = x >> 8
-        b[3] = x
-        b[4] = d >> 8
-        b[5] = d
-        x = cb[7] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
-        x = (x & 0xFFFF) + (x >> 16)
-        x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
-        b[10] = x
-        b[11] = x >> 8
+        x = 8 + n
+        size = ((x & 0xFF) << 8) | (x >> 8)
+        if top == 36:
+            w[3] = (w[3] + 1) & 0xFFFF
+            d = w[3]
+            d = ((d & 0xFF) << 8) | (d >> 8)
+            x += 20
+            x = ((x & 0xFF) << 8) | (x >> 8)
+            b = ptr16(to - 28)
+            b[1] = x
+            b[2] = d
+            x += cb[7] + d
+            x = (x & 0xFFFF) + (x >> 16)
+            b[5] = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
+        else:
+            ptr16(to - 44)[0] = size
+            h[11] = header[11]
+            h[12] = header[12]
+            h[13] = header[13]
+            h[14] = header[14]
+            h[15] = header[15]
         j = ptr32(int(job))
         j[0] = to
         j[1] = (to >> 16) >> 16
         j[2] = w[57]
         j[3] = w[58]
         j[4] = n
-        x = 8 + n
-        b[24] = x >> 8
-        b[25] = x
-        acc = cb[8] + ((((x & 0xFF) << 8) | (x >> 8)) << 1) + int(copied(job))
+        b = ptr16(to - 8)
+        b[2] = size
+        acc = cb[8] + (size << 1) + int(copied(job))
         acc = (acc & 0xFFFF) + (acc >> 16)
         acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
         if not acc:
             acc = 0xFFFF  # RFC 768: a sum of zero is sent as all ones
-        b[26] = acc
-        b[27] = acc >> 8
-        r = ptr32(w[24] | ((w[25] << 16) << 16))
+        b[3] = acc
+        r = ptr32(cb[22] | ((cb[23] << 16) << 16))
         r[10] = r[10] + 1
         r = ptr32(w[28] | ((w[29] << 16) << 16))
         r[6] = r[6] + 1
         w[33] = w[33] + 1
-        n += 42
-        got = int(io[_SEND](io[_TO], _LINK, n))
+        n += top + 6
+        x = 114 - top
+        got = int(io[_SEND](io[_TO], x, n))
         if got > 0:
             r = ptr32(nif[4] | ((nif[5] << 16) << 16))
             r[2] = r[2] + 1
             r[3] = r[3] + n
         else:
-            io[_REFUSED](_LINK, n, got)
+            io[_REFUSED](x, n, got)
         return 1
 
     return compose

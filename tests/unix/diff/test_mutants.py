@@ -25,10 +25,10 @@ def _answer(endpoint, buf, off, n):
 class Traffic:
     """A peer of a twin, a connection, and an endpoint; a program reads and writes on it."""
 
-    def __init__(self, seed, options, **kw):
+    def __init__(self, seed, options, peer=twin.peer, **kw):
         self.seed = seed
         self.rnd = bench.Random(seed)
-        self.p = p = twin.peer(tcp=True, seed=seed, every=1 if bench.UNIX else 4, **kw)
+        self.p = p = peer(tcp=True, seed=seed, every=1 if bench.UNIX else 4, **kw)
         p.greet()
         self.twin = p.host
         self.options = options
@@ -36,7 +36,7 @@ class Traffic:
         self.udp = p.host.udp.open()
         self.udp.bind(None, None, 7)
         self.connected = p.host.udp.open()
-        self.connected.connect(p.st.ip4, p.addr, 9)
+        self.connected.connect(p.ip, p.addr, 9)
         self.answering = p.host.udp.open()
         self.answering.bind(None, None, 8)
         self.answering.answer = _answer
@@ -141,7 +141,7 @@ class Traffic:
             for endpoint in (self.udp, self.connected):
                 n = endpoint.recv(self.buf, 0, 2000)
                 if n >= 0:
-                    endpoint.send(self.buf, 0, n, self.p.st.ip4, self.p.addr, 9)
+                    endpoint.send(self.buf, 0, n, self.p.ip, self.p.addr, 9)
 
     def step(self, frames):
         """A batch goes to both; time and the program move on."""

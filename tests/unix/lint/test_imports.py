@@ -58,6 +58,7 @@ FASTPATH = (
     "netstack/inet/forward_fast.py",
     "netstack/inet/forwarding.py",
     "netstack/inet/match.py",
+    "netstack/inet/match6.py",
     "netstack/transport/tcp/fast.py",
     "netstack/transport/udp_fast.py",
 )

@@ -12,8 +12,10 @@
 #   53 FAST (nothing unusual: set at the end of a batch, cleared by whatever is)
 #   54 QUEUED (run() is due)      55, 56 address of the receive ring's words
 #   57, 58 of the send ring's     59 HOPS (of Stack.w, when the header below was written)
-#   60 RX_SIZE of buffers.py      61 our MSS   62 sum of the IP header
+#   60 RX_SIZE of buffers.py      61 our MSS   62 sum of the IPv4 header
 #   63 sum of the pseudo header and the ports   64, 65 address of the interface's counters
+#   66, 67 of the network protocol's  68 bytes in front of TCP's header, lead and all: 36 or, of
+#   IPv6, 56  69 where the frame begins that build() builds  70 TOS << 8 | TTL of the header
 # Words of Stack.w: match.py.
 
 from array import array
@@ -27,17 +29,17 @@ from netstack.transport.tcp.input import advance
 
 _ESTABLISHED = const(4)
 _PROTO = const(6)
-_HEADERS = const(36)  # lead, Ethernet, IPv4
+_LINK = const(16)  # lead, Ethernet
+_ROOM = const(122)  # lead, what is in front of the text in a frame to be sent
 _TCP = const(20)
 _TS = const(12)
-_TTL = const(24)  # in the header written in advance
-_TOS = const(17)
 
 _ROW = const(16)
 _ACKED = const(19)
 _NUMBERS = const(30)
 _HOPS = const(2)
 
+_SND_MSS = const(14)
 _FLAGS = const(31)
 _BACKOFF = const(21)
 _DUPS = const(38)
@@ -48,6 +50,10 @@ _RCV_STEP = const(61)
 _IP_SUM = const(62)
 _TCP_SUM = const(63)
 _NIF_STAT = const(64)
+_IP_STAT = const(66)
+_TOP = const(68)
+_BEGIN = const(69)
+_LOOK = const(70)
 _F_ACK_NOW = const(1)
 _F_TS = const(256)
 _F_ECE = const(0x20000)  # ecn.py
@@ -221,7 +227,8 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     wnd = free >> shift
     # headers, as they were written in advance
     hlen = 32 if flags & 256 else 20
-    to = int(buf) + 84 - hlen
+    top = cb[68]
+    to = int(buf) + 120 - hlen - top
     h = ptr32(to)
     r = ptr32(header)
     h[0] = r[0]
@@ -238,27 +245,42 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     h[11] = r[11]
     h[12] = r[12]
     h[13] = r[13]
+    b = ptr8(to + 16)
+    if top == 36:
+        w[3] = (w[3] + 1) & 0xFFFF
+        d = w[3]
+        x = 20 + hlen + n
+        b[2] = x >> 8
+        b[3] = x
+        b[4] = d >> 8
+        b[5] = d
+        x = cb[62] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
+        if n and flags & 65536:  # ECT(0): tos() of ecn.py
+            b[1] = b[1] | 2
+            x += 512
+        x = (x & 0xFFFF) + (x >> 16)
+        x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
+        b[10] = x
+        b[11] = x >> 8
+    else:
+        x = hlen + n
+        b[4] = x >> 8
+        b[5] = x
+        if n and flags & 65536:
+            b[1] = b[1] | 32
+        h = ptr32(to + 20)
+        r = ptr32(int(r) + 20)
+        h[9] = r[9]
+        h[10] = r[10]
+        h[11] = r[11]
+        h[12] = r[12]
+        h[13] = r[13]
     if flags & 256:
         h[14] = r[14]
         h[15] = r[15]
         h[16] = r[16]
-    w[3] = (w[3] + 1) & 0xFFFF
-    d = w[3]
-    x = 20 + hlen + n
-    b = ptr8(to + 16)
-    b[2] = x >> 8
-    b[3] = x
-    b[4] = d >> 8
-    b[5] = d
-    x = cb[62] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
-    if n and flags & 65536:  # ECT(0): tos() of ecn.py
-        b[1] = b[1] | 2
-        x += 512
-    x = (x & 0xFFFF) + (x >> 16)
-    x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
-    b[10] = x
-    b[11] = x >> 8
-    b = ptr8(to + 36)
+    to += top
+    b = ptr8(to)
     b[4] = nxt >> 24
     b[5] = nxt >> 16
     b[6] = nxt >> 8
@@ -284,8 +306,8 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
         b[31] = x
     x = hlen + n
     acc = cb[63] + (((x & 0xFF) << 8) | (x >> 8))
-    p = to + 40
-    d = to + 36 + hlen
+    p = to + 4
+    d = to + hlen
     while p < d:
         x = ptr32(p)[0]
         acc += (x & 0xFFFF) + ((x >> 16) & 0xFFFF)
@@ -353,15 +375,16 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
                 due = (w[0] + wait) & 0x3FFFFFFF
                 cb[24] = due if due else 1
     cb[31] = flags
-    r = ptr32(w[24] | ((w[25] << 16) << 16))
+    r = ptr32(cb[66] | ((cb[67] << 16) << 16))
     r[10] = r[10] + 1
     r = ptr32(w[26] | ((w[27] << 16) << 16))
     r[12] = r[12] + 1
+    n += top - 2 + hlen
     r = ptr32(cb[64] | ((cb[65] << 16) << 16))
     r[2] = r[2] + 1
-    r[3] = r[3] + 34 + hlen + n
+    r[3] = r[3] + n
     w[33] = w[33] + 1
-    return 34 + hlen + n
+    return n
 
 
 @micropython.viper
@@ -471,7 +494,7 @@ def _receiver(tcp):
 
     @micropython.viper
     def receive(io) -> int:
-        """The segment that match4() has found."""
+        """The segment that match4() or IPv6's kernel has found."""
         w = ptr32(int(words))
         cb = ptr32(w[17] | ((w[18] << 16) << 16))
         flags = cb[31]
@@ -572,7 +595,7 @@ def _receiver(tcp):
         p = ptr32(w[34] | ((w[35] << 16) << 16))
         p[0] = p[0] + 1
         p[1] = p[1] + w[36]
-        p = ptr32(w[24] | ((w[25] << 16) << 16))
+        p = ptr32(cb[66] | ((cb[67] << 16) << 16))
         p[0] = p[0] + 1
         p = ptr32(w[26] | ((w[27] << 16) << 16))
         p[0] = p[0] + 1
@@ -666,7 +689,7 @@ def _sender(tcp):
         io = nif.io
         buf = io[_TO]
         header = conn.header
-        at = 66 if header[_HEADERS + 12] == 80 else 54
+        at = cb[_BEGIN]
         out = io[_SEND]
         text = False
         while True:
@@ -726,28 +749,35 @@ def prepare(conn):
     four = ip.alen == 4
     ttl = conn._ttl if four else conn._hops
     tos = (conn._tos if four else conn._tclass) & 0xFC
+    look = tos << 8 | ttl
+    top = _LINK + ip.dst_off + ip.alen
+    hlen = _TCP + _TS if cb[_FLAGS] & _F_TS else _TCP
     if header is None:
         try:
-            header = conn.header = bytearray(_HEADERS + _TCP + _TS)
+            header = conn.header = bytearray(top + _TCP + _TS)
         except MemoryError:  # without it all takes the ordinary way
             conn.st.nomem += 1
             return False
-    elif cb[_PREPARED] == hops and header[_TTL] == ttl and header[_TOS] == tos:
+    elif cb[_PREPARED] == hops and cb[_LOOK] == look:
         return True
     src = conn.laddr
     cb[_PREPARED] = hops ^ 1
-    nif = ip.prepare(header, _HEADERS, src, conn.raddr, _PROTO, ttl, tos)
-    if nif is not conn.nif:
+    nif = ip.prepare(header, top, src, conn.raddr, _PROTO, ttl, tos)
+    if nif is not conn.nif or cb[_SND_MSS] + hlen > ip.mss_room(conn.raddr):
         return False
-    put16(header, _HEADERS, conn.lport)
-    put16(header, _HEADERS + 2, conn.rport)
-    header[_HEADERS + 12] = (_TCP + _TS if cb[_FLAGS] & _F_TS else _TCP) << 2
-    header[_HEADERS + 20] = header[_HEADERS + 21] = 1
-    header[_HEADERS + 22] = 8
-    header[_HEADERS + 23] = 10
-    cb[_IP_SUM] = csum(header, 16, 20, 0)
+    put16(header, top, conn.lport)
+    put16(header, top + 2, conn.rport)
+    header[top + 12] = hlen << 2
+    header[top + 20] = header[top + 21] = 1
+    header[top + 22] = 8
+    header[top + 23] = 10
+    cb[_IP_SUM] = csum(header, _LINK, 20, 0)
     acc = ip.pseudo(src, 0, conn.raddr, 0, _PROTO, 0)
-    cb[_TCP_SUM] = csum(header, _HEADERS, 4, acc)
+    cb[_TCP_SUM] = csum(header, top, 4, acc)
     address(cb, _NIF_STAT, nif.stat)
+    address(cb, _IP_STAT, ip.stat)
+    cb[_TOP] = top
+    cb[_BEGIN] = _ROOM - top - hlen
+    cb[_LOOK] = look
     cb[_PREPARED] = hops
     return True
