@@ -54,12 +54,14 @@ class Stack:
         self.mtu = mtu  # frames are made for it: no NIC may have more
         self.clock = clock
         self.now = clock() & _MASK
-        # 0 now  1 milliseconds since then, 32 bits wide  2 changes of routes and neighbours
+        # 0 now  1 milliseconds since then, 32 bits wide
+        # 2 HOPS: changes of routes and neighbours, from 1 on
         # 3 the last IPv4 identification  44 calls from outside that go on, poll() being one
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
         # 48, 49 of core/clock.py  50 length of `steps`  others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
+        self.w[_HOPS] = 1
         self.random = Random(seed)
         self.pool = Pool(frames, mtu)
         self.burst = frames // 2

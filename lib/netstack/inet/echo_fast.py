@@ -45,7 +45,6 @@ class Fast:
     def __init__(self, icmp):
         self.st = icmp.st
         self.cb = array("I", bytes(4 * _WORDS))
-        self.cb[_PREPARED] = ~icmp.st.w[_HOPS] & 1
         address(self.cb, _STAT, icmp.stat)
         self.header = bytearray(_HEADERS)
         address(self.cb, _HEADER, self.header)

@@ -47,7 +47,6 @@ class Match6:
         address(own, _IPV6_STAT, ip.stat)
         own[_IPV4_STAT] = st.w[_STATS4]
         own[_IPV4_STAT + 1] = st.w[_STATS4 + 1]
-        own[_WRITTEN] = ~st.w[_HOPS] & 1
         words = where(st.w)
         st.kinds[0] = _receiver(words, where(own), st.kinds, _looker(words, where(own), self.fill))
 

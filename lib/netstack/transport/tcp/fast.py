@@ -218,10 +218,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     old = old & 0x3FFFFFFF
     step = cb[61] if cb[61] < size >> 1 else size >> 1
     shift = cb[44]
-    if free - old < step:
-        free = old
-    else:
-        free = (free >> shift) << shift
+    free = old if free - old < step else (free >> shift) << shift
     if free > 65535 << shift:
         free = 65535 << shift
     wnd = free >> shift
@@ -249,23 +246,20 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     if top == 36:
         w[3] = (w[3] + 1) & 0xFFFF
         d = w[3]
+        d = ((d & 0xFF) << 8) | (d >> 8)
         x = 20 + hlen + n
-        b[2] = x >> 8
-        b[3] = x
-        b[4] = d >> 8
-        b[5] = d
-        x = cb[62] + (((x & 0xFF) << 8) | (x >> 8)) + (((d & 0xFF) << 8) | (d >> 8))
+        x = ((x & 0xFF) << 8) | (x >> 8)
+        ptr16(b)[1] = x
+        ptr16(b)[2] = d
+        x += cb[62] + d
         if n and flags & 65536:  # ECT(0): tos() of ecn.py
             b[1] = b[1] | 2
             x += 512
         x = (x & 0xFFFF) + (x >> 16)
-        x = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
-        b[10] = x
-        b[11] = x >> 8
+        ptr16(b)[5] = ((x & 0xFFFF) + (x >> 16)) ^ 0xFFFF
     else:
         x = hlen + n
-        b[4] = x >> 8
-        b[5] = x
+        ptr16(b)[2] = ((x & 0xFF) << 8) | (x >> 8)
         if n and flags & 65536:
             b[1] = b[1] | 32
         h = ptr32(to + 20)
@@ -280,30 +274,22 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
         h[15] = r[15]
         h[16] = r[16]
     to += top
+    h = ptr32(to)
     b = ptr8(to)
     b[4] = nxt >> 24
     b[5] = nxt >> 16
     b[6] = nxt >> 8
     b[7] = nxt
     x = cb[7]
-    b[8] = x >> 24
-    b[9] = x >> 16
-    b[10] = x >> 8
-    b[11] = x
+    h[2] = ((x >> 24) & 0xFF) | ((x >> 8) & 0xFF00) | ((x << 8) & 0xFF0000) | (x << 24)
     b[13] = 16 | push
     b[14] = wnd >> 8
     b[15] = wnd
     if flags & 256:
         x = w[1] + cb[41]
-        b[24] = x >> 24
-        b[25] = x >> 16
-        b[26] = x >> 8
-        b[27] = x
+        h[6] = ((x >> 24) & 0xFF) | ((x >> 8) & 0xFF00) | ((x << 8) & 0xFF0000) | (x << 24)
         x = cb[39]
-        b[28] = x >> 24
-        b[29] = x >> 16
-        b[30] = x >> 8
-        b[31] = x
+        h[7] = ((x >> 24) & 0xFF) | ((x >> 8) & 0xFF00) | ((x << 8) & 0xFF0000) | (x << 24)
     x = hlen + n
     acc = cb[63] + (((x & 0xFF) << 8) | (x >> 8))
     p = to + 4
@@ -339,9 +325,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
                 x = ((x << 8) | (x >> 8)) & 0xFFFF
             acc += x
     acc = (acc & 0xFFFF) + ((acc >> 16) & 0xFFFF)
-    acc = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
-    b[16] = acc
-    b[17] = acc >> 8
+    ptr16(b)[8] = ((acc & 0xFFFF) + (acc >> 16)) ^ 0xFFFF
     # what emit() and _send() note
     cb[8] = cb[7] + free
     cb[42] = cb[7]
@@ -761,7 +745,7 @@ def prepare(conn):
     elif cb[_PREPARED] == hops and cb[_LOOK] == look:
         return True
     src = conn.laddr
-    cb[_PREPARED] = hops ^ 1
+    cb[_PREPARED] = 0  # never that of the stack
     nif = ip.prepare(header, top, src, conn.raddr, _PROTO, ttl, tos)
     if nif is not conn.nif or cb[_SND_MSS] + hlen > ip.mss_room(conn.raddr):
         return False
