@@ -82,7 +82,8 @@ inside = Inside
 class NIC:
     """A NIC in memory. `rx` holds the frames to be received; what is sent goes to `tx(frame)`.
 
-    busy: that many sends are answered with 0; fail: that many with -EIO."""
+    busy: that many sends are answered with 0; fail: that many with -EIO.
+    tells: recv() says when it gives the last frame; asked counts its calls."""
 
     def __init__(self, mac, mtu=1500):
         self.mac = mac
@@ -94,18 +95,21 @@ class NIC:
         self.tx = None
         self.busy = 0
         self.fail = 0
+        self.tells = False
+        self.asked = 0
         self.up = 1
         self.cb = None
         self.groups = []
 
     def recv(self, buf, off):
         assert off & 3 == 2, "recv() at offset %d: not 2 modulo 4" % off
+        self.asked += 1
         if not self.rx:
             return 0
         frame = self.rx.pop(0)
         self.received += 1
         buf[off : off + len(frame)] = frame
-        return len(frame)
+        return -len(frame) if self.tells and not self.rx else len(frame)
 
     def send(self, buf, off, n):
         if self.busy:

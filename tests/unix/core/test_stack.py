@@ -327,6 +327,28 @@ def test_work_per_poll_is_bounded():
     assert len(p.take()) == 200
 
 
+def test_nic_that_tells_of_its_last_frame():
+    """It is not asked again in the same poll(), whichever way the last frame goes."""
+    p = bench.peer()
+    p.greet()
+    p.nic.tells = True
+    e = p.host.udp.open()
+    e.bind(None, None, 7)
+    a = p.udp_frame(9, 7, b"x")
+    b = p.udp_frame(9, 8)  # nobody's port
+    for frames in ((a,), (b,), (a, a), (b, a), (a, b), (b, b, b)):
+        for frame in frames:
+            p.queue(frame)
+        p.nic.asked = 0
+        p.poll()
+        assert p.nic.asked == len(frames) and not p.nic.rx
+        while e.waiting:
+            e.recv(bytearray(1), 0, 1)
+    assert p.st.stats()["udp"]["in"] == 11
+    e.close()
+    bench.clean()
+
+
 def test_budget():
     try:
         Stack(budget=1000)
