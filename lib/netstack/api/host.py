@@ -336,6 +336,9 @@ class Service(io.IOBase):
         self._timer = Timer(-1)
         self._poller = poll()
         self._poller.register(self, _RD)
+        self.woken = True
+        self.idle(0)  # what ipoll() gives is made the first time
+        self.woken = False
         self.arm(1)
 
     def watch(self, nic):
