@@ -286,6 +286,8 @@ class ND:
                     longest = idle
         if asking and incomplete >= _ASKING_MOST or best < 0:
             return -1
+        if asking and incomplete and longest < self.reachable_ms:
+            return -1  # a scan, it seems: who was heard of lately stays
         if self.states[best] != _FREE:
             self.stat[_EVICTED] += 1
         self._free(best)

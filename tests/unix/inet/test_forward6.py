@@ -464,6 +464,33 @@ def test_scanned(fast):
     assert out == 1 and packet.kind == "udp"
 
 
+def test_scanned_with_many_neighbours():
+    # RFC 6583 7.1: those that are in use keep their rows, whoever asks for how many others
+    n = Net6(3)
+    n.nifs[1].v6.nd.flush()
+    hosts = range(0x11, 0x11 + 17)  # beside three static ones, at two addresses each
+    for host in hosts:
+        for out, packet in n.send(0, n.udp(0, dst=addr(1, host))):
+            n.send(1, n.na(1, host, packet.src))
+    evicted = n.stat("evicted", "eth1.nd")
+    for i in range(bench.scale(400)):
+        n.clock.ms += 20
+        for _ in range(4):
+            n.nics[2].rx.append(n.udp(2, dst=addr(1, 0x1000 + 4 * i + _)))
+        host = hosts[i % 17]
+        n.nics[0].rx.append(n.udp(0, dst=addr(1, host), sport=host))
+        n.clear()
+        n.poll()
+        got = [bench.Packet(frame) for frame in n.sent[1]]
+        assert [p.dst for p in got if p.kind == "udp"] == [addr(1, host)], i
+        for packet in got:
+            if packet.kind == "nd" and packet.dst[0] != 0xFF:
+                host = packet.target[15]
+                n.nics[1].rx.append(n.na(1, host, packet.src))
+    assert n.stat("evicted", "eth1.nd") == evicted
+    n.advance(5000)
+
+
 @both
 def test_busy_port(fast):
     n = Net6()

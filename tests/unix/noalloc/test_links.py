@@ -1,5 +1,5 @@
 # lib: link/vlan.py, link/bridge.py, inet/forwarding.py, inet/forward_fast.py, inet/forward.py
-# lib: inet/nat.py, inet/filter.py
+# lib: inet/nat.py, inet/filter.py, inet/forward6_fast.py, inet/forward6.py, inet/filter6.py
 # VLANs, bridges and routers allocate nothing in the steady state: 1,000 frames under heap_lock(),
 # and again with the collector off (see test_steady.py).
 
@@ -9,8 +9,10 @@ import micropython
 import netstack
 from netstack.core.checksum import copy
 from netstack.core.stack import Stack
-from netstack.inet import icmpv4, ipv4
+from netstack.inet import icmpv4, ipv4, ipv6
 from netstack.link import arp, ethernet
+from packets import IPV6, icmp6, ip6
+from packets import ipv6 as ipv6_packet
 
 vlan = bench.optional("link.vlan")
 bridge = bench.optional("link.bridge")
@@ -19,6 +21,9 @@ bench.optional("inet.forward_fast")
 forward = bench.optional("inet.forward")
 nat = bench.optional("inet.nat")
 filter = bench.optional("inet.filter")
+bench.optional("inet.forward6_fast")
+forward6 = bench.optional("inet.forward6")
+filter6 = bench.optional("inet.filter6")
 
 COUNT = 1000
 BURST = 4
@@ -62,7 +67,7 @@ def _stack():
 def _measure(st, nic, frame):
     """Have `nic` receive the frame a thousand times, and again."""
     nic.frame = frame
-    now = [0]
+    now = [st.now]
 
     def run():
         for _ in range(COUNT // BURST):
@@ -186,6 +191,61 @@ def _router(translated):
         _measure(st, nics[0], bench.eth(nics[0].mac, A, bench.IPV4, packet))
 
     _both(run)
+
+
+def _router6(filtered):
+    """The same over IPv6; packets that are in an extension header, too long or too old as well."""
+
+    def run():
+        st = _stack()
+        ip = ipv6.attach(st)
+        router = forward6.attach(st, 4)
+        nics = [NIC(b"\x02\0\0\0\0" + bytes((i,))) for i in range(2)]
+        nets = [ip6("2001:db8:0:%d::1" % i) for i in range(2)]
+        for i, nic in enumerate(nics):
+            nif = st.add(nic, _attach, "eth%d" % i)
+            nif.v6.transmits = 0
+            nif.set_up(True)
+            ip.add(nif, ip6("2001:db8:0:%d::fe" % i), 64)
+            nif.v6.nd.add_static(nets[i], (A, B)[i])
+        if filtered:
+            rules = filter.attach(forward.attach(st, 4))
+            filter6.attach(rules, router)
+            rules.add(filter.DROP, proto=17, dport=7)
+            rules.add(filter.PASS, dst=(nets[1], 128))
+        for ms in range(0, 20000, 100):  # what groups and routers are told in the beginning
+            st.poll(ms)
+        src, dst = nets
+        segment = bench.tcp(src, dst, 5, 6, 1, 1, "S", opts=bench.opt_mss(2000))
+        for proto, payload in (
+            (17, bench.udp(src, dst, 5, 6, bytes(900))),
+            (6, segment),
+            (58, icmp6(src, dst, 128, data=bytes(10))),
+            (60, b"\x06\0\1\4\0\0\0\0" + segment),
+        ):
+            before = nics[1].sent
+            _measure(st, nics[0], _frame6(nics[0], ipv6_packet(src, dst, proto, payload)))
+            assert nics[1].sent - before >= 3 * COUNT
+        for packet in (
+            ipv6_packet(ip6("2001:db9::1"), dst, 17, bytes(100)),
+            ipv6_packet(src, dst, 17, bytes(100), hops=1),
+            ipv6_packet(src, dst, 17, bytes(1461)),
+        ):
+            _measure(st, nics[0], _frame6(nics[0], packet))
+
+    _both(run)
+
+
+def _frame6(nic, packet):
+    return bench.eth(nic.mac, A, IPV6, packet)
+
+
+def test_router6():
+    _router6(False)
+
+
+def test_filter6():
+    _router6(True)
 
 
 def test_router():
