@@ -191,7 +191,8 @@ class ND:
 
     def _used(self, i):
         """RFC 4861 7.3.3: a neighbour not confirmed for long is asked, but not at once."""
-        if self.states[i] == _STALE:
+        state = self.states[i]
+        if state == _STALE or state == _REACHABLE and self._left(i) <= 0:
             self.states[i] = _DELAY
             self._wait(i, _DELAY_MS)
 
