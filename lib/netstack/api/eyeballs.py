@@ -9,7 +9,6 @@
 # network.ipconfig(prefer=...) names begins; an answer of the other waits 50 ms for its answer.
 
 import io
-from errno import errorcode
 from micropython import const
 from netstack.api import address, host, resolve
 from netstack.api import socket as _socket
@@ -31,6 +30,15 @@ _RD = const(1)
 _RESOLUTION_MS = const(50)  # RFC 8305 8
 _ATTEMPT_MS = const(250)
 _MOST = const(8)  # attempts
+
+# numbers are Linux's on every port, which MicroPython's errno does not know everywhere
+_NAMES = {
+    101: "ENETUNREACH",
+    104: "ECONNRESET",
+    110: "ETIMEDOUT",
+    111: "ECONNREFUSED",
+    113: "EHOSTUNREACH",
+}
 
 
 class Race(io.IOBase):
@@ -190,9 +198,12 @@ class Race(io.IOBase):
         self._errors.append((name, errno))
 
     def _wake(self, now, ms):
+        """Have step() called again by then."""
         timer = self._timer
         if not timer.active or elapsed(timer.due, now) > ms:
+            host.enter(self.st)
             timer.start(now, ms if ms > 0 else 0)
+            host.leave(self.st)
 
     # -- the end ----------------------------------------------------------------------------
 
@@ -224,7 +235,7 @@ class Race(io.IOBase):
             raise self._trouble
         for sock in self._running:
             self._failed(sock.to, _ETIMEDOUT)
-        said = ["%s %s" % (name, errorcode.get(errno, errno)) for name, errno in self._errors]
+        said = ["%s %s" % (name, _NAMES.get(errno, errno)) for name, errno in self._errors]
         text = "%s port %d: %s" % (self.name, self._port, ", ".join(said))
         raise OSError(self._errors[-1][1], text)
 

@@ -25,6 +25,7 @@ _RECHECK_MS = const(500)  # the longest a board's stack is left alone
 _TURNS = const(4)  # polls in a row before the program gets a turn
 _LOCK = const(44)  # words of Stack.w: core/stack.py
 _MISSED = const(45)
+_ARMED = const(48)  # of core/clock.py
 _DUE = const(49)
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
@@ -282,6 +283,11 @@ def wait(done, ms):
         value = done()
         if value:
             return value
+        w = _st.w
+        if w[_ARMED]:  # done() may have begun something
+            left = max(elapsed(w[_DUE], ticks_ms() & 0x3FFFFFFF), 0)
+            if due < 0 or left < due:
+                due = left
         if ms >= 0:
             left = ms - elapsed(ticks_ms() & 0x3FFFFFFF, start)
             if left <= 0:

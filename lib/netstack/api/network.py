@@ -110,8 +110,8 @@ class _Wire:
         if client and (client.error or client.discovers >= _PATIENCE):
             return client.failed
         client = self.nif.v6 and self.nif.v6.dhcp
-        if client and (client.error or client.unanswered >= _PATIENCE):
-            return client.failed
+        if client and client.mode > 1 and (client.error or client.unanswered >= _PATIENCE):
+            return client.failed  # a program has asked for it, not a router
         return None
 
     # -- addresses set by hand --------------------------------------------------------------

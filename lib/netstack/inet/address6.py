@@ -53,6 +53,15 @@ class Entry:
         self.preferred = min(preferred, self.preferred_most)
         self.valid = min(valid, self.valid_most)
 
+    def renew(self, preferred, valid, life):
+        """The same of one that is there already."""
+        self.last(preferred, valid)
+        if self.state == PREFERRED or self.state == DEPRECATED:
+            self.state = PREFERRED if self.preferred > life.now() else DEPRECATED
+            life.st.rerouted()
+        life.due(self.preferred)
+        life.due(self.valid)
+
 
 class Addresses:
     """nif.v6"""

@@ -102,13 +102,7 @@ class Autoconf:
         left = life.left(entry.valid)
         if valid <= _TWO_HOURS and valid <= left:
             valid = min(left, _TWO_HOURS)
-        entry.last(life.after(preferred), life.after(valid))
-        if entry.state == address6.PREFERRED or entry.state == address6.DEPRECATED:
-            preferred = life.left(entry.preferred)
-            entry.state = address6.PREFERRED if preferred else address6.DEPRECATED
-            self.ip.st.rerouted()
-        life.due(entry.preferred)
-        life.due(entry.valid)
+        entry.renew(life.after(preferred), life.after(valid), life)
 
     def doubt(self):
         """The link was away, and may be another one: what its routers said holds for a minute,

@@ -166,7 +166,7 @@ class Client:
         self._named = ()  # what our message names
         self._server = b""
         self._offer = None  # the best Advertise so far
-        self._t1 = self._t2 = FOREVER  # moments
+        self.t1 = self._t2 = FOREVER  # moments
         self._refresh = FOREVER
         self._failures = 0  # in a row
         self._sol_max = self._inf_max = 0
@@ -383,9 +383,9 @@ class Client:
             self._solicit()
             return
         now = self.ip.life.now()
-        if now < self._t1:
+        if now < self.t1:
             self.state = _BOUND
-            self._sleep(min(self._t1, soonest))
+            self._sleep(min(self.t1, soonest))
             return
         state = _RENEWING if now < self._t2 else _REBINDING
         if self.state != state:
@@ -411,7 +411,7 @@ class Client:
     def _forget(self):
         self.info = None
         self._offer = None
-        self._t1 = self._t2 = FOREVER
+        self.t1 = self._t2 = FOREVER
         self.tell()
 
     def _check(self):
@@ -648,7 +648,7 @@ class Client:
         if t2 > valid:
             t2 = valid // 5 * 4
         t1 = max(min(t1, t2), _T1_MIN)
-        self._t1 = self.ip.life.after(t1)
+        self.t1 = self.ip.life.after(t1)
         self._t2 = self.ip.life.after(max(t1, t2))
 
 

@@ -62,16 +62,8 @@ class Lease:
     def _renew(self, mine, item):
         mine.preferred = item.preferred
         mine.valid = item.valid
-        entry = mine.entry
-        if entry is None:
-            return
-        entry.preferred = item.preferred
-        entry.valid = item.valid
-        if entry.usable():
-            old = item.preferred <= self.life.now()
-            entry.state = address6.DEPRECATED if old else address6.PREFERRED
-        self.life.due(entry.preferred)
-        self.life.due(entry.valid)
+        if mine.entry:
+            mine.entry.renew(item.preferred, item.valid, self.life)
 
     def drop(self, items):
         """Hold these no longer."""
