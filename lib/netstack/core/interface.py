@@ -78,6 +78,7 @@ class Interface:
         self._first = [None, None, None, netstack]
         self._match = None  # what join() was given, and extend()
         self._more = []
+        self._tapped = False
         self.poll = _poller(self)
         self._in = None  # the frame that the NIC fills next
         self._own = False
@@ -124,22 +125,19 @@ class Interface:
         match = self._match
         for other in self._more:
             match = _either(match, other)
-        self._first[_MATCH] = match
+        self._first[_MATCH] = _nothing if match and self._tapped else match
 
     def tap(self, take, send):
         """Have these stand in front of take() and the NIC's send(), which they go on with, and the
         fast path out of the way of what comes in; None, None: no longer."""
-        first = self._first
+        self._tapped = take is not None
         if take:
-            self._aside = first[_MATCH]
-            if first[_MATCH]:
-                first[_MATCH] = _nothing
             self.take = take
             self.io[_SEND] = self.send = send
         else:
             del self.take
-            first[_MATCH] = self._aside
             self.use(self.nic)
+        self._chain()
 
     def _look(self):
         """What is the fast path to know?"""

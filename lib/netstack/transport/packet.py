@@ -13,7 +13,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.wire import get16, put16, same
+from netstack.core.wire import get16, put16, same, where
 from netstack.transport.udp import Endpoint
 
 _EINVAL = const(22)
@@ -180,7 +180,8 @@ class _Plain:
     """What stands where UDP has its fast path."""
 
     def __init__(self):
-        self.job = array("I", bytes(24))  # of core/move.py
+        self._job = array("I", bytes(24))  # of core/move.py
+        self.job = where(self._job)
 
 
 class Packets:

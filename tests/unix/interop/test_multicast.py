@@ -1,9 +1,10 @@
 """Groups: a Linux sender and listener, and Linux's bridge as the querier that snoops."""
 
 import socket
+import struct
 import time
 
-from netns import LINUX, MAC, OURS
+from netns import LINUX, LINUX6, MAC, OURS, OURS6
 
 GROUP = "239.7.7.7"
 OTHER = "10.99.0.3"  # another address of Linux
@@ -96,3 +97,109 @@ def test_querier_of_version_3(lan):
 
 def test_querier_of_version_2(lan):
     _snooped(lan, 2, "igmp.type == 0x16")
+
+
+GROUP6 = "ff15::7:7"
+OTHER6 = "fd99::3"  # another address of Linux
+
+
+def _socket6(lan, address=LINUX6):
+    """The same of IPv6."""
+    with lan.ns.entered():
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        index = struct.pack("=I", socket.if_nametoindex("tap0"))
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+        group = socket.inet_pton(socket.AF_INET6, GROUP6)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group + index)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 5)
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0x40)
+        s.bind(("::", 4108) if address == LINUX6 else (address, 0))
+    s.settimeout(5)
+    return s
+
+
+def _lan6(lan):
+    lan.ns.use_ipv6("tap0")
+    lan.run("ip", "-6", "addr", "add", OTHER6 + "/64", "dev", "tap0", "nodad", "preferred_lft", 0)
+
+
+def _told6(lan):
+    """[record type, group, sources] of our reports about the group."""
+    told = lan.capture.frames(
+        "icmpv6.type == 143 && eth.src == %s && icmpv6.mldr.mar.multicast_address == %s"
+        % (MAC, GROUP6),
+        "icmpv6.mldr.mar.record_type", "icmpv6.mldr.mar.source_address", "ipv6.hlim",
+    )  # fmt: skip
+    return [line.split("\t") for line in told]
+
+
+def test_both_ways_of_ipv6(lan):
+    """RFC 3493, RFC 3810: with Linux as the other member; what recvmsg() tells of a datagram."""
+    _lan6(lan)
+    program = lan.ready("group6", GROUP6, 4107)
+    time.sleep(1.2)  # it is told twice
+    with _socket6(lan) as s:
+        for i in range(20):
+            s.sendto(b"number %d" % i, (GROUP6, 4107))
+            program.expect("^got number %d from %s to %s 5 64$" % (i, LINUX6, GROUP6), 5)
+            data, peer = s.recvfrom(100)
+            assert (data, peer[:2]) == (b"number %d" % i, (OURS6, 4107))
+        s.sendto(b"other", ("ff15::7:8", 4107))
+        s.sendto(b"alone", (OURS6, 4107))
+        program.expect("^got alone from %s to %s 64 64$" % (LINUX6, OURS6), 5)
+        s.sendto(b"leave", (GROUP6, 4107))
+        program.expect("^left", 5)
+        s.sendto(b"too late", (GROUP6, 4107))
+        program.expect("^errno 110", 10)
+    program.finish(10)
+    assert "other" not in program.output
+    assert _told6(lan) == [["4", "", "1"]] * 2 + [["3", "", "1"]] * 2
+    sent = lan.capture.frames(
+        "udp && ipv6.dst == %s && eth.src == %s" % (GROUP6, MAC), "ipv6.hlim"
+    )
+    assert set(sent) == {"3"}
+
+
+def test_one_source_of_ipv6(lan):
+    """RFC 3678: the other address of Linux is not heard."""
+    _lan6(lan)
+    program = lan.ready("group6", GROUP6, 4107, LINUX6)
+    with _socket6(lan) as s, _socket6(lan, OTHER6) as t:
+        t.sendto(b"no", (GROUP6, 4107))
+        s.sendto(b"yes", (GROUP6, 4107))
+        program.expect("^got yes from " + LINUX6, 5)
+        t.sendto(b"no", (GROUP6, 4107))
+        s.sendto(b"leave", (GROUP6, 4107))
+        program.expect("^left", 5)
+    assert "got no" not in program.output
+    assert _told6(lan)[0] == ["5", LINUX6, "1"]
+
+
+def _snooped6(lan, version, answer):
+    """Linux's bridge asks for groups."""
+    lan.ns.use_ipv6("tap0")
+    _bridge(lan, 3)
+    lan.ns.use_ipv6("br0")
+    lan.run("ip", "link", "set", "br0", "type", "bridge", "mcast_mld_version", version)
+    program = lan.ready("group6", GROUP6, 4107)
+    deadline = time.monotonic() + 10
+    while GROUP6 not in lan.run("bridge", "mdb", "show"):
+        assert time.monotonic() < deadline, lan.run("bridge", "mdb", "show")
+        time.sleep(0.1)
+    time.sleep(6)  # some queries, which have to be answered
+    assert GROUP6 in lan.run("bridge", "mdb", "show")
+    answers = lan.capture.frames(answer + " && eth.src == " + MAC)
+    assert len(answers) >= 2, answers
+    with lan.ns.entered():
+        s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    with s:
+        s.sendto(b"leave", (OURS6, 4107))
+        program.expect("^left", 5)
+
+
+def test_querier_of_mld_version_2(lan):
+    _snooped6(lan, 2, "icmpv6.mldr.mar.record_type == 2")
+
+
+def test_querier_of_mld_version_1(lan):
+    _snooped6(lan, 1, "icmpv6.type == 131")

@@ -1,13 +1,25 @@
 # What the programs beside this one begin with: the LAN with a fixed address.
 
 import network
+from time import sleep_ms
 
 OURS = "10.99.0.2"
 LINUX = "10.99.0.1"
+OURS6 = "fd99::2"
+LINUX6 = "fd99::1"
 
 
 def up():
     nic = network.LAN()
     nic.active(True)
     nic.ipconfig(addr4=OURS + "/24", gw4=LINUX)
+    return nic
+
+
+def up6():
+    """The same with an address of IPv6 that nobody else has."""
+    nic = up()
+    nic.ipconfig(addr6=OURS6 + "/64")
+    while any(state != 0x30 for _, state, _, _ in nic.ipconfig("addr6")):
+        sleep_ms(20)
     return nic
