@@ -28,7 +28,7 @@ NAMES = ("out", "out_parts", "out_nobuf", "out_toobig")
 _OUT = const(0)
 _PARTS = const(1)
 _NOBUF = const(2)  # datagrams cut off because frames ran out or the NIC did not get on
-_TOOBIG = const(3)  # datagrams longer than 65,535 bytes, or than loopback holds
+_TOOBIG = const(3)  # datagrams longer than 65,535 bytes
 
 
 class Fragmentation:
@@ -51,8 +51,7 @@ class Fragmentation:
             return -_ENETUNREACH
         room = self.ip.mtu(dst, out) - _HDR & ~7
         total = _HEAD + n
-        most = getattr(out, "depth", _MOST)
-        if total > _MOST - _HDR or total > most * room:
+        if total > _MOST - _HDR:
             self.stat[_TOOBIG] += 1
             return -_EMSGSIZE
         error = self.ip.ready(dst, out)
@@ -73,10 +72,17 @@ class Fragmentation:
             fr.l3 = fr.pay - _HDR
             self.ip.fields(fr.buf, fr.l3, src, dst, proto, way.ttl, way.tos)
             self._number(fr.buf, fr.l3, ident, at, size, at + size < total)
+            if at + size < total:
+                self._hasten(out)
             error = self.ip.to_link(fr, dst, out)
             self.stat[_PARTS] += 1
             at += size
         return error
+
+    def _hasten(self, out):
+        """Another part follows: loopback has not to keep this one."""
+        if hasattr(out, "loopback"):
+            out.loopback.at_once = True
 
     def _frame(self, out):
         """A frame that the interface can take at once; None when it does not come to that."""

@@ -32,7 +32,7 @@ class Fragmentation6(Fragmentation):
         hop = ip.hop or dst
         room = ip.mtu(dst, out) - _IP_HDR - _HDR & ~7
         total = _HEAD + n
-        if total > _MOST - _HDR or total > getattr(out, "depth", _MOST) * room:
+        if total > _MOST - _HDR:
             self.stat[_TOOBIG] += 1
             return -_EMSGSIZE
         error = out.v6.nd.ready(hop, 0) if out.v6.nd else 0
@@ -54,6 +54,8 @@ class Fragmentation6(Fragmentation):
             put16(fr.buf, to + 2, at | (at + size < total))
             put16(fr.buf, to + 4, high)
             put16(fr.buf, to + 6, low)
+            if at + size < total:
+                self._hasten(out)
             error = ip.emit(fr, src, dst, _FRAGMENT, way.ttl, way.tos, out, hop)
             self.stat[_PARTS] += 1
             at += size

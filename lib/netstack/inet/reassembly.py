@@ -277,8 +277,9 @@ class Reassembly:
         return self._whole.marks & 8 != 0
 
     def done(self):
-        """Take back what add() has given."""
-        self._drop(self._whole)
+        """Take back what add() has given, unless it had to make room for what that has led to."""
+        if self._whole in self._datagrams:
+            self._drop(self._whole)
         self._whole = None
 
     def flush(self):

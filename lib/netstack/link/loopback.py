@@ -1,6 +1,7 @@
 # The loopback interface: what is sent comes in again with the next poll(), nothing is copied.
 #
-# It is NIC and link in one: the frame itself is kept until then.
+# It is NIC and link in one: the frame itself is kept until then. All but the last part of a datagram
+# in fragments are put together at once, so that neither the queue nor the pool has to hold them.
 
 from micropython import const
 
@@ -49,16 +50,18 @@ class LoopbackLink:
         nif.input = None
         nif.poll = self.poll
         nif.room = self.room
-        nif.depth = _DEPTH  # frames it holds until the next poll
+        self.at_once = False  # the next one: what follows from it is kept by inet/reassembly.py
 
     def output(self, fr, ethertype, hop, hoff):
         """Takes `fr`. Returns 0."""
+        if self.at_once:
+            self.at_once = False
+            self._hand_up(fr, ethertype)
+            return 0
         if self._n == _DEPTH:
             self.stat[_DROPPED] += 1
             self.st.pool.release(fr)
             return 0
-        fr.l2 = fr.l3
-        fr.group = False
         at = self._head + self._n
         at = at - _DEPTH if at >= _DEPTH else at
         self._queue[at] = fr
@@ -79,15 +82,20 @@ class LoopbackLink:
             at = self._head
             self._head = at + 1 if at + 1 < _DEPTH else 0
             self._n -= 1
-            fr = self._queue[at]
-            fr.nif = self.nif
-            handler = self.st.ethertypes.get(self._types[at])
-            try:
-                if handler:
-                    handler(fr)
-            finally:
-                self.st.pool.release(fr)
+            self._hand_up(self._queue[at], self._types[at])
         return self._n > 0
+
+    def _hand_up(self, fr, ethertype):
+        """Takes `fr`."""
+        fr.l2 = fr.l3
+        fr.group = False
+        fr.nif = self.nif
+        handler = self.st.ethertypes.get(ethertype)
+        try:
+            if handler:
+                handler(fr)
+        finally:
+            self.st.pool.release(fr)
 
 
 def attach(nif):

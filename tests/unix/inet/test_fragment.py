@@ -189,21 +189,31 @@ def test_empty_pool():
 
 
 def test_to_oneself():
-    h = bench.host(budget=512 * 1024)
-    server = h.udp.open()
-    server.rcvbuf = 66000
-    server.bind(None, None, 9)
-    e = h.udp.open()
-    for dst in ("127.0.0.1", "10.0.0.2"):
-        for n in (3000, 40000):
-            data = _data(n)
-            with bench.inside(h.st):
-                assert e.send(data, 0, n, h.ip4, bench.ip(dst), 9) == n
-            h.poll()
-            buf = bytearray(n)
-            assert server.recv(buf, 0, n) == n and buf == data
-    with bench.inside(h.st):  # loopback holds 32 packets
-        assert e.send(bytes(60000), 0, 60000, h.ip4, bench.ip("127.0.0.1"), 9) == -EMSGSIZE
+    # of any length, in order, however few frames there are
+    for budget in (1024 * 1024, 256 * 1024):
+        h = bench.host(budget=budget, ip6=True)
+        with bench.inside(h.st):
+            h.ip6.add(h.lo, h.ip6.loopback, 128)
+        h.poll()
+        server = h.udp.open()
+        server.rcvbuf = 66000
+        server.bind(None, None, 9)
+        bench.at_end(server.close)
+        e = h.udp.open()
+        six = h.ip6.loopback
+        for ip, dst in ((h.ip4, b"\x7f\0\0\1"), (h.ip4, b"\x0a\0\0\2"), (h.ip6, six)):
+            for n in (3000, 40000, 60000, 65507 if ip is h.ip4 else 65400):
+                data = _data(n)
+                with bench.inside(h.st):
+                    assert e.send(b"first", 0, 5, ip, dst, 9) == 5
+                    assert e.send(data, 0, n, ip, dst, 9) == n
+                h.poll()
+                buf = bytearray(n)
+                assert server.recv(buf, 0, n) == 5
+                assert server.recv(buf, 0, n) == n and buf == data, (dst, n)
+        assert h.st.stats()["lo.loopback"]["dropped"] == 0
+        server.close()
+        e.close()
 
 
 def test_both_ends():
