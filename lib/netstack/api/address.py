@@ -157,6 +157,15 @@ def port_number(port):
     return port
 
 
+def whom(name):
+    """(network protocol, address, interface or None) of a host, or of "fe80::1%eth0"."""
+    st = _shared.stack()
+    if ":" in name and st.ip6:
+        return six().find(st, (name, 0))
+    addr = resolve(name, 0)[0]
+    return st.ip4 if len(addr) == 4 else st.ip6, addr, None
+
+
 # -- for sockets --------------------------------------------------------------------------------
 
 

@@ -49,20 +49,12 @@ class _Echo:
         return self.us >= 0
 
 
-def _whom(st, name):
-    """(network protocol, address, interface or None) of a host, or of "fe80::1%eth0"."""
-    if ":" in name and st.ip6:
-        return address.six().find(st, (name, 0))
-    addr = address.resolve(name, 0)[0]
-    return st.ip4 if len(addr) == 4 else st.ip6, addr, None
-
-
 def ping(name, count=4, size=56):
     """Ping a host once a second, and print what comes back. Returns (sent, received)."""
     if not 0 <= size <= _SIZE_MAX:
         raise ValueError("ping: size %d: 0 to %d bytes" % (size, _SIZE_MAX))
     st = host.stack()
-    ip, addr, nif = _whom(st, name)
+    ip, addr, nif = address.whom(name)
     shown = address.show(addr)
     echo = _Echo(ip, addr, nif, st.random.bits16())
     received = 0

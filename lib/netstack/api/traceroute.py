@@ -1,6 +1,6 @@
 # netstack.traceroute("10.0.0.1"): who passes our packets on. Datagrams to ports where nobody
-# listens, with a TTL of 1, 2, 3...: routers say that it has run out (RFC 792), and the host that
-# its port is closed.
+# listens, with a TTL of 1, 2, 3...: routers say that it has run out (RFC 792, RFC 4443), and the
+# host that its port is closed.
 
 from micropython import const
 from netstack.api import address, host
@@ -13,25 +13,29 @@ _HOPS_MAX = const(255)
 _SIZE = const(32)
 _ICMP = const(8)
 _UNREACHABLE = const(3)
+_UNREACHABLE6 = const(1)
 _NO_PORT = const(3)
-_IP_SRC = const(12)
-_IP_DST = const(16)
-_SIGNS = {0: " !N", 1: " !H", 2: " !P", 4: " !F", 13: " !X"}  # codes, as traceroute has them
+_NO_PORT6 = const(4)
+# codes of "unreachable", as traceroute has them
+_SIGNS = {0: " !N", 1: " !H", 2: " !P", 4: " !F", 13: " !X"}
+_SIGNS6 = {0: " !N", 1: " !X", 3: " !H", 5: " !X", 6: " !X"}
 
 
 class _Probe:
     """A datagram on its way, and who has sent it back."""
 
-    def __init__(self, st, addr):
+    def __init__(self, st, ip, addr, nif):
         self.st = st
+        self.ip = ip
         self.addr = addr
-        self.ep = st.udp.open()
+        self.ep = st.udp.open(ip)
+        self.ep.nif = nif
         self.port = _PORT
         self.data = bytearray(_SIZE)
         self.start = 0
         self.us = -1
         self.kind = self.code = 0
-        self.who = bytearray(4)
+        self.who = bytearray(ip.alen)
 
     def send(self, ttl):
         """Returns what Endpoint.send() does."""
@@ -39,30 +43,47 @@ class _Probe:
         self.port += 1
         host.enter(self.st)
         try:
-            self.ep.ttl = ttl
+            self.ep.ttl = self.ep.hops = ttl
             self.start = ticks_us()
-            return self.ep.send(self.data, 0, _SIZE, self.st.ip4, self.addr, self.port)
+            return self.ep.send(self.data, 0, _SIZE, self.ip, self.addr, self.port)
         finally:
             host.leave(self.st)
 
     def error(self, fr):
         """An ICMP error has come in; borrows `fr`."""
         buf = fr.buf
+        ip = self.ip
         at = fr.l4 + _ICMP  # what it quotes
-        if fr.end < at + 28 or buf[at] >> 4 != 4 or self.us >= 0:
-            return
-        udp = at + ((buf[at] & 15) << 2)
+        udp = self._udp(buf, at, fr.end)
         if (
-            udp + 4 <= fr.end
-            and same(buf, at + _IP_DST, self.addr, 0, 4)
+            udp >= 0
+            and self.us < 0
+            and same(buf, at + ip.dst_off, self.addr, 0, ip.alen)
             and get16(buf, udp) == self.ep.lport
             and get16(buf, udp + 2) == self.port
         ):
             self.us = ticks_diff(ticks_us(), self.start)
             self.kind = buf[fr.l4]
             self.code = buf[fr.l4 + 1]
-            for i in range(4):
-                self.who[i] = buf[fr.l3 + _IP_SRC + i]
+            for i in range(ip.alen):
+                self.who[i] = buf[fr.l3 + ip.src_off + i]
+
+    def _udp(self, buf, at, end):
+        """Where the header of UDP is in the packet quoted at buf[at]; -1: nowhere."""
+        if self.ip.alen == 16:
+            return self.ip.headers.skip(buf, at, end)
+        udp = at + ((buf[at] & 15) << 2)
+        return udp if end >= at + 28 and buf[at] >> 4 == 4 and udp + 4 <= end else -1
+
+    def arrived(self):
+        """Is it the host itself that has answered?"""
+        return self.code == (_NO_PORT if self.ip.alen == 4 else _NO_PORT6)
+
+    def sign(self):
+        """What stands behind an answer that ends the way; None: it does not."""
+        if self.kind != (_UNREACHABLE if self.ip.alen == 4 else _UNREACHABLE6):
+            return None
+        return (_SIGNS if self.ip.alen == 4 else _SIGNS6).get(self.code, "")
 
     def answered(self):
         return self.us >= 0
@@ -80,20 +101,20 @@ def traceroute(name, hops=30, probes=3, timeout=1):
     host was reached."""
     if not 1 <= hops <= _HOPS_MAX or probes < 1:
         raise ValueError("traceroute: 1 to %d hops, at least 1 probe" % _HOPS_MAX)
-    addr = address.resolve(name)[0]
+    ip, addr, nif = address.whom(name)
     host.udp()
-    st = host.stack()
-    probe = _Probe(st, addr)
-    before = st.icmp4.on_error
-    st.icmp4.on_error = probe.error
-    print("to %s (%s), %d hops at most" % (name, address.text(addr), hops))
+    probe = _Probe(host.stack(), ip, addr, nif)
+    icmp = ip.icmp
+    before = icmp.on_error
+    icmp.on_error = probe.error
+    print("to %s (%s), %d hops at most" % (name, address.show(addr), hops))
     try:
         for ttl in range(1, hops + 1):
             if _hop(probe, ttl, probes, int(timeout * 1000)):
-                return probe.code == _NO_PORT
+                return probe.arrived()
         return False
     finally:
-        st.icmp4.on_error = before
+        icmp.on_error = before
         probe.close()
 
 
@@ -109,13 +130,14 @@ def _hop(probe, ttl, probes, ms):
         if not host.wait(probe.answered, ms):
             print("  *", end="")
             continue
-        who = address.text(probe.who)
+        who = address.show(probe.who)
         if who != last:
             print("  " + who, end="")
             last = who
         print("  %.2f ms" % (probe.us / 1000), end="")
-        if probe.kind == _UNREACHABLE:
+        sign = probe.sign()
+        if sign is not None:
             end = True
-            print(_SIGNS.get(probe.code, ""), end="")
+            print(sign, end="")
     print()
     return end

@@ -72,6 +72,7 @@ class ICMPv6:
         self.stat = ip.st.counters("icmp6", NAMES)
         self.handlers = {}  # type -> callable (fr): the message is at l4, its checksum is right
         self.on_reply = None  # callable (fr): an echo reply has come in; borrows
+        self.on_error = None  # the same for an error
         self.rate = ErrorRate(ip.st)
         self._to = bytearray(16)
         self._from = bytearray(16)
@@ -100,6 +101,8 @@ class ICMPv6:
                 self.on_reply(fr)
         elif kind < 128:  # RFC 4443 2.4 (b): errors that are not known go up as well
             self.stat[_IN_ERROR] += 1
+            if self.on_error:
+                self.on_error(fr)
             self._error(buf, at, fr.end)
         elif kind in self.handlers:
             self.handlers[kind](fr)

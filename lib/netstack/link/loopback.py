@@ -1,7 +1,7 @@
 # The loopback interface: what is sent comes in again with the next poll(), nothing is copied.
 #
-# It is NIC and link in one: the frame itself is kept until then. All but the last part of a datagram
-# in fragments are put together at once, so that neither the queue nor the pool has to hold them.
+# It is NIC and link in one: the frame itself is kept until then. All but the last part of a
+# datagram in fragments are put together at once, so that neither queue nor pool has to hold them.
 
 from micropython import const
 

@@ -275,7 +275,7 @@ class Endpoint:
     def connect(self, ip, addr, port):
         """Send to and receive from this peer alone. Raises OSError: _ENETUNREACH, _EADDRINUSE."""
         src = ip.source(addr)
-        if src is None:
+        if src is None or (self.laddr is not None and len(self.laddr) != ip.alen):
             raise OSError(_ENETUNREACH)
         self._unfile()
         self.ip = ip

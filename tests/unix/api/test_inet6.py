@@ -201,6 +201,72 @@ def test_options():
     raises(92, opened(family=socket.AF_INET).setsockopt, 41, socket.IPV6_V6ONLY, 1)
 
 
+def test_one_port_for_both_kinds():
+    # RFC 3493 5.3 with UDP: "::" takes both families, IPV6_V6ONLY leaves one to somebody else
+    both = opened(socket.SOCK_DGRAM)
+    both.bind(("::", 0))
+    port = both.getsockname()[1]
+    other = opened(socket.SOCK_DGRAM, family=socket.AF_INET)
+    raises(EADDRINUSE, other.bind, ("0.0.0.0", port))
+    for family, to in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        opened(socket.SOCK_DGRAM, family=family).sendto(b"x", (to, port))
+        assert both.recvfrom(10)[1][0] == ("::1" if ":" in to else "::ffff:127.0.0.1")
+    raises(EINVAL, both.setsockopt, socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    both.close()
+    six = opened(socket.SOCK_DGRAM, v6only=1)
+    six.bind(("::", port))
+    other.bind(("0.0.0.0", port))
+    for family, to, sock in ((socket.AF_INET, "127.0.0.1", other), (socket.AF_INET6, "::1", six)):
+        opened(socket.SOCK_DGRAM, family=family).sendto(b"y", (to, port))
+        assert sock.recv(10) == b"y" and not other._io.waiting and not six._io.waiting
+    raises(ENETUNREACH, six.sendto, b"x", ("::ffff:127.0.0.1", port))
+    raises(ENETUNREACH, opened(v6only=1).connect, ("::ffff:127.0.0.1", port))
+
+
+def test_bound_to_the_other_family():
+    # An address of one family is no source for the other
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        s = opened(kind)
+        s.bind(("::ffff:127.0.0.1", 0))
+        if kind == socket.SOCK_DGRAM:
+            raises(ENETUNREACH, s.sendto, b"x", ("::1", 9))
+        raises(ENETUNREACH, s.connect, ("::1", 9))
+
+
+def test_ttl_of_each_family():
+    # IP_TTL and IP_TOS are those of IPv4, IPV6_UNICAST_HOPS and IPV6_TCLASS those of IPv6
+    server = listener()
+    port = server.getsockname()[1]
+    for to, ttl, tos in (("::ffff:127.0.0.1", 11, 0x20), ("::1", 22, 0x40)):
+        client = opened()
+        client.setsockopt(0, socket.IP_TTL, 11)
+        client.setsockopt(0, socket.IP_TOS, 0x20)
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, 22)
+        client.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0x40)
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, 0x40)
+            assert s.getsockopt(0, socket.IP_TOS) == 0
+        seen = []
+        lo = host.stack().nifs[0].loopback
+        inside = lo._hand_up
+
+        def look(fr, ethertype):
+            at = fr.l3
+            if ethertype == 0x86DD:
+                seen.append((fr.buf[at + 7], (fr.buf[at] & 15) << 4 | fr.buf[at + 1] >> 4))
+            else:
+                seen.append((fr.buf[at + 8], fr.buf[at + 1]))
+            inside(fr, ethertype)
+
+        lo._hand_up = look
+        try:
+            client.connect((to, port))
+        finally:
+            del lo._hand_up
+        assert (ttl, tos) in seen, (to, seen)
+        server.accept()[0].close()
+
+
 def test_zones():
     st = host.stack()
     for zone in ("%nowhere", "%99"):

@@ -193,6 +193,16 @@ def test_traceroute():
     assert host.stack().icmp4.on_error is None and host.udp().table.count == before
 
 
+def test_traceroute_of_ipv6():
+    if not host.stack().ip6:
+        return
+    before = host.udp().table.count
+    lines, reached = printed(netstack.traceroute, "::1", probes=2)
+    assert reached is True and lines[0] == "to ::1 (::1), 30 hops at most" and len(lines) == 2
+    assert lines[1].split()[:2] == ["1", "::1"] and lines[1].count(" ms") == 2, lines
+    assert host.stack().ip6.icmp.on_error is None and host.udp().table.count == before
+
+
 def test_traceroute_past_silence():
     setup()
     wire.dead = (ROUTERS[1],)

@@ -6,7 +6,7 @@ import signal
 
 import netns
 import pytest
-from netns import LINUX, MAC, OURS
+from netns import LINUX, LINUX6, MAC, OURS
 
 FAR = "10.98.0.2"
 NAMES = ("--host-record=one.test,192.0.2.1", "--local=/test/", "--local=/2.0.192.in-addr.arpa/")
@@ -25,7 +25,19 @@ def routed(lan):
         far.run("ip", "addr", "add", FAR + "/24", "dev", "v0")
         far.run("ip", "link", "set", "v0", "up")
         far.run("ip", "route", "add", "default", "via", "10.98.0.1")
+        lan.far = far
         yield lan
+
+
+@pytest.fixture
+def far6(routed):
+    """The same with IPv6: the address of the host."""
+    routed.ns.use_ipv6("tap0")
+    routed.ns.use_ipv6("far0", "fd98::1/64")
+    routed.far.use_ipv6("v0", "fd98::2/64")
+    routed.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    routed.far.run("ip", "-6", "route", "add", "default", "via", "fd98::1")
+    return "fd98::2"
 
 
 def test_traceroute(routed):
@@ -35,6 +47,20 @@ def test_traceroute(routed):
     program.expect(r"^ 1  %s%s" % (re.escape(LINUX), times), 20)
     program.expect(r"^ 2  %s%s" % (re.escape(FAR), times), 20)
     program.expect("^end", 20)
+
+
+def test_traceroute_of_ipv6(routed, far6):
+    """RFC 4443 3.3, 3.1: past a router of Linux; nobody answers for an address without a host."""
+    trace = "__import__('lan').up6().ipconfig(gw6='%s'); print(netstack.traceroute('%s'))"
+    nobody = "print(netstack.traceroute('fd98::77', probes=1, timeout=5))"
+    program = routed.ready("look", trace % (LINUX6, far6), nobody)
+    program.expect(r"^to fd98::2 \(fd98::2\), 30 hops at most", 20)
+    times = r"(  \d+\.\d\d ms){3}$"
+    program.expect(r"^ 1  %s%s" % (LINUX6, times), 20)
+    program.expect(r"^ 2  %s%s" % (far6, times), 20)
+    program.expect("^True", 20)
+    program.expect(r"^ 2  \S+  .* ms !H$", 20)
+    program.expect("^False", 20)
 
 
 def test_traceroute_to_nobody(routed):

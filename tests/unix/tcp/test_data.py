@@ -39,6 +39,44 @@ def test_send():
     f.expect_nothing()
 
 
+def test_headers_change_at_once():
+    # What the fast path has written in advance does not outlive TTL and TOS
+    f = bench.established()
+    for _ in range(8):  # until it is the fast path's
+        f.write(b"z" * 1460)
+        f.expect_tcp(data=b"z" * 1460)
+        f.tcp("A")
+    for ttl, tos in ((9, 0), (9, 0x20), (64, 0)):
+        f.conn.ttl = ttl
+        f.conn.tos = tos
+        for _ in range(3):
+            f.write(b"z" * 1460)
+            packet = f.expect_tcp(data=b"z" * 1460)
+            assert (packet.ttl, packet.tos) == (ttl, tos), packet
+            f.tcp("A")
+
+
+def test_device():
+    # SO_BINDTODEVICE: a segment that comes in elsewhere is for nobody here
+    f = bench.established()
+    f.conn.device = f.host.lo
+    f.conn.cb[53] = 0  # FAST
+    f.tcp("A", seq=1, data=b"x")
+    f.expect_tcp("R")
+    f.conn.device = f.host.nif
+    f.tcp("A", seq=1, data=b"x")
+    assert f.read() == b"x"
+    f.listener = listener = f.st.tcp.listen(f.host.ip4, None, 99)
+    listener.device = f.host.lo
+    f.peer.send(f.peer.ip_frame(6, bench.tcp(f.peer.addr, f.host.addr, 9, 99, 1, 0, "S")))
+    assert f.peer.take()[-1].flags == "RA"
+    listener.device = f.host.nif
+    f.peer.send(f.peer.ip_frame(6, bench.tcp(f.peer.addr, f.host.addr, 10, 99, 1, 0, "S")))
+    assert f.peer.take()[-1].flags == "SA"
+    with inside(f.st):
+        listener.close()
+
+
 def test_every_length():
     """RFC 9293 3.1: text of any length, even or odd, comes across with a good checksum."""
     f = bench.established(setup=_nodelay)
