@@ -173,6 +173,26 @@ def tcp(
     return _put_sum(segment, 16, csum, ones_sum(segment, _pseudo(src, dst, 6, len(segment))))
 
 
+def _mend6(frame):
+    """The same of IPv6, behind extension headers as well."""
+    end = 54 + (frame[18] << 8 | frame[19])
+    if end > len(frame):
+        return frame
+    proto = frame[20]
+    start = 54
+    while proto in (0, 43, 44, 60) and start + 8 <= end:
+        size = 8 if proto == 44 else 8 + 8 * frame[start + 1]
+        proto = frame[start]
+        start += size
+    at = start + {6: 16, 17: 6, 58: 2}.get(proto, 0xFFFF)
+    if at + 2 > end:
+        return frame
+    frame[at : at + 2] = b"\0\0"
+    acc = ones_sum(frame[22:54] + struct.pack("!II", end - start, proto))
+    frame[at : at + 2] = struct.pack("!H", ones_sum(frame[start:end], acc) ^ 0xFFFF)
+    return frame
+
+
 def mend(frame):
     """A bytearray that holds a frame of IP: its checksums are put right again, so that what lies
     in it gets past them."""

@@ -489,7 +489,8 @@ class ND:
             return
         target = at + _TARGET
         flags = buf[at + 4]
-        if buf[target] == 0xFF or buf[fr.l3 + _IP_DST] == 0xFF and flags & _S:
+        nowhere = buf[target] == 0xFF or zero(buf, target, 16)
+        if nowhere or buf[fr.l3 + _IP_DST] == 0xFF and flags & _S:
             self.bad()
             return
         entry = self.nif.v6.find(buf, target)

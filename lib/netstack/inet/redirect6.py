@@ -5,7 +5,7 @@
 #   | 0 4 | target 16 | destination 16 | options ... |
 
 from micropython import const
-from netstack.core.wire import same
+from netstack.core.wire import same, zero
 from netstack.inet import select6
 from netstack.inet.nd import option
 from netstack.inet.route6 import REDIRECT
@@ -37,6 +37,7 @@ class Redirects:
         if (
             select6.scope(buf, fr.l3 + _IP_SRC) != _LINK
             or buf[dst] == 0xFF
+            or zero(buf, dst, 16)
             or not (direct or select6.scope(buf, target) == _LINK)
             or not self._from_hop(fr, buf, dst)
         ):

@@ -95,7 +95,8 @@ class Routers:
         if not nd.valid(fr, _RA_LEN):
             return
         src = fr.l3 + _IP_SRC
-        if buf[src] != 0xFE or buf[src + 1] & 0xC0 != 0x80:  # RFC 4861 6.1.2
+        linked = buf[src] == 0xFE and buf[src + 1] & 0xC0 == 0x80  # RFC 4861 6.1.2
+        if not linked or v6.find(buf, src):  # or somebody in our name
             nd.bad()
             return
         if v6.advertiser:

@@ -6,6 +6,7 @@ import binascii
 import bench
 import fence
 import struct
+from mutate import mutate
 
 fence.up()
 ROUNDS = 30000 if bench.UNIX else 3000
@@ -173,35 +174,6 @@ class Target:
         assert 0 <= missing <= moved("icmp4", "out_nobuf"), "icmp4 lost count"
 
 
-def _mutate(rnd, frame, other):
-    frame = bytearray(frame)
-    for _ in range(1 + rnd.below(3)):
-        if not frame:
-            break
-        what = rnd.below(9)
-        at = rnd.below(len(frame))
-        if what == 0:
-            frame[at] ^= 1 << rnd.below(8)
-        elif what == 1:
-            frame[at] = rnd.choice((0, 1, 0x7F, 0x80, 0xFE, 0xFF))
-        elif what == 2:
-            frame[at] = rnd.below(256)
-        elif what == 3:
-            frame = frame[:at]
-        elif what == 4:
-            frame += rnd.bytes(1 + rnd.below(60))
-        elif what == 5:
-            frame = frame[:at] + frame[at + 1 + rnd.below(4) :]
-        elif what == 6:
-            frame = frame[:at] + rnd.bytes(1 + rnd.below(4)) + frame[at:]
-        elif what == 7:
-            frame = frame[:at] + other[at:]
-        elif at + 2 <= len(frame):  # a 16-bit field that lies
-            value = rnd.choice((0, 1, 7, 8, 19, 20, 0x7FFF, 0x8000, 0xFFFF, len(frame)))
-            frame[at : at + 2] = struct.pack("!H", value)
-    return frame
-
-
 def test_fences():
     # A kernel that is told a wrong offset writes over a fence, and that is seen.
     from netstack.core.wire import put16
@@ -225,7 +197,7 @@ def test_mutants():
             if i % 20 == 0:
                 t.connect()
             frames = t.valid()
-            frame = _mutate(rnd, rnd.choice(frames), rnd.choice(frames))
+            frame = mutate(rnd, rnd.choice(frames), rnd.choice(frames))
             if rnd.below(10) < 7:
                 frame = bench.mend(frame)
             t.hit(frame)
@@ -241,7 +213,7 @@ def test_mutants_on_the_smallest_stack():
         if i % 20 == 0:
             t.connect()
         frames = t.valid()
-        frame = bench.mend(_mutate(rnd, rnd.choice(frames), rnd.choice(frames)))
+        frame = bench.mend(mutate(rnd, rnd.choice(frames), rnd.choice(frames)))
         if frame:
             t.p.queue(bytes(frame[:1514]))
         if rnd.below(4) == 0:

@@ -316,6 +316,7 @@ def test_redirects_that_lie():
         _redirect(p, better, far, src=p.addr),
         _redirect(p, better, far, src=ip6("fe80::9")),  # not whom we send to
         _redirect(p, better, ip6("ff05::1")),
+        _redirect(p, peer6.NOBODY, peer6.NOBODY),
         _redirect(p, ip6("2001:db8::77"), far),
         _redirect(p, better, ip6("2001:db8::9")),  # which is on the link
         p.nd_frame(137, bytes(4), better + far[:15], dst=p.host.addr),

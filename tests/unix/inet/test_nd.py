@@ -208,6 +208,7 @@ def test_bad_advertisements():
         p.na_frame(opts=b"\2\0" + p.mac),
         p.na_frame(dst=peer6.ALL_NODES, flags=0x60),
         p.na_frame(target=ip6("ff02::1"), src=p.addr),
+        p.na_frame(target=peer6.NOBODY, src=p.addr),
         p.na_frame(mac=b"\x03\0\0\0\0\1"),
     ):
         p.expect_drop(frame, "eth0.nd.in_bad")

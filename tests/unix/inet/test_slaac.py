@@ -350,6 +350,7 @@ def test_bad_advertisements():
     for frame in (
         _ra(p, prefix, hops=64)[:21] + b"\x40" + _ra(p, prefix)[22:],
         _ra(p, prefix, src=p.addr),
+        _ra(p, prefix, src=_link(p)),  # in our name
         _ra(p, prefix + b"\3\0\0\0\0\0\0\0"),
         _ra(p, prefix + b"\3\2\0\0\0\0\0\0", mac=False),
         p.nd_frame(134, data=bytes(4), dst=peer6.ALL_NODES),
