@@ -273,7 +273,7 @@ class IPv4:
         """The interface that leads to an address, for packets from src[soff] if that is known, or
         None: our own addresses through loopback, then routes and networks on a link, then a
         gateway."""
-        if self.local(dst, off):
+        if dst[off] == 127 or self.local(dst, off):  # RFC 1122 3.2.1.3 (g): never on a wire
             return self._loopback()
         if self.routes:
             route = self.routes.find(dst, off, None, src, soff)

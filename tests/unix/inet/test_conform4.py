@@ -1,0 +1,186 @@
+# What RFC 1122 asks of an IPv4 host and no other file shows: docs/conformance4.md.
+
+import bench
+from netstack.link import arp, ethernet
+
+EADDRNOTAVAIL = 99
+ENETUNREACH = 101
+TESTING = 253
+
+
+def _peer(**kw):
+    p = bench.peer(**kw)
+    p.greet()
+    return p
+
+
+def _second(p, addr):
+    """A second interface; what it sends."""
+    nic = bench.NIC(bench.mac("02:00:00:00:00:99"))
+
+    def attach(nif):
+        ethernet.attach(nif)
+        arp.attach(nif)
+
+    nif = p.st.add(nic, attach, "eth1")
+    p.host.settled()
+    sent = []
+    nic.tx = sent.append
+    nif.set_up(True)
+    with bench.inside(p.st):
+        p.host.ip4.configure(nif, bench.ip(addr), b"\xff\xff\xff\0")
+    sent.clear()
+    return sent
+
+
+def _connected(p):
+    e = p.host.udp.open()
+    e.connect(p.host.ip4, p.addr, 9)
+    with bench.inside(p.st):
+        e.send(b"x", 0, 1)
+    p.poll()
+    return e, p.expect("udp").frame[14:]
+
+
+def test_no_router_unless_asked():
+    # RFC 1122 3.1: a host with several interfaces forwards nothing by itself
+    p = _peer()
+    sent = _second(p, "192.168.1.2")
+    for dst in ("192.168.1.7", "10.0.0.7", "8.8.8.8"):
+        p.expect_drop(p.ip_frame(TESTING, b"abc", dst=bench.ip(dst)), "ipv4.in_other")
+    p.expect_nothing()
+    assert not sent
+
+
+def test_loopback_addresses_stay_inside():
+    # RFC 1122 3.2.1.3 (g), also where no loopback interface takes them and a gateway would
+    p = _peer(gw="10.0.0.1")
+    for nif in p.st.nifs:
+        if nif.v4.addr[0] == 127:
+            with bench.inside(p.st):
+                assert p.host.icmp4.echo(b"\x7f\0\0\1", 1, 1, 8) == 0
+            p.poll()
+            p.expect_nothing()
+            nif.set_up(False)
+    for dst in ("127.0.0.1", "127.9.9.9"):
+        with bench.inside(p.st):
+            assert p.host.icmp4.echo(bench.ip(dst), 1, 1, 8) == -ENETUNREACH
+            e = p.host.udp.open()
+            got = e.send(b"x", 0, 1, p.host.ip4, bench.ip(dst), 9)
+            assert got == -ENETUNREACH, got
+        p.poll()
+        p.expect_nothing()
+
+
+def test_source_quench_is_ignored():
+    # RFC 6633 3 and 4, which replaces RFC 1122 3.2.2.3
+    p = _peer()
+    e, quote = _connected(p)
+    moved = p.moves(p.ip_frame(1, bench.icmp(4, 0, data=quote)))
+    assert moved["icmp4.in_unknown"] == 1
+    assert e.error == 0
+    p.expect_nothing()
+
+
+def test_queries_that_are_not_answered():
+    # RFC 1122 3.2.2.7, 3.2.2.9: no information replies, no address masks from who has not been
+    # told to; no timestamps (3.2.2.8 leaves that open), no router solicitations
+    p = _peer()
+    for kind in (10, 13, 15, 17):
+        for code in (0, 1):
+            p.send(p.ip_frame(1, bench.icmp(kind, code, b"\0\1\0\2", bytes(12))))
+            p.expect_nothing()
+    p.ping()
+    p.expect("icmp", type=0)
+
+
+def test_address_masks_are_not_taken():
+    # RFC 1122 3.2.2.9: a mask that was set by hand or by DHCP stays
+    p = _peer()
+    mask = bytes(p.nif.v4.mask)
+    p.send(p.ip_frame(1, bench.icmp(18, 0, b"\0\1\0\2", b"\xff\0\0\0")))
+    p.expect_nothing()
+    assert bytes(p.nif.v4.mask) == mask
+
+
+def test_senders_are_hosts():
+    # RFC 1122 3.2.1.3, 3.3.6: no source but an address of this host, not even by a socket that is
+    # bound to a broadcast address
+    p = _peer()
+    for src in ("10.0.0.0", "10.0.0.9", "0.0.0.1", "8.8.8.8"):
+        bench.raises(EADDRNOTAVAIL, p.host.udp.open().bind, p.host.ip4, bench.ip(src), 7)
+    for src in ("10.0.0.255", "255.255.255.255", "224.0.0.9"):
+        e = p.host.udp.open()
+        with bench.inside(p.st):
+            e.bind(p.host.ip4, bench.ip(src), 7)
+            assert e.send(b"x", 0, 1, p.host.ip4, p.addr, 9) == 1
+        p.poll()
+        p.expect("udp", src=p.host.addr, sport=7)
+        e.close()
+
+
+def test_answers_come_from_what_was_asked():
+    # RFC 1122 3.2.2.6, 3.3.4.2: echo and UDP, whichever of two addresses was meant
+    p = _peer()
+    _second(p, "192.168.1.2")
+    for _ in range(3):
+        for dst in (p.host.addr, bench.ip("192.168.1.2")):
+            p.ping(dst=dst)
+            p.expect("icmp", type=0, src=dst, dst=p.addr)
+            p.send(p.udp_frame(1000, 9, b"x", dst=dst))
+            p.expect("icmp", type=3, code=3, src=dst)
+            p.advance(2000)
+
+
+def test_options_a_host_does_not_know():
+    # RFC 1122 3.2.1.8: passed over, and so are those that are obsolete (RFC 6814)
+    p = _peer()
+    for kind in (25, 82, 130, 133, 134, 136, 142, 147, 149, 222, 255):
+        for n in (2, 3, 4, 12):
+            options = bytes((kind, n)) + bytes(n - 2)
+            options += bytes(-n & 3)
+            p.send(p.ip_frame(1, bench.icmp(8, 0, b"\0\1\0\2", b"abc"), options=options))
+            p.expect("icmp", type=0, data=b"abc")
+
+
+def test_every_ttl_and_tos_is_answered():
+    # RFC 1122 3.2.1.6, 3.2.1.7; what is sent in answer has a TTL of its own
+    p = _peer()
+    for ttl, tos in ((0, 0), (1, 4), (64, 0x10), (255, 0xFC)):
+        p.send(p.ip_frame(1, bench.icmp(8, 0, b"\0\1\0\2", b"abc"), ttl=ttl, tos=tos))
+        p.expect("icmp", type=0, ttl=64, tos=tos)
+
+
+def test_no_neighbour_is_no_error_at_first():
+    # RFC 1122 2.4: a destination is not unreachable for want of an entry; it is asked for
+    p = bench.peer(auto_arp=False)
+    p.take()
+    e = p.host.udp.open()
+    with bench.inside(p.st):
+        assert e.send(b"x", 0, 1, p.host.ip4, bench.ip("10.0.0.77"), 9) == 1
+    p.poll()
+    p.expect("arp", op=1, tpa=bench.ip("10.0.0.77"))
+    assert e.error == 0
+    with bench.inside(p.st):
+        p.nif.arp.flush()
+
+
+def test_both_broadcasts():
+    # RFC 1122 3.3.6: limited and directed, sent as link-level broadcasts, and received
+    p = _peer()
+    e = p.host.udp.open()
+    e.broadcast = True
+    e.bind(None, None, 7)
+    buf = bytearray(8)
+    for dst in ("10.0.0.255", "255.255.255.255"):
+        with bench.inside(p.st):
+            assert e.send(b"to all", 0, 6, p.host.ip4, bench.ip(dst), 9) == 6
+        p.poll()
+        packet = p.expect("udp", dst=bench.ip(dst))
+        assert packet.frame[:6] == bench.BROADCAST
+        p.send(p.udp_frame(1000, 7, b"for all", dst=bench.ip(dst), dst_mac=bench.BROADCAST))
+        with bench.inside(p.st):
+            assert e.recv(buf, 0, 8) == 7
+
+
+bench.run_tests(globals())
