@@ -6,6 +6,7 @@ _NAMES = {
     "Stack": "netstack.core.stack",
     "advertise": "netstack.api.router6",
     "create_connection": "netstack.api.eyeballs",
+    "delegate": "netstack.api.delegate",
     "getaddrinfo": "netstack.api.resolve",
     "hosts": "netstack.api.resolve",
     "ifconfig": "netstack.api.look",

@@ -7,14 +7,14 @@ import netns
 import pytest
 
 
-def start(lan, path, family, config, name="kea"):
-    """kea-dhcp4 or kea-dhcp6 (family 4, 6) on tap0, configured by the dictionary `config`; its
-    Process. It takes only an interface that is running: netstack comes first."""
+def start(lan, path, family, config, name="kea", interface="tap0"):
+    """kea-dhcp4 or kea-dhcp6 (family 4, 6), configured by the dictionary `config`; its Process.
+    It takes only an interface that is running: netstack comes first."""
     program = "kea-dhcp%d" % family
     if not netns.which(program):
         pytest.skip("%s is not installed: make test installs what the tests need" % program)
     whole = {
-        "interfaces-config": {"interfaces": ["tap0"]},
+        "interfaces-config": {"interfaces": [interface]},
         "lease-database": {
             "type": "memfile",
             "persist": True,
