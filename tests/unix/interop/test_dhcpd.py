@@ -1,5 +1,7 @@
-"""The DHCP server and the DNS forwarder, with Linux's clients: udhcpc, dhclient, dhcpcd, dig."""
+"""The DHCP server and the DNS forwarder, with Linux's clients: udhcpc, dhclient, dhcpcd,
+systemd-networkd, dig."""
 
+import os
 import re
 
 import netns
@@ -125,6 +127,45 @@ def test_dhcpcd(net):
     client = net.lan.start("dhcpcd", *args)
     client.expect(r"tap0: leased 10\.99\.0\.5\d for 60 seconds", 40)
     net.program.expect("leases .*'bound'", 10)
+
+
+NETWORKD = """
+[Match]
+Name=tap0
+[Network]
+DHCP=ipv4
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+[DHCPv4]
+ClientIdentifier=mac
+Hostname=a-client
+UseMTU=yes
+"""
+
+
+def test_networkd(net):
+    """systemd-networkd, without systemd: what it sees of the system is read-only, so that it does
+    not wait for udev."""
+    networkd = "/lib/systemd/systemd-networkd"
+    if not os.path.exists(networkd):
+        pytest.skip("systemd-networkd is not installed")
+    net.serve()
+    conf = net.path / "tap0.network"
+    conf.write_text(NETWORKD)
+    conf.chmod(0o644)
+    script = (
+        "mount -t tmpfs tmpfs /run && mount -o remount,bind,ro /sys"
+        " && mkdir -p /run/systemd/network && cp %s /run/systemd/network && exec %s"
+    ) % (conf, networkd)
+    env = dict(os.environ, SYSTEMD_LOG_LEVEL="debug", SYSTEMD_LOG_TARGET="console")
+    client = net.lan.start("unshare", "-m", "sh", "-c", script, env=env)
+    client.expect(r"tap0: DHCPv4 address 10\.99\.0\.5\d/24, gateway %s acquired from" % OURS, 40)
+    net.program.expect("leases .*'bound', 'a-client'", 10)
+    for _ in range(50):
+        if "mtu 1300" in net.lan.run("ip", "link", "show", "tap0"):
+            break
+        net.lan.run("sleep", "0.1")
+    assert "mtu 1300" in net.lan.run("ip", "link", "show", "tap0")
 
 
 def test_pool_and_reservations(net):
