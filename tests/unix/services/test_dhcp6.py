@@ -438,6 +438,24 @@ def test_stateless():
     s.idle(scale(20) * 86400)
 
 
+def test_stateless_link_comes_back():
+    # RFC 8415 18.2.12: it may be another network
+    for follow in (False, True):
+        s = _follower() if follow else Setup(mode=dhcp6.STATELESS)
+        if follow:
+            ra(s, 0x40)
+        m = s.message(INFORM)
+        s.reply(m, REPLY, opt(23, DNS))
+        link(s, 0)
+        assert s.state == "init" and told(s)[0] == [DNS]
+        link(s, 1)
+        s.p.sent[:] = [frame for frame in s.p.sent if frame[20] == 17]  # no ND, no MLD
+        m = s.message(INFORM)
+        s.reply(m, REPLY, opt(23, NTP))
+        assert told(s)[0] == [NTP]
+        s.end()
+
+
 def test_stateless_unanswered():
     # RFC 8415 18.2.6: for ever; INF_MAX_RT of a server
     s = Setup(mode=dhcp6.STATELESS)
