@@ -14,7 +14,8 @@ _METRIC = const(100)
 STATIC = const(0)  # made by a program, or with an address
 ADVERTISED = const(1)  # a router has told
 REDIRECT = const(2)  # a router has told that this one destination has a better way
-_MOST = (_LIMIT, 20, 8)  # of each origin, so that none can keep out the others
+_MOST = (_LIMIT, 12, 8)  # of each origin, so that none can keep out the others
+_ROUTERS_MOST = const(8)  # default routers that have been advertised
 
 
 @micropython.viper
@@ -99,7 +100,7 @@ class Routes:
         """Enter a route, or renew it. Returns it; None when there are too many."""
         route = self.get(prefix, plen, nif, gw)
         if route is None:
-            if not self._room(origin):
+            if not self._room(origin, plen):
                 return None
             route = Route(prefix, plen, nif, gw, origin)
             self.list.append(route)
@@ -113,27 +114,29 @@ class Routes:
         self.st.rerouted()
         return route
 
-    def _room(self, origin):
+    def _room(self, origin, plen):
+        router = origin == ADVERTISED and plen == 0
+        most = _ROUTERS_MOST if router else _MOST[origin]
         count = 0
         oldest = None
         for route in self.list:
-            if route.origin == origin:
-                count += 1
-                if oldest is None:
-                    oldest = route
-        if count < _MOST[origin] and len(self.list) < _LIMIT:
+            if route.origin != origin or origin == ADVERTISED and (route.plen == 0) != router:
+                continue
+            count += 1
+            if oldest is None and (origin == REDIRECT or router and route.failed):
+                oldest = route
+        if count < most and len(self.list) < _LIMIT:
             return True
-        if origin == REDIRECT and oldest:
-            self.list.remove(oldest)
-            return True
-        return False
+        if oldest:  # a redirect, or a router that does not answer
+            self.remove(oldest)
+        return oldest is not None
 
     def add_static(self, prefix, plen, nif, gw, metric=_METRIC, source=None, slen=0):
         """Enter a route with a metric, or renew it: for sources in a prefix alone, if one is
         given. Returns it; None when there are too many."""
         route = self.get(prefix, plen, nif, gw, source, slen)
         if route is None:
-            if not self._room(STATIC):
+            if not self._room(STATIC, plen):
                 return None
             route = Route(prefix, plen, nif, gw, STATIC)
             route.source = bytearray(source) if slen else None
@@ -146,6 +149,8 @@ class Routes:
         return route
 
     def remove(self, route):
+        if route not in self.list:  # gone with its router
+            return
         self.list.remove(route)
         if route.gw and not route.plen:  # no default router any more: RFC 4861 6.3.5
             for other in list(self.list):
@@ -183,7 +188,7 @@ class Routes:
         """It is no router any more (RFC 4861 7.3.3)."""
         for route in list(self.list):
             if route.gw and route.nif is nif and same(route.gw, 0, gw, off, 16):
-                if route.origin != STATIC and route in self.list:
+                if route.origin != STATIC:
                     self.remove(route)
 
     def is_router(self, nif, addr, off):

@@ -176,7 +176,7 @@ def test_lifetimes():
 
 def test_routes_are_bounded():
     p = peer6.peer()
-    for origin, most in ((2, 8), (1, 20)):
+    for origin, most in ((2, 8), (1, 12)):
         for i in range(100):
             _add(p, "2001:db9:%x%x::" % (origin, i), 64, "fe80::%x" % i, origin=origin)
         assert len([r for r in p.ip.routes.list if r.origin == origin]) == most

@@ -294,6 +294,26 @@ def test_default_router():
     assert p.ip.route(far, 0) is None
 
 
+def test_lying_routers_keep_out_nobody():
+    # RFC 4861 6.3.4: two routers at least; prefixes and routes without end leave them room, and
+    # a router that does not answer gives way
+    p = _host()
+    for i in range(bench.scale(100)):
+        route = struct.pack("!BBBBI", 24, 2, 48, 0, 9000) + ip6("2001:%x::" % (i + 1))[:8]
+        p.send(_ra(p, route, _prefix("2001:db8:%x::" % i, 9000, 9000)))
+    p.send(_ra(p, src=ip6("fe80::5"), mac=False))
+    gateways = [bytes(route.gw) for route in p.ip.routes.list if route.plen == 0]
+    assert gateways == [p.link, ip6("fe80::5")]
+    for i in range(20):
+        p.send(_ra(p, src=ip6("fe80::1:%x" % i), mac=False))
+    assert len([route for route in p.ip.routes.list if route.plen == 0]) == 8
+    p.ip.routes.failed(p.nif, ip6("fe80::1:3"), 0)
+    p.send(_ra(p, src=ip6("fe80::6"), mac=False))
+    gateways = [bytes(route.gw) for route in p.ip.routes.list if route.plen == 0]
+    assert len(gateways) == 8 and ip6("fe80::6") in gateways
+    assert ip6("fe80::1:3") not in gateways and p.link in gateways
+
+
 def test_router_that_has_resigned():
     # RFC 4861 7.2.5, 7.3.3
     p = _host()

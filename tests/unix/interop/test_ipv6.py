@@ -87,6 +87,47 @@ def test_router_of_linux(lan6, tmp_path):
     assert ours[1] in checked, checked
 
 
+def _addresses(said):
+    """{address: states, in the order in which they were told}"""
+    states = {}
+    for addr, state in re.findall(r"address (fd99::\S+) (0x\w+)", said):
+        states.setdefault(addr, []).append(state)
+    return states
+
+
+def test_temporary_addresses(lan6, tmp_path):
+    """radvd's prefix gives two addresses, in use at once; Linux hears from the temporary one, and
+    reaches both. The stable one follows from the secret."""
+    if not which("radvd"):
+        pytest.skip("radvd is not installed: make test installs what the tests need")
+    config = tmp_path / "radvd.conf"
+    config.write_text(RADVD)
+    config.chmod(0o644)
+    lan6.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+    command = "TCP6-LISTEN:8100,fork,reuseaddr"
+    lan6.start("socat", command, "SYSTEM:echo you are $SOCAT_PEERADDR")
+    lan6.start("radvd", "-n", "-u", "root", "-C", config, "-p", tmp_path / "pid", "-m", "stderr")
+    seen = []
+    for _ in range(2):
+        program = lan6.program("temporary", LINUX6, "8100")
+        program.expect("^ready", 40)
+        said = program.output
+        program.stop()
+        states = _addresses(said)
+        (stable, first), (temporary, other) = states.items()
+        assert first == other == ["0x18", "0x30"], said  # being checked and in use
+        ours = re.search(r"from (fd99::\S+) you are \[(\S+)\]", said)
+        assert ours and ours[1] == temporary, said
+        seen.append((stable, temporary))
+    assert seen[0][0] == seen[1][0] and seen[0][1] != seen[1][1], seen
+    asked = lan6.capture.frames(
+        "icmpv6.type == 135 && eth.src == %s && ipv6.src == ::" % MAC,
+        "icmpv6.nd.ns.target_address",
+    )
+    for addr in seen[0]:
+        assert addr in asked, asked
+
+
 def test_to_linux_by_name_and_by_zone(lan6, tmp_path):
     (tmp_path / "index.html").write_text("six\n")
     lan6.run("ip", "-6", "addr", "add", "fe80::99/64", "dev", "tap0", "nodad")
