@@ -13,6 +13,8 @@ from netstack.inet.error_rate import ErrorRate
 _EACCES = const(13)
 _ECONNREFUSED = const(111)
 _EHOSTUNREACH = const(113)
+_EMSGSIZE = const(90)
+_ENOBUFS = const(105)
 _ENETUNREACH = const(101)
 _PROTO = const(58)
 _HDR = const(8)
@@ -26,6 +28,8 @@ _ECHO = const(128)
 _REPLY = const(129)
 _REDIRECT = const(137)
 
+_HOPS = const(64)
+_MOST = const(65519)  # bytes behind the header of a message in fragments
 _QUOTE = const(1232)  # RFC 4443 2.4 (c): as much as fits into 1280 bytes
 
 NAMES = (
@@ -74,6 +78,10 @@ class ICMPv6:
         self.on_reply = None  # callable (fr): an echo reply has come in; borrows
         self.on_error = None  # the same for an error
         self.rate = ErrorRate(ip.st)
+        self.ttl = _HOPS  # of what _parts() sends, with these:
+        self.tos = 0
+        self.nif = None
+        self._head = bytearray(_HDR)
         self._to = bytearray(16)
         self._from = bytearray(16)
         ip.protocols[_PROTO] = self
@@ -115,10 +123,18 @@ class ICMPv6:
             return
         copy(self._to, 0, buf, fr.l3 + _IP_SRC, 16)
         src = self._ours(fr, buf)
+        if src is None:
+            return
+        if n > self.ip.mss_room(self._to):
+            put16(self._head, 0, _REPLY << 8)
+            copy(self._head, 4, buf, at + 4, 4)
+            self.nif = self._back(fr, buf)
+            self.tos = (buf[fr.l3] & 15) << 4 | buf[fr.l3 + 1] >> 4
+            if self._parts(buf, at + _HDR, n - _HDR, src, self._to) == 0:
+                self.stat[_OUT_REPLY] += 1
+            return
         out = self._frame(n)
-        if out is None or src is None:
-            if out:
-                self.st.pool.release(out)
+        if out is None:
             return
         to = out.l4
         acc = self.ip.pseudo(src, 0, self._to, 0, _PROTO, n)
@@ -130,6 +146,17 @@ class ICMPv6:
         self.stat[_OUT_REPLY] += 1
         tos = (buf[fr.l3] & 15) << 4 | buf[fr.l3 + 1] >> 4
         self.ip.output(out, src, self._to, _PROTO, 64, tos, self._back(fr, buf))
+
+    def _parts(self, buf, off, n, src, dst):
+        """Send a message that takes more than a packet: `_head`, and `n` bytes at buf[off]. Returns
+        0 or -errno."""
+        if self.ip.output_parts is None:
+            return -_EMSGSIZE
+        head = self._head
+        put16(head, 2, 0)
+        acc = self.ip.pseudo(src, 0, dst, 0, _PROTO, _HDR + n)
+        put_csum(head, 2, csum(buf, off, n, csum(head, 0, _HDR, acc)))
+        return self.ip.output_parts(head, buf, off, n, src, dst, _PROTO, self)
 
     def _ours(self, fr, buf):
         """The address to answer from: what was asked, or what suits if that was a group, or, of a
@@ -189,6 +216,8 @@ class ICMPv6:
         src = self.ip.source(dst, nif)
         if src is None:
             return -_ENETUNREACH
+        if _HDR + n > self.ip.mss_room(dst):
+            return self._request_parts(src, dst, ident, seq, n, nif)
         out = self._frame(_HDR + n)
         if out is None:
             return 0
@@ -201,6 +230,20 @@ class ICMPv6:
             buf[at + _HDR + i] = i & 255
         self.seal(out, src, dst)
         return self.ip.output(out, src, dst, _PROTO, 64, 0, nif)
+
+    def _request_parts(self, src, dst, ident, seq, n, nif):
+        if n > _MOST:
+            return -_EMSGSIZE
+        data = bytearray(n)
+        for i in range(n):
+            data[i] = i & 255
+        put16(self._head, 0, _ECHO << 8)
+        put16(self._head, 4, ident)
+        put16(self._head, 6, seq)
+        self.nif = nif
+        self.tos = 0
+        error = self._parts(data, 0, n, src, dst)
+        return 0 if error == -_ENOBUFS else error
 
     # -- errors -----------------------------------------------------------------------------
 

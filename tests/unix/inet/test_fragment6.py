@@ -77,6 +77,28 @@ def test_ping_in_fragments():
     p.expect("icmp6", type=129, data=data)
 
 
+def test_long_pings():
+    # RFC 4443 4.2: all that has come goes back, in fragments if it takes those
+    p = _peer()
+    for n in (1453, 2000, 8000):
+        data = bytes(i * 7 & 255 for i in range(n))
+        message = icmp6(p.addr, p.host.addr, 128, 0, b"\0\1\0\2", data)
+        for frame in _cut(p, message, 1232, 58, ident=n):
+            p.send(frame)
+        parts = p.take()
+        assert all(part.kind == "frag6" and len(part.frame) <= 1514 for part in parts)
+        whole = b"".join(part.payload for part in parts)
+        assert whole == icmp6(p.host.addr, p.addr, 129, 0, b"\0\1\0\2", data)
+    with bench.inside(p.st):
+        assert p.ip.icmp.echo(p.addr, 3, 4, 3000) == 0
+        assert p.ip.icmp.echo(p.addr, 3, 4, 65520) == -90
+    parts = p.take()
+    data = bytes(i & 255 for i in range(3000))
+    assert b"".join(part.payload for part in parts) == icmp6(
+        p.host.addr, p.addr, 128, 0, b"\0\3\0\4", data
+    )
+
+
 def test_overlap_ends_the_packet():
     # RFC 5722
     p = _peer()
