@@ -162,9 +162,8 @@ class Advertiser:
             return
         self.stat[_IN_SOLICIT] += 1
         if mac:
-            row = nd.learn(buf, src, mac + 2)
-            if row >= 0:
-                nd.routers[row] = 0
+            nd.learn(buf, src, mac + 2)
+        nd.is_router(buf, src, False)
         if self._first:
             return  # the first is to come at once
         if self._answers:

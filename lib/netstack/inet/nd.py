@@ -460,11 +460,11 @@ class ND:
         self._set(i, buf, moff, _STALE)
         return i
 
-    def is_router(self, buf, off):
-        """The neighbour buf[off] has said that it is a router."""
+    def is_router(self, buf, off, so=True):
+        """The neighbour buf[off] has said that it is a router, or that it is none."""
         i = find(self.ips, _SIZE, 16, buf, off)
         if i >= 0:
-            self.routers[i] = _R
+            self.routers[i] = _R if so else 0
 
     def _set(self, i, buf, moff, state):
         """Row `i` has this link address, and this state."""

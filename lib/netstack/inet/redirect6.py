@@ -43,6 +43,8 @@ class Redirects:
         ):
             nd.bad()
             return
+        if self.ip.router:  # RFC 4861 8.2: a router goes by its own routes
+            return
         mac = option(buf, fr.l4 + _LEN, fr.end, _TARGET_MAC)
         if mac:
             nd.learn(buf, target, mac + 2)
