@@ -91,10 +91,6 @@ def add32(words, i, n):
     words[i] = (words[i] + n) & _M32
 
 
-def plus32(dst, i, src, j, n):
-    dst[i] = (src[j] + n) & _M32
-
-
 def sub32(a, i, b, j):
     return max(-0x40000000, min(0x3FFFFFFF, _signed(a[i] - b[j])))
 
@@ -289,10 +285,21 @@ def numbers(w, buf, at, hlen):
 
 def put_segment(buf, at, cb, seq, lport, rport, flags, wnd):
     ack = cb[7] if flags & 16 else 0
-    keep = buf[at + 12]
     buf[at : at + 20] = struct.pack(
-        ">HHIIBBHI", lport, rport, cb[seq], ack, keep, flags, wnd & 0xFFFF, 0
+        ">HHIIHHI", lport, rport, cb[seq], ack, flags & 0xFFFF, wnd & 0xFFFF, 0
     )
+    if flags & 16:
+        cb[42] = ack
+        cb[23] = cb[26] = 0
+        cb[31] &= ~1
+
+
+def offer(cb, free, step, most, shift):
+    old = _signed(cb[8] - cb[7])
+    free = free >> shift << shift if free - old >= step else old
+    free = max(min(free, most << shift), 0)
+    cb[8] = cb[7] + free & _M32
+    return free >> shift
 
 
 def parse(w, buf, at, end):
@@ -407,9 +414,28 @@ def since_echo(ticks, cb, w):
     return d if d < 1 << 30 else -1
 
 
-def soonest(words, width, column, rows, now):
-    rows = [i for i in range(rows) if words[i * width + column]]
-    return min(rows, key=lambda i: elapsed(words[i * width + column], now)) if rows else -1
+def in_order(order, way=1):
+    """The rows of a ring: forwards, or by way 0 backwards."""
+    rows = []
+    at = order[way]
+    while at:
+        rows.append(at - 1)
+        at = order[2 * at + way]
+    return rows
+
+
+def schedule(words, width, order, row, due):
+    rows = [other for other in in_order(order) if other != row]
+    words[row * width] = due
+    if due:
+        i = len(rows)
+        while i and elapsed(words[rows[i - 1] * width], due) > 0:
+            i -= 1
+        rows.insert(i, row)
+    ring = [0] + [other + 1 for other in rows]
+    for i in range(len(ring)):
+        order[2 * ring[i]] = ring[i - 1]
+        order[2 * ring[i - 1] + 1] = ring[i]
 
 
 def low_bits(a, i, b, j):

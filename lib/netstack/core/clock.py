@@ -48,6 +48,7 @@ class Timer:
         self.callback = callback
         self.due = 0
         self.active = False
+        self.at = len(timers.list)  # its place there
 
     def start(self, now, ms):
         """Due `ms` milliseconds after `now`; a running timer is set anew."""
@@ -79,7 +80,10 @@ class Timers:
 
     def discard(self, timer):
         timer.active = False
-        self.list.remove(timer)
+        last = self.list.pop()
+        if last is not timer:  # and takes its place
+            self.list[timer.at] = last
+            last.at = timer.at
 
     def run(self, now):
         """Call what is due; returns milliseconds until the next timer, -1 when none runs."""

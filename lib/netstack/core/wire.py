@@ -52,12 +52,6 @@ def add32(words: ptr32, i: int, n: int):
 
 
 @micropython.viper
-def plus32(dst: ptr32, i: int, src: ptr32, j: int, n: int):
-    """dst[i] = src[j] + n"""
-    dst[i] = src[j] + n
-
-
-@micropython.viper
 def sub32(a: ptr32, i: int, b: ptr32, j: int) -> int:
     """a[i] - b[j] modulo 2^32 as a signed number, clamped to -2^30 .. 2^30-1: sequence numbers
     are compared by the sign of their difference (RFC 9293 3.4)."""

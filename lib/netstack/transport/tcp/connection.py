@@ -145,7 +145,7 @@ class Connection(Controlled):
     def __init__(self, tcp, listener=None):
         self.tcp = tcp
         self.st = tcp.st
-        self.cb = array("I", bytes(4 * _WORDS))
+        self.cb = array("I", tcp.blank)
         like = tcp
         if listener:
             like = self.listener = listener

@@ -126,6 +126,23 @@ def arrives(conn, seg, fr):
         _check_fin(conn, seg)
 
 
+def opens(conn, seg, fr):
+    """A segment for a new connection in SYN-RECEIVED, which is known to be the ACK that it waits
+    for: what arrives() makes of it, without what has been looked at before."""
+    if seg.len or seg.flags & _FIN:
+        arrives(conn, seg, fr)
+        return
+    conn.st.defer(conn)
+    cb = conn.cb
+    cb[_RCVD_AT] = conn.st.now
+    seg.wnd <<= cb[_SND_SHIFT]
+    move32(cb, _SND_UNA, seg.w, _SEG_ACK)
+    _measure(conn, seg)
+    established(conn, seg)
+    if cb[_FLAGS] & _F_TS:
+        timestamps.note(conn, seg)
+
+
 def completes(conn, seg, fr):
     """A segment for a record in SYN-RECEIVED (synqueue.py), of which `conn` is only the shape:
     does it complete the handshake? If not, what is owed to it is noted as for any other."""

@@ -29,6 +29,7 @@ _SND_UNA = const(1)
 _SND_MAX = const(3)
 _TS_OFFSET = const(41)
 _FAST = const(53)
+_WORDS = const(100)
 _SEG_SEQ = const(0)
 _SEG_ACK = const(1)
 
@@ -86,6 +87,7 @@ class TCP(Controlled):
         self.stat = st.counters("tcp", NAMES)
         self.table = Table()
         self.seg = Segment()
+        self.blank = bytes(4 * _WORDS)  # a control block
         self.addr_to = bytearray(16)
         self.addr_from = bytearray(16)
         budget = st.budget

@@ -12,23 +12,30 @@ _NONE = const(0xFFFF)
 
 
 @micropython.viper
-def _soonest(words: ptr32, width: int, column: int, rows: int, now: int) -> int:
-    """The row whose deadline in words[row][column] comes first, 0 being none; -1: no row."""
-    found = -1
-    best = 0
-    p = int(words) + (column << 2)
-    i = 0
-    now -= 0x20000000  # what has passed comes first
-    while i < rows:
-        due = ptr32(p)[0]
-        if due:
-            due = (due - now) & 0x3FFFFFFF
-            if found < 0 or due < best:
-                best = due
-                found = i
-        p += width << 2
-        i += 1
-    return found
+def _schedule(words: ptr32, width: int, order: ptr16, row: int, due: int):
+    """words[row][0] = due, 0: no deadline; and keep `order`, a ring of the rows by their deadlines:
+    for each, counted from 1, the one before it and the one behind; 0 is where the ring begins. What
+    is due after all others, as most are, finds its place at once."""
+    ring = int(order)
+    table = int(words)
+    width <<= 2
+    deadline = ptr32(table + row * width)
+    row += 1
+    own = ptr16(ring + (row << 2))
+    if deadline[0]:
+        ptr16(ring + (own[0] << 2))[1] = own[1]
+        ptr16(ring + (own[1] << 2))[0] = own[0]
+    deadline[0] = due
+    if not due:
+        return
+    before = ptr16(ring)[0]
+    while before and (ptr32(table + (before - 1) * width)[0] - due - 1) & 0x3FFFFFFF < 0x20000000:
+        before = ptr16(ring + (before << 2))[0]
+    other = ptr16(ring + (before << 2))
+    own[0] = before
+    own[1] = other[1]
+    ptr16(ring + (other[1] << 2))[0] = row
+    other[1] = row
 
 
 @micropython.viper
@@ -68,6 +75,7 @@ class Rows(Table):
         self.st = st
         self.width = width
         self.words = array("I", bytes(4 * width * 8))
+        self._order = array("H", bytes(4 * 9))
         self._lists = lists
         self._extend(8)
         self._due = due
@@ -93,6 +101,9 @@ class Rows(Table):
         more = rows * self.width - len(self.words)
         if more > 0:
             self.words.extend(array("I", bytes(4 * more)))
+        more = 2 * rows + 2 - len(self._order)
+        if more > 0:
+            self._order.extend(array("H", bytes(2 * more)))
         self._extend(rows)
         super()._grow()
 
@@ -103,7 +114,7 @@ class Rows(Table):
 
     def drop(self, row):
         """Take a row out."""
-        self.words[row * self.width] = 0
+        _schedule(self.words, self.width, self._order, row, 0)
         self.clear(row)
         if self.count == 0:
             self._timer.stop()
@@ -123,14 +134,15 @@ class Rows(Table):
     def set_due(self, row, ms):
         """Have due(row) called in `ms` milliseconds."""
         now = self.st.now
-        self.words[row * self.width] = due = later(now, ms) or 1
+        due = later(now, ms) or 1
+        _schedule(self.words, self.width, self._order, row, due)
         timer = self._timer
         if not timer.active or (timer.due - due & 0x3FFFFFFF) < 0x20000000:
             timer.start(now, ms)
 
     def first(self):
         """The row whose deadline comes first; -1: none."""
-        return _soonest(self.words, self.width, 0, len(self.objs), self.st.now)
+        return self._order[1] - 1
 
     def _expire(self):
         now = self.st.now

@@ -9,7 +9,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy, csum, put_csum
-from netstack.core.wire import add32, get16, move32, plus32, put16, store32, sub32
+from netstack.core.wire import add32, get16, put16, store32
 from netstack.transport.tcp import ecn, options
 
 _PROTO = const(6)
@@ -28,14 +28,11 @@ _PSH = const(8)
 _ACK = const(16)
 _ECE = const(0x40)
 
-_RCV_NXT = const(7)
-_RCV_ADV = const(8)
-_UNACKED = const(23)
-_T_DELACK = const(26)
+_LEN = const(1)  # a word of Ring.w
+
 _FLAGS = const(31)
-_ACK_SENT = const(42)
 _RCV_SHIFT = const(44)
-_F_ACK_NOW = const(1)
+_F_ECN = const(0x10000)
 _F_ECE = const(0x20000)
 
 # words of Segment.w
@@ -70,7 +67,8 @@ def _numbers(w: ptr32, buf: ptr8, at: int, hlen: int) -> int:
 def _put_segment(
     buf: ptr8, at: int, cb: ptr32, seq: int, lport: int, rport: int, flags: int, wnd: int
 ):
-    """A header without length and checksum; SEG.SEQ is word `seq` of the control block."""
+    """A header without checksum; `flags` with the data offset above them, SEG.SEQ in word `seq` of
+    the control block, which notes that all that has come is acknowledged."""
     b = ptr8(int(buf) + at)
     b[0] = lport >> 8
     b[1] = lport
@@ -81,11 +79,18 @@ def _put_segment(
     b[5] = x >> 16
     b[6] = x >> 8
     b[7] = x
-    x = cb[7] if flags & 16 else 0  # RCV.NXT
+    x = 0
+    if flags & 16:
+        x = cb[7]  # RCV.NXT
+        cb[42] = x  # ACK_SENT
+        cb[23] = 0  # UNACKED
+        cb[26] = 0  # T_DELACK
+        cb[31] = cb[31] & ~1  # ACK_NOW of FLAGS
     b[8] = x >> 24
     b[9] = x >> 16
     b[10] = x >> 8
     b[11] = x
+    b[12] = flags >> 8
     b[13] = flags
     b[14] = wnd >> 8
     b[15] = wnd
@@ -93,6 +98,24 @@ def _put_segment(
     while i < 20:  # checksum, urgent pointer
         b[i] = 0
         i += 1
+
+
+@micropython.viper
+def _offer(cb: ptr32, free: int, step: int, most: int, shift: int) -> int:
+    """window(): `free` bytes are to be offered, unless that moves the edge by less than `step`."""
+    old = cb[8] - cb[7]
+    old = 0 - ((0 - old) & 0x3FFFFFFF) if (old >> 31) & 1 else old & 0x3FFFFFFF
+    if free - old < step:
+        free = old
+    else:
+        free = (free >> shift) << shift
+    most = most << shift
+    if free > most:
+        free = most
+    if free < 0:
+        free = 0
+    cb[8] = cb[7] + free
+    return free >> shift
 
 
 class Segment:
@@ -174,32 +197,18 @@ def emit(conn, flags, seq, offset, n):
     if fr is None:
         return False
     buf = fr.buf
-    data = fr.pay
     cb = conn.cb
     hlen = _HDR + options.length(conn, flags, n)
-    fr.l4 = at = data - hlen
-    fr.end = data + n
+    fr.l4 = at = fr.pay - hlen
+    fr.end = fr.pay + n
+    using = cb[_FLAGS]
     wnd = window(conn, 0 if flags & _SYN else cb[_RCV_SHIFT])
-    bits = flags | _ECE if cb[_FLAGS] & _F_ECE else flags
+    tos = ecn.tos(conn, seq, n) if using & _F_ECN else conn.tos & 0xFC
+    bits = hlen << 10 | (flags | _ECE if using & _F_ECE else flags)
     _put_segment(buf, at, cb, seq, conn.lport, conn.rport, bits, wnd)
-    buf[at + _OFFSET] = hlen << 2
     if hlen > _HDR:
         options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
-    _finish(conn, fr, n, offset, ecn.tos(conn, seq, n))
-    if flags & _ACK:
-        move32(cb, _ACK_SENT, cb, _RCV_NXT)
-        cb[_UNACKED] = 0
-        cb[_T_DELACK] = 0
-        cb[_FLAGS] &= ~_F_ACK_NOW
-    return True
-
-
-def _finish(conn, fr, n, offset, tos):
-    """Copy the text, sum everything, send."""
-    buf = fr.buf
-    at = fr.l4
     ip = conn.ip
-    hlen = fr.pay - at
     acc = ip.pseudo(conn.laddr, 0, conn.raddr, 0, _PROTO, hlen + n)
     if n:
         acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
@@ -207,27 +216,17 @@ def _finish(conn, fr, n, offset, tos):
     conn.tcp.stat[_OUT] += 1
     ttl = conn._ttl if ip.alen == 4 else conn._hops
     ip.output(fr, conn.laddr, conn.raddr, _PROTO, ttl, tos, conn.device)
+    return True
 
 
 def window(conn, shift):
     """The window to offer, in units of 1 << shift; moves RCV.ADV, the right edge once offered,
     which never moves back (RFC 9293 3.8.6.2.2: receiver's silly window avoidance)."""
-    cb = conn.cb
-    free = conn.space()
-    old = sub32(cb, _RCV_ADV, cb, _RCV_NXT)
+    size = conn.rx_size
     step = conn.mss
-    if step > conn.rx_size >> 1:
-        step = conn.rx_size >> 1
-    if free - old < step:
-        free = old
-    else:
-        free = free >> shift << shift
-    if free > 65535 << shift:
-        free = 65535 << shift
-    if free < 0:
-        free = 0
-    plus32(cb, _RCV_ADV, cb, _RCV_NXT, free)
-    return free >> shift
+    if step > size >> 1:
+        step = size >> 1
+    return _offer(conn.cb, size - conn.rx.w[_LEN] if conn.rx else size, step, 65535, shift)
 
 
 def reset(tcp, fr):

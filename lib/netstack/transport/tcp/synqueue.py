@@ -1,5 +1,5 @@
 # Connections in SYN-RECEIVED that a listener has been asked for (RFC 9293 3.10.7.2): a record of
-# 60 bytes each. The Connection is made when the handshake is complete, so that a flood of SYNs
+# 72 bytes each. The Connection is made when the handshake is complete, so that a flood of SYNs
 # (RFC 4987) takes neither rings nor objects. When the queue is full, SYN cookies answer.
 #
 # A record is words of a control block: input.py and output.py see it through one Connection that
@@ -10,7 +10,7 @@ from netstack.core.checksum import copy
 from netstack.core.wire import get16, move32, sub32
 from netstack.transport.tcp import buffers, options, rto
 from netstack.transport.tcp.connection import Connection
-from netstack.transport.tcp.input import completes, peer_syn
+from netstack.transport.tcp.input import arrives, completes, opens, peer_syn
 from netstack.transport.tcp.output import output
 from netstack.transport.tcp.rows import Rows, gather, scatter
 from netstack.transport.tcp.segment import emit
@@ -37,6 +37,7 @@ _FLAGS = const(31)
 _RCV_MSS = const(33)
 _STATE = const(37)
 _ACK_SENT = const(42)
+_RCV_STEP = const(61)  # our MSS
 _MSS_MAX = const(99)
 _WORDS = const(100)
 _F_TS = const(256)
@@ -47,14 +48,14 @@ _SEG_TSVAL = const(2)
 
 # words of the control block that a record keeps, from its second word on; the first is the
 # deadline, the last the size of the window: ISS, IRS, RCV_ADV, MAX_WND, SND_MSS, RTO, BACKOFF,
-# RTT_AT, FLAGS, SENT_AT, TS_RECENT, TS_RECENT_AT, TS_OFFSET, SND_SHIFT, RCV_SHIFT
-_KEPT = b"\x00\x06\x08\x0d\x0e\x14\x15\x16\x1f\x20\x27\x28\x29\x2b\x2c"
+# RTT_AT, FLAGS, SENT_AT, TS_RECENT, TS_RECENT_AT, TS_OFFSET, SND_SHIFT, RCV_SHIFT, RCV_STEP
+_KEPT = b"\x00\x06\x08\x0d\x0e\x14\x15\x16\x1f\x20\x27\x28\x29\x2b\x2c\x3d"
 _COL_ISS = const(0)
 _COL_IRS = const(1)
 _COL_FLAGS = const(8)
 _COL_TS_RECENT = const(10)
-_RX_COLUMN = const(16)
-_SYN_WIDTH = const(17)
+_RX_COLUMN = const(17)
+_SYN_WIDTH = const(18)
 
 _SYNACK_TRIES = const(5)
 _AGAIN_MS = const(100)  # no frame for a SYN,ACK
@@ -105,6 +106,7 @@ class SynQueue:
         scatter(conn.cb, _WORDS, words, at + 1, _KEPT, _RX_COLUMN - 1)
         conn.rx_size = words[at + _RX_COLUMN]
         conn.ip = self._ips[row]
+        conn.mss = conn.cb[_RCV_STEP]
         _derive(conn)
 
     def _save(self, row, conn):
@@ -118,9 +120,7 @@ class SynQueue:
         conn = self.embryo
         self._load(row, conn)
         self.rows.name(row, conn)
-        listener = self._listeners[row]
-        conn.mss = _room(conn, listener)
-        conn.device = listener.device
+        conn.device = self._listeners[row].device
         conn.dead = False
         return conn
 
@@ -160,7 +160,7 @@ class SynQueue:
         _address(conn, fr)
         conn.rcvbuf = listener.rcvbuf
         conn.rx_size = buffers.first_window(self.tcp.st, conn.rcvbuf)
-        conn.mss = _room(conn, listener)
+        conn.mss = conn.cb[_RCV_STEP] = _room(conn, listener)
         conn.listener = listener
         conn.device = listener.device
         self.tcp.choose_iss(conn)
@@ -197,7 +197,9 @@ class SynQueue:
 
     def input(self, row, fr, seg):
         """A segment for a record (RFC 9293 3.10.7.4). Borrows `fr`."""
+        enter = opens
         if not self._completed(row, seg):
+            enter = arrives
             conn = self._shared(row)
             if not completes(conn, seg, fr):
                 if conn.dead:
@@ -212,7 +214,7 @@ class SynQueue:
         self._load(row, new)
         if self._enter(new):
             self.drop(row)
-            self._begin(new, fr, seg)
+            self._begin(new, fr, seg, enter)
 
     def _completed(self, row, seg):
         """Is this simply the ACK that is waited for? If not, completes() knows what it is."""
@@ -229,14 +231,14 @@ class SynQueue:
             )
         )
 
-    def _begin(self, conn, fr, seg):
+    def _begin(self, conn, fr, seg, enter):
         """A new connection gets the segment that made it. If that establishes it, the program is
         told first, so that what it does at once goes out together with the rest."""
         listener = conn.listener
         listener.pending += 1  # until it is established: opened()
         if listener.notify:
             self.tcp.st.defer(listener)
-        conn.input(fr, seg)
+        enter(conn, seg, fr)
 
     def by_cookie(self, listener, fr, seg):
         """An ACK that nobody knows of; False when it bears no cookie of ours either."""
@@ -248,17 +250,18 @@ class SynQueue:
         conn.ip = fr.ip
         _address(conn, fr)
         conn.rcvbuf = listener.rcvbuf
-        conn.mss = _room(conn, listener)
+        conn.mss = conn.cb[_RCV_STEP] = _room(conn, listener)
         self.tcp.choose_iss(conn)  # its timestamp offset counts
         if not cookies.check(conn, seg):
             return False
         new = self._born(listener, fr)
         if new is not None:
             copy(new.cb, 0, conn.cb, 0, 4 * _WORDS)
+            new.mss = conn.mss
             _derive(new)
             if self._enter(new):
                 self.tcp.stat[_COOKIES] += 1
-                self._begin(new, fr, seg)
+                self._begin(new, fr, seg, arrives)
         return True
 
     def _born(self, listener, fr):
@@ -279,7 +282,6 @@ class SynQueue:
         _address(conn, fr)
         conn.nif = fr.nif
         conn.device = listener.device
-        conn.mss = _room(conn, listener)
         return conn
 
     def _enter(self, conn):
