@@ -176,28 +176,35 @@ class Interface:
         w = self.w
         if self._got:
             w[_PLAIN] = 0  # still so if an exception leaves some of the batch
-            self._hand_up()
+            self._hand_up(size)
         if not (w[_PLAIN] and w[_OPEN]):
             self._look()
         return more
 
-    def _hand_up(self):
+    def _hand_up(self, offered):
+        """The first frame, if `offered`, is one that the fast path has left."""
         while self._done < self._got:
             fr = self._rx[self._done]
             self._done += 1
             try:
-                self.take(fr)
+                if offered or not self._taken(fr):
+                    self._ordinary(fr)
             finally:
                 self.st.pool.release(fr)
+            offered = 0
 
     def take(self, fr):
         """Hand up a frame that starts at _LEAD: one of the NIC's, or of an interface below this
         one (a bridge's port, what a VLAN is on). Borrows `fr`."""
         if not self._taken(fr):
-            fr.nif = self
-            self.stat[_IN] += 1
-            add32(self.stat, _IN_BYTES, fr.end - fr.l2)
-            self.input(fr)
+            self._ordinary(fr)
+
+    def _ordinary(self, fr):
+        """What a frame does that the fast path has not taken."""
+        fr.nif = self
+        self.stat[_IN] += 1
+        add32(self.stat, _IN_BYTES, fr.end - fr.l2)
+        self.input(fr)
 
     def _taken(self, fr):
         """Has the fast path taken this frame?"""
