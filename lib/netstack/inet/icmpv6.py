@@ -148,8 +148,8 @@ class ICMPv6:
         self.ip.output(out, src, self._to, _PROTO, 64, tos, self._back(fr, buf))
 
     def _parts(self, buf, off, n, src, dst):
-        """Send a message that takes more than a packet: `_head`, and `n` bytes at buf[off]. Returns
-        0 or -errno."""
+        """Send a message that takes more than a packet: `_head`, and `n` bytes at buf[off].
+        Returns 0 or -errno."""
         if self.ip.output_parts is None:
             return -_EMSGSIZE
         head = self._head

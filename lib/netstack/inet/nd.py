@@ -191,8 +191,9 @@ class ND:
 
     def _used(self, i):
         """RFC 4861 7.3.3: a neighbour not confirmed for long is asked, but not at once."""
-        state = self.states[i]
-        if state == _STALE or state == _REACHABLE and self._left(i) <= 0:
+        if self.states[i] == _REACHABLE and self._left(i) <= 0:
+            self._stale(i)
+        if self.states[i] == _STALE:
             self.states[i] = _DELAY
             self._wait(i, _DELAY_MS)
 
