@@ -13,9 +13,9 @@ _NONE = const(0xFFFF)
 
 @micropython.viper
 def _schedule(words: ptr32, width: int, order: ptr16, row: int, due: int):
-    """words[row][0] = due, 0: no deadline; and keep `order`, a ring of the rows by their deadlines:
-    for each, counted from 1, the one before it and the one behind; 0 is where the ring begins. What
-    is due after all others, as most are, finds its place at once."""
+    """words[row][0] = due, 0: no deadline; and keep `order`, a ring of the rows by their
+    deadlines: for each, counted from 1, the one before it and the one behind; 0 is where the ring
+    begins. What is due after all others, as most are, finds its place at once."""
     ring = int(order)
     table = int(words)
     width <<= 2
