@@ -11,7 +11,7 @@
 from array import array
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.wire import move32, put16, zero
+from netstack.core.wire import move32, put16, same, zero
 from netstack.inet import forward6_fast, select6
 from netstack.inet.forwarding import Forwarding, checked, clamp
 from netstack.inet.mld import ALL_ROUTERS
@@ -66,8 +66,13 @@ _SCOPE = const(7)  # its source or destination does not reach beyond the link
 _IN_ROUTING = const(8)  # with a routing header of type 0
 _OUT_REDIRECT = const(9)
 
-# RFC 4291 2.8
-_GROUPS = (b"\xff\1" + ALL_ROUTERS[2:], ALL_ROUTERS, b"\xff\5" + ALL_ROUTERS[2:])
+# RFC 4291 2.8, and the group of those who have an address like that of anycast()
+_GROUPS = (
+    b"\xff\1" + ALL_ROUTERS[2:],
+    ALL_ROUTERS,
+    b"\xff\5" + ALL_ROUTERS[2:],
+    b"\xff\2\0\0\0\0\0\0\0\0\0\1\xff\0\0\0",
+)
 
 
 class Router6(Forwarding):
@@ -154,8 +159,25 @@ class Router6(Forwarding):
         counted. Borrows `fr`, and may change what is in it."""
         if fr.group or fr.buf[fr.l3 + _DST] == 0xFF or fr.nif.v6.nd is None:
             return False
-        self.stat[self._pass(fr, fr.buf, fr.l3)] += 1
+        if self.anycast(fr.buf, fr.l3 + _DST):
+            fr.ip = self.ip
+            self.ip.fragmented = False
+            self.ip.deliver(fr)
+        else:
+            self.stat[self._pass(fr, fr.buf, fr.l3)] += 1
         return True
+
+    def anycast(self, buf, off, only=None):
+        """Is this the address of all routers of a network of ours, that of `only` if it is given?
+        (RFC 4291 2.6.1: the prefix, and nothing behind; here with 64 bits, as hosts have it.)"""
+        if not zero(buf, off + 8, 8):
+            return False
+        for nif in self._routing:
+            if only is None or only is nif:
+                for entry in nif.v6.list:
+                    if entry.plen == 64 and same(buf, off, entry.addr, 0, 8):
+                        return entry.usable() and select6.scope(buf, off) > _LINK
+        return False
 
     def _pass(self, fr, buf, at):
         """The counter of what becomes of it."""
@@ -201,6 +223,8 @@ class Router6(Forwarding):
             ip.icmp.tell(fr, _UNREACHABLE, 2)  # beyond the scope of its source
             return _SCOPE
         if zero(buf, at + _SRC, 16) or ip.holds(buf, at + _SRC) or ip.holds(buf, at + _DST):
+            return _MARTIAN
+        if self.anycast(buf, at + _SRC):  # RFC 4291 2.6: nobody sends from one
             return _MARTIAN
         if buf[at + _NEXT] != _TCP and self._source_routed(buf, at, fr.end):
             return _IN_ROUTING

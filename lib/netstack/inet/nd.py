@@ -357,14 +357,14 @@ class ND:
         mld.solicited(self._group, 0, entry.addr, 0)
         self.send(out, _NOBODY, self._group)
 
-    def advertise(self, entry, dst, flags):
-        """Tell our link address, with an address of ours as the target."""
+    def advertise(self, entry, dst, flags, target=None, toff=0):
+        """Tell our link address, with an address of ours as the target, or target[toff]."""
         out = self.ip.icmp.message(_ADVERTISE, _LEN + 8)
         if out is None:
             return
         at = out.l4
         out.buf[at + 4] = flags | (_R if self.nif.v6.forwards else 0)
-        copy(out.buf, at + _TARGET, entry.addr, 0, 16)
+        copy(out.buf, at + _TARGET, target or entry.addr, toff, 16)
         self.put_mac(out.buf, at + _LEN, _TARGET_MAC)
         self.send(out, entry.addr, dst)
 
@@ -414,6 +414,9 @@ class ND:
             return
         entry = self.nif.v6.find(buf, target)
         if entry is None:
+            router = self.ip.router
+            if not checks and router and router.anycast(buf, target, self.nif):
+                self._for_all_routers(buf, src, target, mac)
             return
         if checks and entry.unsure():
             nonce = option(buf, at + _LEN, fr.end, _NONCE)
@@ -432,6 +435,17 @@ class ND:
         copy(self._src, 0, buf, src, 16)
         override = 0 if entry.state == OPTIMISTIC else _O  # RFC 4429 3.3
         self.advertise(entry, self._src, _S | override)
+
+    def _for_all_routers(self, buf, src, target, mac):
+        """RFC 4861 7.2.7: an address that several have: nobody's answer displaces another's."""
+        # DEVIATION RFC 4861 7.2.7 (a delay of up to 1 s): at once; whose answer is first, is used
+        entry = self.nif.v6.link_local()
+        if entry is None:
+            return
+        if mac:
+            self.learn(buf, src, mac + 2)
+        copy(self._src, 0, buf, src, 16)
+        self.advertise(entry, self._src, _S, buf, target)
 
     def _to_solicited(self, fr):
         mld.solicited(self._group, 0, fr.buf, fr.l4 + _TARGET)

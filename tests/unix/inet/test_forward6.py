@@ -372,6 +372,29 @@ def test_for_us(fast):
     assert n.stat("forwarded") == 0
 
 
+@both
+def test_address_of_all_routers(fast):
+    # RFC 4291 2.6.1: the prefix alone is for any router of its network
+    n = Net6()
+    for net in (0, 1):
+        out, packet = n.one(0, n.icmp(0, ECHO, dst=addr(net, 0), data=b"any"))
+        assert out == 0 and packet.type == 129 and packet.data == b"any"
+        assert packet.src in (addr(0, 254), addr(1, 254))
+    ask = addr(0, 0) + b"\1\1" + station(0)
+    group = ip6("ff02::1:ff00:0")
+    over = {"dst": group, "dst_mac": group_mac(group), "hops": 255}
+    out, packet = n.one(0, n.icmp(0, 135, data=ask, **over))
+    assert out == 0 and (packet.type, packet.flags) == (136, 0xC0)  # no override: 7.2.7
+    assert packet.target == addr(0, 0) and packet.opts[2] == n.nics[0].mac
+    ask = ask[:16]
+    n.none(0, n.icmp(0, 135, data=ask, src=bytes(16), **over))
+    n.none(0, n.icmp(0, 135, data=addr(1, 0), **over))
+    n.none(0, n.icmp(0, 135, data=ip6("fe80::"), **over))
+    n.none(0, n.icmp(0, ECHO, dst=ip6("fe80::")), "router6.in_scope")
+    for source in (addr(0, 0), addr(1, 0)):
+        n.none(0, n.udp(0, src=source), "router6.in_martian")
+
+
 def test_says_that_it_is_a_router():
     # RFC 4861 7.2.4, RFC 4291 2.8; until it is none any more
     n = Net6()

@@ -79,6 +79,8 @@ def test_pings_and_errors(routed):
         said = routed.a.run("ping", "-6", *argv).stdout
         assert " 0% packet loss" in said and "wrong data" not in said, said
         assert "ttl=63" in said
+    said = routed.a.run("ping", "-6", "-c", "1", "-W", "3", "fd98::", check=False).stdout
+    assert "64 bytes from" in said, said  # all routers of the network: RFC 4291 2.6.1
     for argv, answer in (
         (("-t", "1", B), "From fd98::fe.*Time exceeded: Hop limit"),
         (("-w", "8", "fd99::77"), "From fd98::fe.*Destination unreachable: Address unreachable"),
