@@ -20,7 +20,7 @@ def received(text):
 
 def test_ping_of_every_length(lan6):
     lan6.ready("echo6")
-    for size in (0, 1, 2, 3, 17, 18, 19, 255, 1451, 1452):
+    for size in (0, 1, 2, 3, 17, 18, 19, 255, 1451, 1452, 1453, 8000, 30000):
         said = lan6.run("ping", "-6", "-c", "2", "-i", "0.01", "-s", size, "-p", "a5c300ff", OURS6)
         assert received(said) == 2 and "wrong data" not in said, said
 
