@@ -13,7 +13,7 @@ from mutate import mutate
 from packets import icmp6, ip6, ipv6, solicited, tcp, udp
 
 fence.up()
-ROUNDS = 18000 if bench.UNIX else 1500
+ROUNDS = 9000 if bench.UNIX else 1500
 FAR = ip6("2001:db9::1")
 OTHER = ip6("fe80::99")
 GROUP = ip6("ff05::1:3")

@@ -4,6 +4,7 @@
 
 import bench
 import fence
+import peer6
 import property
 import simbench
 
@@ -29,15 +30,23 @@ CASES = (  # what once went wrong
 )
 
 
-def test_seeds():
-    for seed in simbench.seeds(500):
+def _run(seeds, attempt):
+    for seed in seeds:
         case = property.generate(seed)
-        report = property.attempt(case)
+        report = attempt(case)
         if report:
             print("seed", seed)
-            small = property.shrink(case, property.attempt)
-            print(property.attempt(small), property.show(small))
+            small = property.shrink(case, attempt)
+            print(attempt(small), property.show(small))
             raise AssertionError("seed %d: %s" % (seed, report.strip().split("\n")[-1]))
+
+
+def test_seeds():
+    _run(simbench.seeds(500), property.attempt)
+
+
+def test_seeds_over_ipv6():
+    _run(simbench.seeds(100), lambda case: property.attempt(case, peer6.peer))
 
 
 def test_cases():
