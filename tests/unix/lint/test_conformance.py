@@ -1,4 +1,4 @@
-"""docs/conformance*.md: each test that they name is there."""
+"""docs/conformance*.md, layer3.md: each test that they name is there."""
 
 import re
 import sys
@@ -10,6 +10,7 @@ import inside  # noqa: E402
 
 UNIT = inside.ROOT / "tests" / "unix"
 PAGES = sorted((inside.ROOT / "docs").glob("conformance*.md"))
+FEATURES = inside.ROOT / "docs" / "layer3.md"
 NAME = re.compile(r"`([\w/]+?)(?:\.py)?::(\w+)`")
 
 
@@ -23,7 +24,7 @@ def test_there_are_some():
     assert PAGES
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, FEATURES], ids=lambda page: page.name)
 def test_named_tests_exist(page):
     for number, line in _rows(page):
         for where, test in NAME.findall(line):
