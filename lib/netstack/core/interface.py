@@ -128,16 +128,19 @@ class Interface:
         self._first[_MATCH] = _nothing if match and self._tapped else match
 
     def tap(self, take, send):
-        """Have these stand in front of take() and the NIC's send(), which they go on with, and the
-        fast path out of the way of what comes in; None, None: no longer."""
+        """Have take(fr) stand in front of what becomes of frames that come in, and `send` in front
+        of the NIC's, and the fast path out of the way; None, None: no longer. Returns what they
+        have to go on with."""
         self._tapped = take is not None
+        before = self._ordinary, self.send
         if take:
-            self.take = take
+            self._ordinary = take
             self.io[_SEND] = self.send = send
         else:
-            del self.take
+            del self._ordinary
             self.use(self.nic)
         self._chain()
+        return before
 
     def _look(self):
         """What is the fast path to know?"""

@@ -1,7 +1,7 @@
 # Packet sockets, as Linux's packet(7) has them: frames of an Ethernet interface as they are, or
 # without their headers, both ways, whatever protocol they bear.
 #
-# input:  Interface.take -> Tap.take -> Packets.show -> each endpoint that wants it; then as ever
+# input:  Interface -> Tap.take -> Packets.show -> each endpoint that wants it; then as ever
 # output: Endpoint.send -> the NIC; what anybody sends: NIC.send -> Tap.send -> Packets.show
 #
 # An interface is tapped as long as a socket listens to it: what comes in takes the ordinary way
@@ -159,9 +159,7 @@ class Tap:
     def __init__(self, packets, nif):
         self.packets = packets
         self.nif = nif
-        self._take = nif.take
-        self._send = nif.send
-        nif.tap(self.take, self.send)
+        self._take, self._send = nif.tap(self.take, self.send)
 
     def take(self, fr):
         """A frame has come in. Borrows `fr`."""
