@@ -5,7 +5,7 @@ import struct
 
 import bench
 import peer6
-from packets import ip6, solicited
+from packets import icmp6, ip6, ipv6, solicited
 
 ALERT = b"\x3a\0\5\2\0\0\1\0"
 REPORTS = ip6("ff02::16")
@@ -136,6 +136,28 @@ def test_router_of_version_1():
     p.advance(261000)
     _join(p)
     assert _records(p.expect("icmp6")) == [(4, GROUP)]
+
+
+def test_queries_damaged():
+    # Whatever they say, nothing is left of them, and a good one is answered
+    p = _peer()
+    _join(p)
+    p.advance(1100)
+    p.take()
+    good = _query(p, GROUP, dst=GROUP, more=b"\2\x7d\0\2" + p.addr + p.link)
+    rnd = bench.Random(8)
+    for _ in range(bench.scale(2000)):
+        mutant = bytearray(good[: len(good) - (rnd.below(50) if rnd.percent(20) else 0)])
+        for _ in range(1 + rnd.below(3)):
+            mutant[54 + rnd.below(len(mutant) - 54)] = rnd.below(256)
+        payload = bytes(mutant[58:])
+        message = icmp6(good[22:38], good[38:54], mutant[54], mutant[55], payload[:4], payload[4:])
+        p.send(p.frame(ipv6(good[22:38], good[38:54], 58, message, hops=1), 0x86DD, good[:6]))
+    p.advance(300000)
+    p.take()
+    p.send(_query(p, GROUP, dst=GROUP))
+    p.advance(1100)
+    assert _records(p.expect("icmp6")) == [(2, GROUP)]
 
 
 class Socket:

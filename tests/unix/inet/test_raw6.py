@@ -2,6 +2,7 @@
 # Raw sockets and ping sockets of IPv6 (RFC 3542 section 3).
 
 import bench
+import netstack
 import peer6
 import struct
 from packets import ip6, ipv6
@@ -69,6 +70,26 @@ def test_beside_those_who_handle_it():
             h.p.send(frame)
             assert h.recv() == frame[54:], (proto, i)
         assert len(h.p.take()) == (3 if proto != 6 else 0)  # there is no TCP
+
+
+def test_beside_the_fast_path():
+    # What UDP sockets get by machine code is seen while there is a raw socket, and after it is not
+    h = Host(99)
+    ep = h.p.st.udp.open(h.p.ip)
+    ep.bind(h.p.ip, None, 7)
+    fast = []
+    for proto in (99, 17, 99):
+        e = h.raw.open(proto, False, h.p.ip)
+        before = h.p.st.stats()["fast"]["in"]
+        for i in range(6):
+            frame = h.p.udp_frame(9, 7, b"d%d" % i)
+            h.p.send(frame)
+            assert h.recv(e) == (frame[54:] if proto == 17 else None)
+            assert ep.recv(bytearray(9), 0, 9) == 2
+        fast.append(h.p.st.stats()["fast"]["in"] - before)
+        e.close()
+    assert fast[1] == 0 and fast[0] == fast[2], fast
+    assert not netstack.fastpath or fast[0] == 6, fast
 
 
 def test_checksum_of_icmpv6():
