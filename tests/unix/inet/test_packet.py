@@ -1,4 +1,4 @@
-# lib: transport/packet.py
+# lib: transport/packet.py, link/vlan.py
 # Packet sockets: frames both ways, and what they cost when there are none.
 
 import bench
@@ -7,6 +7,7 @@ import struct
 from packets import Packet, eth, group_mac, ip6
 
 packet = bench.optional("transport.packet")
+vlan = bench.optional("link.vlan")
 
 ALL = 3
 IPV4 = 0x0800
@@ -152,6 +153,40 @@ def test_tapped_once():
     bench.raises(19, h.packets.find, "lo")
     bench.raises(19, h.packets.find, "eth7")
     bench.raises(22, h.packets.open, 3, 65536)
+
+
+def test_vlan():
+    # Of an interface on another one: its frames alone, without the tag
+    from netstack.link import arp, ethernet
+
+    def attach(nif):
+        ethernet.attach(nif)
+        arp.attach(nif)
+
+    h = Host()
+    h.e.close()
+    nif = h.p.st.add(vlan.VLAN(h.p.nif, 5), attach, "eth0.5")
+    with bench.inside(h.p.st):
+        nif.set_up(True)
+    h.p.host.settled()
+    h.e = h.open()
+    h.e.nif = nif
+    below = h.open()
+    below.nif = h.p.nif
+    plain = eth(nif.mac, h.p.mac, TEST, b"within the VLAN")
+    whole = plain[:12] + b"\x81\0\0\5" + plain[12:]
+    h.p.send(whole)
+    h.p.send(eth(nif.mac, h.p.mac, TEST, b"outside"))
+    with bench.inside(h.p.st):
+        answer = eth(h.p.mac, nif.mac, TEST, b"answer")
+        assert h.e.send(answer, 0, len(answer)) == len(answer)
+    assert h.all() == [
+        (plain, ("eth0.5", TEST, packet.HOST, 1, h.p.mac)),
+        (answer, ("eth0.5", TEST, packet.OUTGOING, 1, nif.mac)),
+    ]
+    seen = [(len(data), name[1]) for data, name in h.all(below)]
+    assert seen == [(33, 0x8100), (21, TEST), (24, 0x8100)], seen
+    h.p.take()
 
 
 def test_arp_by_hand():

@@ -3,6 +3,7 @@
 
 import bench
 import struct
+from netstack.inet import igmp
 
 udplite = bench.optional("transport.udplite")
 
@@ -162,6 +163,48 @@ def test_beside_udp():
     buf = bytearray(9)
     assert e.recv(buf, 0, 9) == 3 and e.recv(buf, 0, 9) == -1
     assert u.recv() == b"lite" and u.recv() is None
+
+
+def test_groups_and_shared_ports():
+    # as with UDP: who has joined, and of those that share a port each; coverage counts for each
+    h = Lite(None)
+    group = b"\xef\1\2\3"
+    members = igmp.attach(h.p.st)
+    h.p.host.settled()
+    eps = []
+    for i in range(3):
+        ep = h.udp.open(h.p.ip)
+        ep.reuse = True
+        ep.bind(h.p.ip, None, 7)
+        bench.at_end(ep.close)
+        eps.append(ep)
+        if i < 2:
+            with bench.inside(h.p.st):
+                members.join(ep.groups_of(h.p.ip).members, h.p.nif, group)
+    eps[0].recv_coverage = 100
+    h.p.poll()
+
+    def send(cover, dst):
+        size = 8 + 4
+        part = struct.pack("!HHHH", 9, 7, cover, 0) + b"data"
+        acc = bench.ones_sum(h.p.addr + dst + struct.pack("!HH", PROTO, size))
+        acc = bench.ones_sum(part[: cover or size], acc)
+        part = part[:6] + struct.pack("!H", acc ^ 0xFFFF or 0xFFFF) + part[8:]
+        mac = b"\1\0\x5e\1\2\3" if dst == group else None
+        h.p.send(h.p.ip_frame(PROTO, part, dst=dst, dst_mac=mac))
+        got = [ep.waiting for ep in eps]
+        for ep in eps:
+            ep.recv(bytearray(9), 0, 9)
+        return got
+
+    assert send(0, group) == [1, 1, 0]
+    assert send(8, group) == [0, 1, 0]
+    assert send(0, h.p.host.addr) == [0, 0, 1]
+    with bench.inside(h.p.st):
+        for ep in eps:
+            ep.close()
+    h.p.advance(2000)
+    h.p.take()
 
 
 def test_unbound_sender():
