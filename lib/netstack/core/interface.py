@@ -41,15 +41,18 @@ _SIZE = const(36)  # of Stack.w
 _QUEUED = const(47)
 _BUF = const(51)
 _NIF = const(53)
+_GOOD = const(59)
 
 _REST = const(0)  # Interface.io: what the fast path calls, and hands on
 _SEND = const(1)
 _FROM = const(2)  # the frame that the NIC fills,
 _TO = const(3)  # and the one that the fast path builds in
 _REFUSED = const(4)
+_FRAME = const(5)  # of _FROM
 _RECV = const(0)  # Interface._first: what poll() begins with, in one piece
 _BUFFER = const(1)
 _MATCH = const(2)
+_ORDINARY = const(4)
 
 LINK_UP = const(1)
 LINK_DOWN = const(2)
@@ -74,8 +77,8 @@ class Interface:
         self.known = {}
         self.w = w = array("I", bytes(4 * _WORDS))
         w[_BURST] = burst
-        self.io = [self._rest, None, None, None, self.refused]
-        self._first = [None, None, None, netstack]
+        self.io = [self._rest, None, None, None, self.refused, None]
+        self._first = [None, None, None, netstack, None]
         self._match = None  # what join() was given, and extend()
         self._more = []
         self._tapped = False
@@ -101,9 +104,11 @@ class Interface:
         self._first[_RECV] = nic.recv  # bound once: that allocates
         self.io[_SEND] = self.send = nic.send
 
-    def join(self, match):
-        """The fast path offers: match(words, n) of inet/match.py for what comes in."""
+    def join(self, match, ordinary=None):
+        """The fast path offers: match(words, n) of inet/match.py for what comes in, and
+        ordinary(io) for what is good, and taken by nobody."""
         self._match = match
+        self._first[_ORDINARY] = ordinary
         self._chain()
         self._out = self.st.pool.extra()
         self._look()
@@ -162,7 +167,10 @@ class Interface:
 
     def _show(self, fr):
         """The fast path is to look at what is in this frame."""
-        self.io[_FROM] = self._first[_BUFFER] = fr.buf
+        fr.nif = self
+        io = self.io
+        io[_FRAME] = fr
+        io[_FROM] = self._first[_BUFFER] = fr.buf
         address(self.w, _IN_AT, fr.buf)
 
     def _rest(self, size, left):
@@ -380,7 +388,7 @@ def _poller(nif):
     def poll() -> int:
         """Have the fast path take what the NIC has, up to a frame that is not for it. True when
         there may be more."""
-        recv, buf, match, switch = first
+        recv, buf, match, switch, ordinary = first
         o = ptr32(int(own))
         if not (o[_OPEN] and o[_PLAIN]) or not switch.fastpath:
             return int(io[_REST](0, o[_BURST]))
@@ -396,8 +404,10 @@ def _poller(nif):
                 return 0
             size = n if n > 0 else 0 - n
             w[_SIZE] = size
+            w[_GOOD] = 0
             if not int(kinds[match(words, size)](io)):
-                return int(io[_REST](n, left))
+                if not w[_GOOD] or not int(ordinary(io)):
+                    return int(io[_REST](n, left))
             if n < 0:  # the last, for now
                 return 0
             left -= 1

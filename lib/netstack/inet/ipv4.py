@@ -363,7 +363,7 @@ class IPv4:
             if n and (len(self.st.nifs) == 1 or not self._own(buf, at + _SRC)):
                 fr.l4 = at + _HDR
                 fr.end = at + n
-                self._deliver(fr, buf, at)
+                self.deliver(fr, buf, at)
                 return
         bad = self._check(fr)
         if bad >= 0:
@@ -378,9 +378,10 @@ class IPv4:
         if (buf[at + _FRAG] & 0x3F) | buf[at + _FRAG + 1]:
             self._fragment(fr, buf, at)
             return
-        self._deliver(fr, buf, at)
+        self.deliver(fr, buf, at)
 
-    def _deliver(self, fr, buf, at):
+    def deliver(self, fr, buf, at):
+        """Give a good packet for us to whom it is for. Borrows `fr`."""
         if self.router and self.router.take(fr):
             return
         fr.ip = self
@@ -421,7 +422,7 @@ class IPv4:
                 buf[at + 1] |= 3
             put16(buf, at + _SUM, 0)
             put_csum(buf, at + _SUM, csum(buf, at, whole.l4 - at, 0))
-            self._deliver(whole, buf, at)
+            self.deliver(whole, buf, at)
         finally:
             parts.done()
 

@@ -13,7 +13,8 @@
 #          when ROW was found
 #   42 ICMP takes part 43 ALEN: bytes of an address of the packet
 #   51, 52 address of the frame  53, 54 of Interface.w
-#   55..58 what compose() of udp_fast.py sends  60, 61 address of ICMP's block
+#   55..58 what compose() of udp_fast.py sends  59 GOOD: it is for one of IPv4's protocols
+#   60, 61 address of ICMP's block
 # and for its interface Interface.w: core/interface.py.
 #
 # What match4() has not found is offered to Stack.kinds[0], where IPv6 joins with a kernel of its
@@ -21,7 +22,7 @@
 
 from micropython import const
 from netstack.core.checksum import copy
-from netstack.core.wire import address
+from netstack.core.wire import add32, address
 
 TCP = const(1)  # what match4() answers: index of Stack.kinds
 UDP = const(2)
@@ -31,6 +32,15 @@ _TABLES = const(20)
 _STATS4 = const(24)
 _REMOTE = const(38)
 _ICMP = const(42)
+_L4 = const(13)
+_LEN = const(14)
+_SIZE = const(36)
+_LEAD = const(2)
+_L3 = const(16)  # where the IPv4 header is,
+_SRC = const(12)  # and in it the sender
+_FRAME = const(5)  # Interface.io: core/interface.py
+_IN = const(0)  # counters of core/interface.py; the first is also IPv4's
+_IN_BYTES = const(1)
 _ALEN = const(43)
 _ADDRESS = const(4)  # an event of core/interface.py
 
@@ -84,6 +94,7 @@ def match4(w: ptr32, n: int) -> int:
     w[15] = acc + (proto << 8) + ((size & 0xFF) << 8) + (size >> 8)
     w[34] = nif[4]
     w[35] = nif[5]
+    w[59] = 1
     if proto == 1:
         w[12] = remote
         return 3
@@ -162,6 +173,26 @@ class Match:
         address(self.w, _STATS4 + 2 * kind, stat)
         self.st.kinds[kind] = handler
 
+    def ordinary(self, io):
+        """A frame that is good and that nobody has taken: a SYN, say. What the rest of poll(),
+        Ethernet.input and IPv4.input would come to, without looking at it once more."""
+        st = self.st
+        fr = io[_FRAME]
+        if len(st.nifs) > 1 and st.ip4.local(fr.buf, _L3 + _SRC):
+            return 0  # in our name
+        w = self.w
+        nif = fr.nif
+        nif.stat[_IN] += 1
+        add32(nif.stat, _IN_BYTES, w[_SIZE])
+        st.ip4.stat[_IN] += 1
+        fr.group = False
+        fr.l2 = _LEAD
+        fr.l3 = _L3
+        fr.l4 = w[_L4]
+        fr.end = w[_L4] + w[_LEN]
+        st.ip4.deliver(fr, fr.buf, _L3)
+        return 1
+
     def answer(self, handler):
         """Let ICMP messages be offered to handler(nif.io)."""
         self.w[_ICMP] = 1
@@ -171,7 +202,7 @@ class Match:
         """An interface whose link is Ethernet takes part."""
         if nif.prepare is None:
             return
-        nif.join(match4)
+        nif.join(match4, self.ordinary)
         self._changed(nif, _ADDRESS)
 
     def _changed(self, nif, event):

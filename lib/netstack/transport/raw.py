@@ -1,6 +1,6 @@
 # Raw sockets (RFC 3542 section 3 for IPv6; for IPv4 what Linux's raw(7) says) and ping sockets.
 #
-# input:  IPv4._deliver, IPv6.deliver -> Raw.take -> each endpoint that wants it gets a copy: a raw
+# input:  IPv4.deliver, IPv6.deliver -> Raw.take -> each endpoint that wants it gets a copy: a raw
 #         one of IPv4 the packet from its header on, one of IPv6 what is behind all headers, a ping
 #         socket the answers to its own requests
 # output: Endpoint.send -> output() of IPv4 or IPv6; with `hdrincl` the program has written the
