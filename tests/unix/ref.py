@@ -48,6 +48,33 @@ def pseudo(src, soff, dst, doff, alen, proto, n):
     return _fold(acc + csum(bytes((0, proto, n >> 8, n & 0xFF)), 0, 4, 0))
 
 
+# transport/tcp/rto.py, input.py
+
+
+def sample(cb, rtt):
+    cb[81] = min(cb[81] or rtt, rtt) or 1
+    if cb[18] == 0:
+        cb[18] = rtt << 3 or 1
+        cb[19] = rtt << 1
+    else:
+        error = rtt - (cb[18] >> 3)
+        cb[18] = max(cb[18] + error, 1)
+        cb[19] += abs(error) - (cb[19] >> 2)
+    cb[20] = min((cb[18] >> 3) + max(cb[19], 200), 60000)
+
+
+def receive_from(cb, seg):
+    cb[6] = seg[0]
+    cb[7] = cb[8] = cb[42] = seg[0] + 1 & _M32
+
+
+def take_window(cb, seg, wnd):
+    cb[12] = wnd
+    cb[13] = max(cb[13], wnd)
+    cb[4] = seg[0]
+    cb[5] = seg[1]
+
+
 # core/move.py; the memory behind the addresses stands in the arguments
 
 

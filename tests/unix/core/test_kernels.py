@@ -11,12 +11,14 @@ from netstack.transport.tcp import (
     protocol,
     rack,
     rows,
+    rto,
     segment,
     syncookie,
     synqueue,
     timers,
     timestamps,
 )
+from netstack.transport.tcp import input as tcp_input
 
 LENGTHS = tuple(range(0, 24)) + (31, 32, 33, 63, 64, 65, 127, 576, 1460, 1472, 1473, 1500)
 EDGES = (
@@ -436,6 +438,27 @@ def test_tcp_window():
         args = (rnd.below(200000) - 300, rnd.choice((0, 1, 536, 1460)), 65535, rnd.below(15))
         got = segment._offer(cb, *args)
         assert got == ref.offer(twin, *args) and cb == twin, (args, got, cb, twin)
+
+
+def test_tcp_round_trips_and_windows():
+    rnd = bench.Random(17)
+    cb = array("I", bytes(400))
+    for _ in range(bench.scale(1000)):
+        if rnd.below(50) == 0:
+            cb[18] = cb[19] = cb[81] = 0
+        if rnd.below(50) == 0:
+            cb[13] = 0
+        twin = array("I", cb)
+        rtt = rnd.choice((0, 1, 20, 60000, rnd.below(300), rnd.below(60001)))
+        rto._sample(cb, rtt)
+        ref.sample(twin, rtt)
+        w = array("I", [rnd.choice(EDGES), rnd.choice(EDGES)])
+        wnd = rnd.choice((0, 1, 65535 << 14, rnd.bits16()))
+        tcp_input._take_window(cb, w, wnd)
+        ref.take_window(twin, w, wnd)
+        tcp_input._receive_from(cb, w)
+        ref.receive_from(twin, w)
+        assert cb == twin, (rtt, cb, twin)
 
 
 def test_tcp_options():

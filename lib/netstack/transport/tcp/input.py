@@ -208,11 +208,7 @@ def _early_text(conn, cb):
 def peer_syn(conn, seg):
     """Take IRS, window and options from the peer's SYN."""
     cb = conn.cb
-    move32(cb, _IRS, seg.w, _SEG_SEQ)
-    move32(cb, _RCV_NXT, seg.w, _SEG_SEQ)
-    add32(cb, _RCV_NXT, 1)
-    move32(cb, _RCV_ADV, cb, _RCV_NXT)
-    move32(cb, _ACK_SENT, cb, _RCV_NXT)
+    _receive_from(cb, seg.w)
     window(conn, 0)
     _agree(conn, seg)
     mss = seg.mss or conn.ip.mss_default
@@ -224,7 +220,7 @@ def peer_syn(conn, seg):
         mss -= 12  # RFC 9293 3.7.1: it counts the options of each segment
     cb[_SND_MSS] = cb[_MSS_MAX] = mss
     cb[_RCV_MSS] = 536 if cb[_SND_MSS] > 536 else cb[_SND_MSS]  # until it sends more
-    _set_window(conn, seg)
+    _take_window(conn.cb, seg.w, seg.wnd)
 
 
 def _agree(conn, seg):
@@ -245,19 +241,31 @@ def _agree(conn, seg):
         cb[_RCV_SHIFT] = 0
 
 
-def _set_window(conn, seg):
-    cb = conn.cb
-    cb[_SND_WND] = seg.wnd
-    if seg.wnd > cb[_MAX_WND]:
-        cb[_MAX_WND] = seg.wnd
-    move32(cb, _SND_WL1, seg.w, _SEG_SEQ)
-    move32(cb, _SND_WL2, seg.w, _SEG_ACK)
+@micropython.viper
+def _receive_from(cb: ptr32, seg: ptr32):
+    """IRS, RCV.NXT, RCV.ADV and ACK_SENT, from the SEG.SEQ of a SYN."""
+    x = seg[0]
+    cb[6] = x
+    x += 1
+    cb[7] = x
+    cb[8] = x
+    cb[42] = x
+
+
+@micropython.viper
+def _take_window(cb: ptr32, seg: ptr32, wnd: int):
+    """SND.WND, the largest it ever was, SND.WL1 and SND.WL2."""
+    cb[12] = wnd
+    if wnd > cb[13]:
+        cb[13] = wnd
+    cb[4] = seg[0]
+    cb[5] = seg[1]
 
 
 def established(conn, seg):
     """Both SYNs are acknowledged."""
     cb = conn.cb
-    _set_window(conn, seg)
+    _take_window(cb, seg.w, seg.wnd)
     congestion.start(conn)
     cb[_T_REXMT] = 0
     conn.set_state(_ESTABLISHED)
@@ -513,7 +521,7 @@ def _update_window(conn, seg):
             rto.set_rto(conn)
         elif seg.wnd == 0 and not conn.orphan:  # RFC 6429 section 3
             cb[_BACKOFF] = 0  # the peer is alive, however long its window stays closed
-        _set_window(conn, seg)
+        _take_window(conn.cb, seg.w, seg.wnd)
 
 
 def _closing_ack(conn):

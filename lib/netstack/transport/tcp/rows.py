@@ -5,7 +5,7 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.clock import later
-from netstack.transport.demux import Table, read_key, set_key
+from netstack.transport.demux import Table, _link, read_key, set_key
 
 _KEY = const(9)  # words of a key, see demux.py
 _NONE = const(0xFFFF)
@@ -95,6 +95,10 @@ class Rows(Table):
         it was."""
         row = self._unused if self._unused != _NONE else len(self.objs)
         return row if self.add(row) else -1
+
+    def _file(self, i, row):
+        _link(self.w, self.key, i)
+        self.objs[i] = row
 
     def _grow(self):
         rows = 2 * len(self.objs)

@@ -1,4 +1,5 @@
-# Round-trip times and the retransmission timeout (RFC 6298), in milliseconds.
+# Round-trip times and the retransmission timeout (RFC 6298), in milliseconds. Word 81 of the
+# control block is MIN_RTT (RFC 8985 6.2 step 1), 0 for none yet.
 
 from micropython import const
 
@@ -6,7 +7,6 @@ _SRTT = const(18)
 _RTTVAR = const(19)
 _RTO = const(20)
 _BACKOFF = const(21)
-_MIN_RTT = const(81)  # RFC 8985 6.2 step 1; 0: none yet
 
 _RTO_INIT = const(1000)  # RFC 6298 (2.1)
 # DEVIATION RFC 6298 (2.4): a floor of 200 ms instead of 1 s, as Linux has: with a millisecond
@@ -20,24 +20,35 @@ _RTO_KEPT = const(1000)
 def sample(conn, rtt):
     """A round-trip time was measured (RFC 6298 (2.2), (2.3)); SRTT is kept times 8, RTTVAR
     times 4."""
-    cb = conn.cb
     if not 0 <= rtt <= _RTO_MAX:  # a clock that was set, or an echo that lies
         return False
-    if not cb[_MIN_RTT] or rtt < cb[_MIN_RTT]:
-        cb[_MIN_RTT] = rtt or 1
-    if cb[_SRTT] == 0:
-        cb[_SRTT] = (rtt << 3) or 1
-        cb[_RTTVAR] = rtt << 1
-    else:
-        srtt = cb[_SRTT]
-        var = cb[_RTTVAR]
-        error = rtt - (srtt >> 3)
-        cb[_SRTT] = srtt + error if srtt + error > 0 else 1
-        if error < 0:
-            error = -error
-        cb[_RTTVAR] = var + error - (var >> 2)
-    set_rto(conn)
+    _sample(conn.cb, rtt)
     return True
+
+
+@micropython.viper
+def _sample(cb: ptr32, rtt: int):
+    """MIN_RTT, SRTT, RTTVAR, and RTO as set_rto() has it."""
+    least = cb[81]
+    if not least or rtt < least:
+        cb[81] = rtt if rtt else 1
+    srtt = cb[18]
+    var = rtt << 1
+    if not srtt:
+        srtt = rtt << 3
+    else:
+        error = rtt - (srtt >> 3)
+        srtt += error
+        if error < 0:
+            error = 0 - error
+        var = cb[19]
+        var += error - (var >> 2)
+    if srtt <= 0:
+        srtt = 1
+    cb[18] = srtt
+    cb[19] = var
+    rto = (srtt >> 3) + (var if var > 200 else 200)
+    cb[20] = rto if rto < 60000 else 60000
 
 
 def set_rto(conn):
