@@ -185,7 +185,7 @@ def _turn(t, i):
 
 def test_turns():
     """RFC 4861 7.3: neighbours that are to be asked again, routers, addresses that come and go."""
-    runs(2, share(150), _turn, 1000, 300, 100)
+    runs(1, share(60), _turn, 400, 200, 80)
 
 
 def _both(t, i):
