@@ -203,18 +203,22 @@ def emit(conn, flags, seq, offset, n):
     fr.end = fr.pay + n
     using = cb[_FLAGS]
     wnd = window(conn, 0 if flags & _SYN else cb[_RCV_SHIFT])
-    tos = ecn.tos(conn, seq, n) if using & _F_ECN else conn.tos & 0xFC
+    ip = conn.ip
+    four = ip.alen == 4
+    if using & _F_ECN:
+        tos = ecn.tos(conn, seq, n)
+    else:
+        tos = (conn._tos if four else conn._tclass) & 0xFC
     bits = hlen << 10 | (flags | _ECE if using & _F_ECE else flags)
     _put_segment(buf, at, cb, seq, conn.lport, conn.rport, bits, wnd)
     if hlen > _HDR:
         options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
-    ip = conn.ip
     acc = ip.pseudo(conn.laddr, 0, conn.raddr, 0, _PROTO, hlen + n)
     if n:
         acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
     put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
     conn.tcp.stat[_OUT] += 1
-    ttl = conn._ttl if ip.alen == 4 else conn._hops
+    ttl = conn._ttl if four else conn._hops
     ip.output(fr, conn.laddr, conn.raddr, _PROTO, ttl, tos, conn.device)
     return True
 
