@@ -158,9 +158,15 @@ class Advertisement:
             if self in router.advertised:
                 router.advertised.remove(self)
                 self.nif.v6.advertiser.close()
-                self.nif.v6.mtu = self.nif.mtu
+                _limit(st, self.nif, self.nif.mtu)
         finally:
             host.leave(st)
+
+
+def _limit(st, nif, mtu):
+    """Send no longer packets on this link from now on, not by headers written before either."""
+    nif.v6.mtu = mtu
+    st.rerouted()
 
 
 def _list(value):
@@ -262,7 +268,7 @@ def advertise(
         made.tell(prefixes, spec)
         if made not in router.advertised:
             router.advertised.append(made)
-        nif.v6.mtu = mtu or nif.mtu
+        _limit(st, nif, mtu or nif.mtu)
         return made
     finally:
         host.leave(st)
