@@ -94,6 +94,7 @@ def _managed(nif, flags):
         try:
             from netstack.services import dhcp6
         except ImportError:  # NETSTACK_DHCP6=0
+            nif.v6.ip.managed = None
             return
         udp()
         dhcp6.attach(nif)
