@@ -550,6 +550,40 @@ def test_both_families():
         assert n.one(0, n.udp(0))[0] == 1
 
 
+@both
+def test_anything(fast):
+    # Whatever comes: nothing is raised, no frame is lost, and afterwards all is as before
+    n = Net6(3, mtus=(1500, 1400, 1300))
+    n.route(ip6("2001:db9::"), 32, link(0, 2), 0)
+    rnd = bench.Random(29)
+    kinds = (0, 6, 17, 43, 44, 51, 58, 59, 60, 200)
+    for _ in range(bench.scale(1500)):
+        net = rnd.below(3)
+        chain = b""
+        for _ in range(rnd.below(4)):
+            chain += bytes((rnd.choice(kinds), rnd.below(4), rnd.below(256), rnd.below(3)))
+            chain += rnd.bytes(rnd.choice((4, 4, 12, 1)))
+        dst = rnd.choice((addr(0), addr(1, 9), addr(2, 0), FAR, link(net, 254), ip6("ff02::1")))
+        frame = n.frame(
+            net,
+            rnd.choice(kinds),
+            chain + rnd.bytes(rnd.choice((0, 3, 8, 20, 60, 1280, 1400))),
+            rnd.choice((addr(net), addr(net, 2), link(net), ip6("::"))),
+            dst,
+            hops=rnd.choice((0, 1, 2, 64, 255)),
+        )
+        frame = bytearray(frame[:1514])
+        for _ in range(rnd.below(3)):
+            frame[14 + rnd.below(len(frame) - 14)] = rnd.below(256)
+        n.nics[net].rx.append(bytes(frame))
+        n.clock.ms += rnd.below(20)
+        n.poll()
+    n.advance(40000)
+    n.clear()
+    assert n.st.pool.left == n.st.pool.count
+    assert n.one(0, n.udp(0))[0] == 1 and n.one(1, n.udp(1))[0] == 0
+
+
 def test_places():
     rnd = bench.Random(3)
     for _ in range(bench.scale(200)):
