@@ -103,6 +103,8 @@ class Routers:
             v6.advertiser.heard(fr)
         if not v6.auto:
             return
+        if not self.nif.link:  # it has come up: doubt() is about what was said before
+            self.nif.check_link()
         lifetime = get16(buf, at + 6)
         if lifetime and self._interval > _INTERVAL_MS:
             self._timer.stop()

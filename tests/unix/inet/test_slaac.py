@@ -418,6 +418,18 @@ def test_another_link():
         assert bool(p.ip.route(ip6("2001:db9::1"), 0)) == again
 
 
+def test_said_before_the_link_was_seen():
+    # the NIC is asked for its link now and then only: what comes first is of the new link
+    p = _host()
+    p.nic.up = 0
+    p.advance(600)
+    p.nic.up = 1
+    p.send(_ra(p, _prefix("2001:db8:7::", 9000, 4000)))
+    p.advance(600)
+    (entry,) = _autos(p)
+    assert min(_life(p, entry)) >= 3998, _life(p, entry)
+
+
 def test_dns_servers_and_domains():
     # RFC 8106 5
     from netstack.services import dns
