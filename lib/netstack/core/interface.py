@@ -396,7 +396,7 @@ def _poller(nif):
         w[_BUF] = o[_IN_AT]
         w[_BUF + 1] = o[_IN_AT + 1]
         w[_NIF] = int(o)
-        w[_NIF + 1] = (int(o) >> 16) >> 16
+        w[_NIF + 1] = (uint(o) >> 16) >> 16  # a sign would fill it on a 32-bit port
         left = o[_BURST]
         while left:
             n = int(recv(buf, 2))
