@@ -120,8 +120,7 @@ class IPv6:
         v6.nd.flush()
         self.members.link_up(nif)
         v6.dad.restart()
-        if v6.auto or v6.forwards:
-            v6.autoconf.link_local()
+        v6.autoconf.link_local()  # RFC 4291 2.1: each interface has one
         if v6.auto:
             v6.autoconf.doubt()
             v6.routers.solicit()
@@ -129,11 +128,13 @@ class IPv6:
     def set_auto(self, nif, on):
         """Make addresses and believe routers, or no longer."""
         v6 = nif.v6
-        v6.auto = on
         if on:
-            if nif.up and nif.link:
-                self._watch(nif, _LINK_UP)
+            if nif.up and nif.link and not v6.auto:
+                v6.autoconf.link_local()
+                v6.routers.solicit()
+            v6.auto = True
             return
+        v6.auto = False
         v6.routers.forget()
         self.routes.forget(nif, ADVERTISED)
         for entry in list(v6.list):

@@ -27,9 +27,8 @@ class Autoconf:
 
     def link_local(self):
         """See that there is an address for the link."""
-        v6 = self.nif.v6
-        for entry in v6.list:
-            if entry.origin == address6.LINK_LOCAL:
+        for entry in self.nif.v6.list:
+            if same(entry.addr, 0, _LINK_LOCAL, 0, 8):
                 return
         self._make(_LINK_LOCAL, address6.LINK_LOCAL, FOREVER, FOREVER, 0)
 

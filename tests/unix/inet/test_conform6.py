@@ -589,6 +589,36 @@ def test_link_local_is_for_ever():
     assert p.ip.life.left(link.valid) == 0x3FFFFFFF
 
 
+def test_link_local_without_routers():
+    # RFC 4862 5.3, RFC 4291 2.1: also where no router is believed; not beside one of the program's
+    for link in (False, True):
+        p = peer6.peer(link=link, addr=False)
+        p.nic.up = 0
+        p.advance(1000)
+        p.nic.up = 1
+        p.advance(3000)
+        (entry,) = p.nif.v6.list
+        assert entry.usable() and entry.addr[:8] == ip6("fe80::")[:8]
+        assert (bytes(entry.addr) == p.host.link) == link
+        assert 133 not in [packet.type for packet in p.take()]
+
+
+def test_believing_routers_again():
+    # what is there stays as it is, and routers are asked
+    p = peer6.peer(dad=True)
+    p.advance(3000)
+    p.take()
+    for asked in (True, False):
+        with bench.inside(p.st):
+            p.ip.set_auto(p.nif, True)
+        assert all(entry.usable() for entry in p.nif.v6.list) and len(p.nif.v6.list) == 2
+        p.advance(1000)
+        assert [packet.type for packet in p.take()] == ([133] if asked else [])
+        p.send(p.ra_frame())
+    with bench.inside(p.st):
+        p.ip.set_auto(p.nif, False)
+
+
 def test_each_interface_by_itself():
     # RFC 4862 5: a prefix of one link makes no address on another
     p = _host()
