@@ -19,7 +19,8 @@ from netstack.inet import match
 _PROTO = const(1)
 _HEADERS = const(36)  # lead, Ethernet, IPv4
 _LINK = const(86)  # where the frame begins that echo() builds
-_DST = const(32)  # the destination in a header
+_SRC = const(28)  # the addresses in a header
+_DST = const(32)
 _TOS = const(17)
 
 _HOPS = const(2)
@@ -60,7 +61,7 @@ class Fast:
         header = self.header
         if cb[_PREPARED] == hops:
             mine = same(header, _DST, dst, 0, 4)
-            if mine and header[_TOS] == tos:
+            if mine and header[_TOS] == tos and same(header, _SRC, src, 0, 4):
                 return
             if not mine and not same(cb, 4 * _LAST, dst, 0, 4):
                 copy(cb, 4 * _LAST, dst, 0, 4)
@@ -93,7 +94,7 @@ def _receiver(words, job):
         n = w[14]
         if cb[0] != w[2] or cb[1] != w[12] or n > cb[3] or ptr8(at - 19)[0] != ptr8(header)[17]:
             return 0
-        if cb[6] != w[53] or cb[7] != w[54] or not nif[6]:
+        if cb[6] != w[53] or cb[7] != w[54] or not nif[6] or header[7] != nif[2]:
             return 0
         if ptr8(at)[0] != 8 or ptr8(at)[1]:
             return 0

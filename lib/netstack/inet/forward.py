@@ -279,6 +279,7 @@ class Router(Forwarding):
         put = forward_fast.delta(key, self._new, 4)
         _put_words(rows, at_row + 15, put, ports)
         rows[at_row + 16] = self.nat.stamp() if self.nat else 0
+        rows[at_row + 19] = self.nat.ways() if self.nat else 0
         rows[at_row + 17] = self.filter.counter() if self.filter else 0
         rows[at_row + 18] = not same(key, 0, self._new, 0, 12)
 

@@ -75,7 +75,7 @@ def forward(w: ptr32, n: int) -> int:
     ptr32(int(buf) + 4)[0] = r[14]
     ptr32(int(buf) + 4)[1] = r[15]
     ptr32(int(buf) + 4)[2] = r[16]
-    w[12] = nif[18]
+    w[12] = n
     w[16] = r[12]
     w[36] = size
     return cb[3]

@@ -9,6 +9,7 @@
 #   8 .. 11 Ethernet header, from byte 2 of these 16 on
 #  12 source  13 destination  14 ports  as they leave  15 what that adds to the sums of the IP
 #     header and, << 16, of TCP or UDP  18 1: they differ
+#  19 what NAT counts: 1 out, 2 in
 #  16 the word of NAT's table that gets the time  17 the counter of a filter's rule; + 1, 0: none
 # Words of Router.cb and Stack.w: forwarding.py; of Interface.w: 13 its number, 14, 15 address of
 # Router.cb; others core/interface.py.
@@ -97,6 +98,9 @@ def forward(w: ptr32, n: int) -> int:
             ptr16(p)[0] = total
     if r[16]:
         ptr32((cb[4] | ((cb[5] << 16) << 16)) + ((r[16] - 1) << 2))[0] = w[0]
+        c = ptr32(cb[14] | ((cb[15] << 16) << 16))
+        c[0] = c[0] + (r[19] & 1)
+        c[1] = c[1] + (r[19] >> 1)
     if r[17]:
         c = ptr32((cb[6] | ((cb[7] << 16) << 16)) + ((r[17] - 1) << 2))
         c[0] = c[0] + 1
@@ -104,7 +108,7 @@ def forward(w: ptr32, n: int) -> int:
     ptr32(int(buf) + 4)[0] = r[9]
     ptr32(int(buf) + 4)[1] = r[10]
     ptr32(int(buf) + 4)[2] = r[11]
-    w[12] = port
+    w[12] = n
     w[16] = r[6]
     w[36] = size + 14
     return cb[3]

@@ -4,10 +4,11 @@
 # Words of a router's `cb`:
 #   0, 1 address of the rows of flows  2 how many, - 1  3 kind of the frames, index of Stack.kinds
 #   4, 5 address of NAT's table  6, 7 of the filter's counters  8, 9 of Stack.w
-#   10, 11 of the router's counters  12, 13 of the network protocol's
+#   10, 11 of the router's counters  12, 13 of the network protocol's  14, 15 of NAT's
 #   16... of Interface.w of each interface in turn
 # Words of Interface.w, from Forwarding.at on: its number here, address of `cb`.
-# Words of Stack.w: 12 ingress, 16 egress, 36 bytes of the frame; others inet/match.py.
+# Words of Stack.w: 12 bytes of the frame that came, 16 egress, 36 bytes of what leaves; others
+# inet/match.py.
 
 from array import array
 from micropython import const
@@ -108,7 +109,7 @@ def _sender(block, ios, queue):
         w[32] = w[32] + 1
         stat = ptr32(nif[4] | ((nif[5] << 16) << 16))
         stat[0] = stat[0] + 1
-        stat[1] = stat[1] + n
+        stat[1] = stat[1] + w[12]
         stat = ptr32(cb[10] | ((cb[11] << 16) << 16))
         stat[0] = stat[0] + 1
         stat = ptr32(cb[12] | ((cb[13] << 16) << 16))

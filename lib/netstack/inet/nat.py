@@ -38,6 +38,7 @@ _CLOSING = const(3)  # TCP: FIN or RST has passed
 
 _WORDS = const(5)
 _NAT = const(4)  # of Router.cb
+_NAT_STAT = const(14)
 _MAPPING = const(1)  # what inbound() answers
 _ERROR = const(2)
 
@@ -125,9 +126,11 @@ class NAT:
         self.to = bytearray(4)  # the inside address that inbound() has found
         self._row = -1  # and its mapping
         self._mapped = -1  # the mapping that translate() has used last
+        self._ways = 0  # and what it was: 1 out, 2 in
         self._zero = bytearray(20)
         self._timer = self.st.timers.new(self._sweep)
         address(router.cb, _NAT, self.rows)
+        address(router.cb, _NAT_STAT, self.stat)
         router.nat = self
         self.st.rerouted()
 
@@ -334,6 +337,7 @@ class NAT:
         has answered. False: it must not go on."""
         at = fr.l3
         self._mapped = -1
+        self._ways = 0
         row = self._row
         if back == _ERROR:
             self._turn_error(fr, row, at + _DST, _SRC, 0)
@@ -343,6 +347,7 @@ class NAT:
             if nif is not self.outside and not self._leave(fr):  # RFC 4787 REQ-9: a hairpin
                 return False
             self._mapped = row
+            self._ways |= 2
             self._change(fr, at + _DST, self.to, 0, 2, self._port(row, 0))
         elif out is self.outside and nif is not self.outside:
             return self._leave(fr)
@@ -376,6 +381,7 @@ class NAT:
                 return False
         self.stat[_OUT] += 1
         self._mapped = row
+        self._ways |= 1
         self._follow(row, fr, False)
         self._change(fr, at + _SRC, self.outside.v4.addr, 0, 0, self._port(row, 1))
         return True
@@ -399,6 +405,10 @@ class NAT:
     def stamp(self):
         """For the fast path: the word that tells when this mapping was used last, + 1."""
         return _WORDS * self._mapped + 4 if self._mapped >= 0 else 0
+
+    def ways(self):
+        """For the fast path: what it is to count, 1: out, 2: in."""
+        return self._ways
 
     def _change(self, fr, field, new, off, port_at, port):
         """Put an address and a port (of ICMP: an identifier) into a packet, and mend the sum of

@@ -280,6 +280,8 @@ class Bridge:
 
     def static(self, mac, nif):
         """Have the address always be on the port `nif`; None: it is the host's."""
+        if nif is not None and nif not in self.ports:
+            raise ValueError("%s: %s is no port of it" % (self.name, nif.name))
         port = _HOST if nif is None else nif.port
         if learn(self.table, mac, 0, self.st.now, port, 1) == _STATIC:
             raise ValueError("%s: no room for another static address" % self.name)

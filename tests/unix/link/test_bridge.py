@@ -396,9 +396,9 @@ def test_static(fast):
     same = [b"\x02\1\1\0\0" + bytes((0,)), b"\x02\1\2\0\0\0", b"\x02\1\3\0\0\0", b"\x02\1\4\0\0\0"]
     small = bridge.Bridge(n.st, "br9", b"\x02\1\5\0\0\0", 4)
     for mac in same:
-        small.static(mac, n.ports[0])
+        small.static(mac, None)
     try:
-        small.static(b"\x02\1\6\0\0\0", n.ports[0])
+        small.static(b"\x02\1\6\0\0\0", None)
     except ValueError:
         pass
     else:
@@ -424,6 +424,13 @@ def test_bad_arguments():
     else:
         raise AssertionError("port 31")
     assert n.ports[0].output(n.st.pool.alloc(), 0x800, bytes(4), 0) == -100
+    for stranger in (n.nif, many.ports[3]):
+        try:
+            n.bridge.static(STATIONS[0], stranger)
+        except ValueError as error:
+            assert stranger.name in str(error)
+        else:
+            raise AssertionError("no port of this bridge")
 
 
 def test_fast_path_is_the_slow_path():
