@@ -21,6 +21,7 @@ _OPTIONAL = {
     "inet/icmpv6.py": "NETSTACK_IPV6",
     "inet/ipv6.py": "NETSTACK_IPV6",
     "inet/lifetime.py": "NETSTACK_IPV6",
+    "transport/tcp/confirm.py": "NETSTACK_IPV6",
     "inet/match6.py": "NETSTACK_IPV6",
     "inet/mld.py": "NETSTACK_IPV6",
     "inet/nd.py": "NETSTACK_IPV6",

@@ -159,6 +159,10 @@ class Host:
             self.ip6 = ipv6.attach(st)
             fragment6.Fragmentation6(self.ip6)
             paths.attach(self.ip6)
+            if with_tcp:
+                from netstack.transport.tcp import confirm
+
+                confirm.attach(st)
         self.lo = st.add(loopback.Loopback(mtu), loopback.attach, "lo")
         self.nic = NIC(mac, mtu)
         self.nif = st.add(self.nic, _attach_link, "eth0")

@@ -138,6 +138,10 @@ def tcp():
         from netstack.transport import tcp
 
         tcp.attach(st)
+        if st.ip6:
+            from netstack.transport.tcp import confirm
+
+            confirm.attach(st)
     return st.tcp
 
 

@@ -85,6 +85,7 @@ class IPv6:
     mss_default = 1220  # of a SYN without the option (RFC 9293 3.7.1)
     output_parts = None  # fragment6.py: sends more than a packet takes
     paths = None  # paths.py: what is known of them
+    progress = None  # transport/tcp/confirm.py: neighbours that TCP knows to answer
     router = None  # take(fr): forward it, if it is not ours: forward6.py
     raw = None  # take(fr, proto): who else wants a packet: transport/raw.py
 

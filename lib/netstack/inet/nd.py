@@ -196,6 +196,8 @@ class ND:
         if self.states[i] == _STALE:
             self.states[i] = _DELAY
             self._wait(i, _DELAY_MS)
+            if self.ip.progress:
+                self.ip.progress.watch()
 
     def ready(self, hop, hoff):
         """Is the neighbour's link address known? 0; else it is asked for, and -_ENOBUFS tells to
@@ -582,6 +584,9 @@ class ND:
             self._stale(i)
             return
         if self.states[i] == _DELAY:
+            if self.ip.progress and self.ip.progress.by(self.nif, self.ips, 16 * i):
+                self._confirmed(i)
+                return
             self.states[i] = _PROBE
             self.tries[i] = 0
         if self.tries[i] < _TRIES:

@@ -305,6 +305,69 @@ def test_somebody_above_confirms():
     assert _state(p) == "reachable"
 
 
+def _in_doubt():
+    """A connection whose neighbour is in DELAY, in the fifth second of it."""
+    p = _peer(tcp=True)
+    p.send(p.ns_frame(src=p.addr))
+    p.take()
+    f = bench.established(p=p)
+    p.send(p.na_frame())
+    p.advance(REACHABLE)
+    f.tcp(data=b"a")
+    p.advance(100)
+    f.expect_tcp("A")
+    assert _state(p) == "delay"
+    p.advance(4000)
+    p.expect_nothing()
+    return p, f
+
+
+def test_text_from_tcp_confirms():
+    # RFC 4861 7.3.1: new text comes in, so our ACKs arrive
+    p, f = _in_doubt()
+    f.tcp(data=b"b")
+    p.advance(2000)
+    f.expect_tcp("A", ack=3)
+    p.expect_nothing()
+    assert _state(p) == "reachable"
+    p.advance(5000)
+    p.expect_nothing()
+
+
+def test_acknowledged_text_confirms():
+    # RFC 4861 7.3.1: what we have sent is acknowledged
+    p, f = _in_doubt()
+    f.write(b"abc")
+    f.expect_tcp("A", data=b"abc")
+    f.tcp("A")
+    p.advance(2000)
+    p.expect_nothing()
+    assert _state(p) == "reachable"
+
+
+def test_tcp_without_progress_confirms_nothing():
+    # RFC 4861 7.3.1: an old segment, or one from elsewhere, is no sign of a way to the neighbour
+    p, f = _in_doubt()
+    f.tcp(seq=1, data=b"a")
+    f.tcp("A")
+    f.tcp(seq=70000, data=b"x")
+    p.advance(300)
+    p.take()
+    p.advance(1700)
+    p.expect("nd", type=135, dst=p.addr)
+    assert _state(p) == "probe"
+
+
+def test_progress_by_another_neighbour_confirms_nothing():
+    p, f = _in_doubt()
+    p.nif.v6.nd.ip.routes.add(p.addr, 128, p.nif, p.link)  # from now on by a router
+    f.tcp(data=b"b")
+    p.advance(300)
+    p.take()
+    p.advance(1700)
+    assert _state(p) == "probe"
+
+
 def test_static():
     p = _peer()
     p.nif.v6.nd.add_static(p.addr, p.mac)

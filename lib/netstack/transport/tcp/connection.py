@@ -11,7 +11,7 @@
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
-#   52 TLP_END  53..70 of fast.py         80 T_REO (deadline)     81 MIN_RTT
+#   52 TLP_END  53..70 of fast.py, 71, 72 of confirm.py  80 T_REO (deadline)  81 MIN_RTT
 #   82..84 of prr.py           85..90 of undo.py              91 ECN_END  92, 93 of buffers.py
 #   96 SILENT_AT and 97 CLOSED_AT (timers.py) 98 RETRANS (segments sent again) 99 MSS_MAX (agreed)
 # Memory: about 900 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
