@@ -1,5 +1,5 @@
 # Connections in SYN-RECEIVED that a listener has been asked for (RFC 9293 3.10.7.2): a record of
-# 72 bytes each. The Connection is made when the handshake is complete, so that a flood of SYNs
+# 76 bytes each. The Connection is made when the handshake is complete, so that a flood of SYNs
 # (RFC 4987) takes neither rings nor objects. When the queue is full, SYN cookies answer.
 #
 # A record is words of a control block: input.py and output.py see it through one Connection that
