@@ -4,7 +4,6 @@
 
 import bench
 import fence
-import peer6
 import property
 import simbench
 
@@ -30,23 +29,15 @@ CASES = (  # what once went wrong
 )
 
 
-def _run(seeds, attempt):
-    for seed in seeds:
+def test_seeds():
+    for seed in simbench.seeds(500):
         case = property.generate(seed)
-        report = attempt(case)
+        report = property.attempt(case)
         if report:
             print("seed", seed)
-            small = property.shrink(case, attempt)
-            print(attempt(small), property.show(small))
+            small = property.shrink(case, property.attempt)
+            print(property.attempt(small), property.show(small))
             raise AssertionError("seed %d: %s" % (seed, report.strip().split("\n")[-1]))
-
-
-def test_seeds():
-    _run(simbench.seeds(500), property.attempt)
-
-
-def test_seeds_over_ipv6():
-    _run(simbench.seeds(100), lambda case: property.attempt(case, peer6.peer))
 
 
 def test_cases():
