@@ -10,6 +10,7 @@
 # is kept, so that whatever is delivered can be judged.
 
 import bench
+import gc
 import io
 import sys
 
@@ -562,6 +563,7 @@ def run(case, peer):
 def attempt(case, peer=bench.peer):
     """None, or what went wrong, as text. `peer` makes the host and its neighbour."""
     bench.forget()
+    gc.collect()  # boards have no room for two worlds
     try:
         run(case, peer)
         bench.tidy()
