@@ -1,4 +1,5 @@
-# What Linux once sent to netstack (record.py), sent again to the twin: fast path on and off.
+# What Linux once sent to netstack (record.py), sent again to the twin: fast path on and off; and
+# the same segments in packets of IPv6.
 # data: linux.rec
 #
 # Our initial numbers are others than then: what acknowledges them is moved along. A program on our
@@ -7,6 +8,7 @@
 import bench
 import struct
 import twin
+from packets import IPV6, ipv6
 
 try:
     from netstack.transport import udp_fast as UDP_FAST
@@ -53,11 +55,16 @@ def frames(name):
 class Replay:
     """A twin that is told once more what a host was told then."""
 
-    def __init__(self, name):
+    def __init__(self, name, over6=False):
         self.name = name
+        self.over6 = over6
         self.frames = list(frames(name))
         every = 1 if bench.UNIX else 4
-        self.p = twin.peer(LINUX, OURS, tcp=True, mac=MAC, every=every, budget=1 << 20)
+        kw = dict(tcp=True, mac=MAC, every=every, budget=1 << 20)
+        if over6:  # what is full over IPv4 is 20 bytes more
+            self.p = twin.peer6(mtu=1520, **kw)
+        else:
+            self.p = twin.peer(LINUX, OURS, **kw)
         self.p.host.tcp.rcvbuf = self.p.host.tcp.sndbuf = RING
         self.p.host.label = name
         self.p.greet()
@@ -90,8 +97,8 @@ class Replay:
             return
         with bench.inside(p.st):
             self.conn = p.st.tcp.open()
-            self.conn.bind(p.st.ip4, None, port)
-            self.conn.connect(p.st.ip4, p.addr, head[34] << 8 | head[35])
+            self.conn.bind(p.ip, None, port)
+            self.conn.connect(p.ip, p.addr, head[34] << 8 | head[35])
         p.poll()
         self.learn()
 
@@ -146,7 +153,7 @@ class Replay:
             while n >= 0:
                 assert self.buf[:n] == PATTERN[:n]
                 self.got += 1
-                ep.send(self.buf, 0, n, self.p.st.ip4, self.p.addr, ep.from_port)
+                ep.send(self.buf, 0, n, self.p.ip, self.p.addr, ep.from_port)
                 n = ep.recv(self.buf, 0, len(self.buf))
 
     # -- the wire
@@ -171,20 +178,28 @@ class Replay:
         frame[6:12] = self.p.mac
         if frame[23] == 17:
             frame[len(head) :] = PATTERN[: length - len(head)]
-            return bench.mend(frame), 0
+            return self.finished(frame), 0
         seq, ack = struct.unpack("!II", frame[38:46])
         if frame[47] & 2:
             self.isn = seq
         at = (seq - self.isn - 1) % PERIOD
         frame[len(head) :] = PATTERN[at : at + length - len(head)]
         if not frame[47] & 16:
-            return bench.mend(frame), 0
+            return self.finished(frame), 0
         if self.then is None:
             self.then = (ack - 1, self._option(frame, len(head), 8))
         behind = (ack - self.then[0]) & 0xFFFFFFFF
         self._move(frame, 42, self.now[0] - self.then[0])
         self._options(frame, len(head))
-        return bench.mend(frame), behind
+        return self.finished(frame), behind
+
+    def finished(self, frame):
+        """With its checksums, and if wanted in a packet of IPv6 with the same marks."""
+        if self.over6:
+            p = self.p
+            packet = ipv6(p.addr, p.host.addr, frame[23], bytes(frame[34:]), tclass=frame[15])
+            frame = bytearray(p.frame(packet, IPV6))
+        return bench.mend(frame)
 
     def _move(self, frame, at, by):
         value = struct.unpack("!I", frame[at : at + 4])[0]
@@ -255,10 +270,10 @@ class Replay:
 SIZES = {"send": 150000, "send loss": 250000, "send bare": 100000}
 
 
-def _session(name, got, sent, frames, rx, tx):
+def _session(name, got, sent, frames, rx, tx, over6=False):
     """Replay a session: bytes got and sent, and counts of Tally.check()."""
     tally = twin.Tally()
-    r = Replay(name).run()
+    r = Replay(name, over6).run()
     tally.add(r.p.host)
     stat = r.p.host.stat("tcp")
     assert r.got == got or got is None, "got %d" % r.got
@@ -323,6 +338,26 @@ def test_datagrams():
     r = _session("datagrams", None, 0, 60, share, share)
     full = r.p.host.stat("udp")["in_full"]  # we take more at a time than the host did then
     assert r.got + full == count and full < count // 5, (r.got, full)
+
+
+def test_receive_over_ipv6():
+    _session("receive", 150000, 0, 20, 90, 0, True)
+
+
+def test_receive_loss_over_ipv6():
+    _session("receive loss", 250000, 0, 50, 80, 0, True)
+
+
+def test_send_over_ipv6():
+    _session("send", 0, 150000, 100, 50, 80, True)
+
+
+def test_send_loss_over_ipv6():
+    _session("send loss", 0, 250000, 150, 10, 30, True)
+
+
+def test_echo_over_ipv6():
+    _session("echo", sum_of_echo(), sum_of_echo(), 50, 30, 30, True)
 
 
 bench.run_tests(globals())
