@@ -13,7 +13,7 @@ from netstack.api import host
 nic = lan.up()
 nic.ipconfig(addr6="fd99::2/64", gw6="fd99::1")
 network.ipconfig(dns=sys.argv[1], prefer=6)
-while nic.ipconfig("addr6")[-1][1] != 0x30:
+while ("fd99::2", 0x30) not in [row[:2] for row in nic.ipconfig("addr6")]:
     time.sleep_ms(10)
 print("ready")
 while sys.stdin.readline():
