@@ -108,6 +108,7 @@ class NIC:
             return 0
         frame = self.rx.pop(0)
         self.received += 1
+        assert off + len(frame) <= len(buf), "a frame of %d bytes" % len(frame)
         buf[off : off + len(frame)] = frame
         return -len(frame) if self.tells and not self.rx else len(frame)
 

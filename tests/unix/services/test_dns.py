@@ -523,7 +523,7 @@ class Called:
         return data[2:]
 
     def send(self, data, step=None):
-        step = step or len(data)
+        step = step or 1460  # what fits into a frame
         for at in range(0, len(data), step):
             self.f.tcp("A", data=data[at : at + step])
         self.s.p.take()
