@@ -713,6 +713,7 @@ def predict(conn):
         or cb[_DUPS]
         or conn.deaf
         or conn.soft_error
+        or conn.device is not None  # what comes elsewhere is not for it
         or (conn.ranges and conn.ranges.n)
         or (conn.board and not conn.board.idle())
         or not prepare(conn)
