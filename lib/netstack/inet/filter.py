@@ -140,8 +140,8 @@ class Filter:
                 raise ValueError("filter: there is no router for IPv6")
             self.six.put(self.count, src, dst)
             return _SIX
-        _network(row, 0, src)
-        _network(row, 8, dst)
+        network(row, 0, src, 4)
+        network(row, 8, dst, 4)
         return _FOUR if sizes else 0
 
     def policy(self, do):
@@ -212,16 +212,17 @@ class Filter:
         return _WORDS * self._rule + _HITS + 1
 
 
-def _network(row, at, net):
+def network(row, at, net, size):
+    """Enter (address of `size` bytes, length of its prefix), and behind it the mask."""
     if net is None:
         return
     addr, bits = net
-    if not 0 <= bits <= 32:
+    if not 0 <= bits <= 8 * size:
         raise ValueError("filter: a prefix of %d bits" % bits)
-    for i in range(4):
+    for i in range(size):
         mask = 0xFF00 >> max(0, min(8, bits - 8 * i)) & 255
         row[at + i] = addr[i] & mask
-        row[at + 4 + i] = mask
+        row[at + size + i] = mask
 
 
 def _range(row, at, ports):

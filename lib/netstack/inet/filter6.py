@@ -11,9 +11,8 @@ from array import array
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.wire import address, get16
+from netstack.inet.filter import PASS, REJECT, network
 
-_PASS = const(0)  # of filter.py
-_REJECT = const(2)
 _FILTER = const(6)  # of Router6.cb
 _WORDS = const(16)
 _HDR = const(40)
@@ -104,8 +103,8 @@ class Filter6:
     def put(self, i, src, dst):
         """The addresses of rule `i`; each (address, length of its prefix) or None."""
         row = bytearray(4 * _WORDS)
-        _network(row, 0, src)
-        _network(row, 32, dst)
+        network(row, 0, src, 16)
+        network(row, 32, dst, 16)
         copy(self.nets, 4 * _WORDS * i, row, 0, 4 * _WORDS)
 
     def remove(self, i):
@@ -138,9 +137,9 @@ class Filter6:
         table = self.table
         rule = judge6(table.rows, self.nets, table.count, self._key, buf, self._at, what)
         do = table.decided(rule)
-        if do == _REJECT:
+        if do == REJECT:
             self.ip.icmp.tell(fr, _UNREACHABLE, _PROHIBITED)
-        return do == _PASS
+        return do == PASS
 
     def counter(self):
         return self.table.counter()
@@ -166,18 +165,6 @@ class Filter6:
                 break
         self._at = at
         return kind if at <= end else -1
-
-
-def _network(row, at, net):
-    if net is None:
-        return
-    addr, bits = net
-    if not 0 <= bits <= 128:
-        raise ValueError("filter: a prefix of %d bits" % bits)
-    for i in range(16):
-        mask = 0xFF00 >> max(0, min(8, bits - 8 * i)) & 255
-        row[at + i] = addr[i] & mask
-        row[at + 16 + i] = mask
 
 
 def attach(table, router):

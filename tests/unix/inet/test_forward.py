@@ -3,6 +3,7 @@
 
 import bench
 import netstack
+from alike import Pair
 from routernet import Net, addr, station
 
 
@@ -447,9 +448,9 @@ def test_flows_take_turns():
 
 def test_fast_path_is_the_slow_path():
     # The same frames to two routers, one without it
-    nets = [Net(3, flows=16, mtus=(1500, 1500, 700)), Net(3, flows=16, mtus=(1500, 1500, 700))]
-    rnd = bench.Random(11)
-    for n in nets:
+    pair = Pair(11, lambda: Net(3, flows=16, mtus=(1500, 1500, 700)))
+    rnd = pair.rnd
+    for n in pair.two:
         n.route(b"\xc0\0\2\0", 24, addr(2, 3))
         n.router.redirects = False  # the fast path sends none: a flow's first packet has done that
     for i in range(bench.scale(1200)):
@@ -468,20 +469,11 @@ def test_fast_path_is_the_slow_path():
         if rnd.below(10) == 0:
             frame = bytearray(frame)
             frame[rnd.below(len(frame))] ^= 1 << rnd.below(8)
-        for each, fast in zip(nets, (True, False)):
-            netstack.fastpath = fast
-            each.clear()
-            each.nics[net].rx.append(bytes(frame))
-            each.poll()
-        netstack.fastpath = True
-        assert nets[0].sent == nets[1].sent, i
+        pair.send(net, frame)
         if rnd.below(20) == 0:
-            for each in nets:
+            for each in pair.two:
                 each.clock.ms += 400
-    first, second = (dict(each.st.stats()) for each in nets)
-    fast = first.pop("fast"), second.pop("fast")
-    assert fast[0]["in"] > bench.scale(20) and fast[1]["in"] == 0
-    assert first == second
+    pair.same(bench.scale(20))
 
 
 bench.run_tests(globals())

@@ -6,6 +6,7 @@ import bench
 import netstack
 import ref
 from array import array
+from alike import Pair
 from routernet6 import EXCEEDED, TOO_BIG, UNREACHABLE, Net6, addr, link, station
 from packets import IPV6, group_mac, ip6, opt_mss
 
@@ -615,9 +616,9 @@ def test_flows_take_turns():
 
 def test_fast_path_is_the_slow_path():
     # The same frames to two routers, one without it
-    nets = [Net6(3, flows=16, mtus=(1500, 1500, 1300)) for _ in range(2)]
-    rnd = bench.Random(11)
-    for n in nets:
+    pair = Pair(11, lambda: Net6(3, flows=16, mtus=(1500, 1500, 1300)))
+    rnd = pair.rnd
+    for n in pair.two:
         n.route(ip6("2001:db9::"), 32, addr(2, 3))
         n.route(ip6("2001:db9::"), 32, addr(1, 3), source=addr(0, 2), slen=128)
         n.router.redirects = False  # the fast path sends none: a flow's first packet has done that
@@ -635,20 +636,11 @@ def test_fast_path_is_the_slow_path():
         if rnd.below(10) == 0:
             frame = bytearray(frame)
             frame[rnd.below(len(frame))] ^= 1 << rnd.below(8)
-        for each, fast in zip(nets, (True, False)):
-            netstack.fastpath = fast
-            each.clear()
-            each.nics[net].rx.append(bytes(frame))
-            each.poll()
-        netstack.fastpath = True
-        assert nets[0].sent == nets[1].sent, i
+        pair.send(net, frame)
         if rnd.below(20) == 0:
-            for each in nets:
+            for each in pair.two:
                 each.clock.ms += 400
-    first, second = (dict(each.st.stats()) for each in nets)
-    fast = first.pop("fast"), second.pop("fast")
-    assert fast[0]["in"] > bench.scale(20) and fast[1]["in"] == 0
-    assert first == second
+    pair.same(bench.scale(20))
 
 
 bench.run_tests(globals())
