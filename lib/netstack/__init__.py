@@ -13,6 +13,7 @@ _NAMES = {
     "neigh": "netstack.api.look",
     "nslookup": "netstack.api.look",
     "open_connection": "netstack.api.eyeballs",
+    "path_mtu": "netstack.api.path_mtu",
     "ping": "netstack.api.ping",
     "route": "netstack.api.look",
     "serve": "netstack.api.serve",

@@ -189,8 +189,10 @@ def plain(buf, at, n, addr, bcast):
 
 
 def put_header(buf, at, n, ident, src, dst, what):
-    df = 0 if what & 0xFF == 1 else 0x4000
-    head = struct.pack(">BBHHHBBH", 0x45, what >> 16, n, ident, df, what >> 8 & 255, what & 255, 0)
+    df = 0 if what & 0xFF == 1 and not what >> 24 else 0x4000
+    head = struct.pack(
+        ">BBHHHBBH", 0x45, what >> 16 & 255, n, ident, df, what >> 8 & 255, what & 255, 0
+    )
     copy(buf, at, head + src + dst, 0, 20)
     put_csum(buf, at + 10, csum(buf, at, 20, 0))
 

@@ -9,7 +9,7 @@ _ROUND_MS = const(1000)
 _SIZE_MAX = const(65507)
 
 
-class _Echo:
+class Echo:
     """A request that waits for its reply."""
 
     def __init__(self, ip, addr, nif, ident):
@@ -21,14 +21,15 @@ class _Echo:
         self.seq = 0
         self.us = -1
 
-    def send(self, st, size):
+    def send(self, st, size, whole=False):
+        """0 or -errno. whole: not in fragments, whatever is known of the path."""
         self.us = -1
         host.enter(st)
         try:
             self.start = ticks_us()
-            if self.nif:
-                return self.icmp.echo(self.addr, self.ident, self.seq, size, self.nif)
-            return self.icmp.echo(self.addr, self.ident, self.seq, size)
+            if self.ip.alen == 4:
+                return self.icmp.echo(self.addr, self.ident, self.seq, size, whole)
+            return self.icmp.echo(self.addr, self.ident, self.seq, size, self.nif, whole)
         finally:
             host.leave(st)
 
@@ -49,6 +50,15 @@ class _Echo:
         return self.us >= 0
 
 
+def quoted(ip, buf, at, end):
+    """Where the transport header is in the packet that an ICMP error quotes at buf[at]; -1:
+    nowhere."""
+    if ip.alen == 16:
+        return ip.headers.skip(buf, at, end)
+    l4 = at + ((buf[at] & 15) << 2)
+    return l4 if end >= at + 28 and buf[at] >> 4 == 4 and l4 + 8 <= end else -1
+
+
 def ping(name, count=4, size=56):
     """Ping a host once a second, and print what comes back. Returns (sent, received)."""
     if not 0 <= size <= _SIZE_MAX:
@@ -56,7 +66,7 @@ def ping(name, count=4, size=56):
     st = host.stack()
     ip, addr, nif = address.whom(name)
     shown = address.show(addr)
-    echo = _Echo(ip, addr, nif, st.random.bits16())
+    echo = Echo(ip, addr, nif, st.random.bits16())
     received = 0
     before = ip.icmp.on_reply
     ip.icmp.on_reply = echo.reply

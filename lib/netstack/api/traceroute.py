@@ -4,6 +4,7 @@
 
 from micropython import const
 from netstack.api import address, host
+from netstack.api.ping import quoted
 from netstack.core.wire import get16, same
 from time import ticks_diff, ticks_us
 
@@ -54,7 +55,7 @@ class _Probe:
         buf = fr.buf
         ip = self.ip
         at = fr.l4 + _ICMP  # what it quotes
-        udp = self._udp(buf, at, fr.end)
+        udp = quoted(ip, buf, at, fr.end)
         if (
             udp >= 0
             and self.us < 0
@@ -67,13 +68,6 @@ class _Probe:
             self.code = buf[fr.l4 + 1]
             for i in range(ip.alen):
                 self.who[i] = buf[fr.l3 + ip.src_off + i]
-
-    def _udp(self, buf, at, end):
-        """Where the header of UDP is in the packet quoted at buf[at]; -1: nowhere."""
-        if self.ip.alen == 16:
-            return self.ip.headers.skip(buf, at, end)
-        udp = at + ((buf[at] & 15) << 2)
-        return udp if end >= at + 28 and buf[at] >> 4 == 4 and udp + 4 <= end else -1
 
     def arrived(self):
         """Is it the host itself that has answered?"""

@@ -19,6 +19,7 @@ _PROTO = const(1)
 _HDR = const(8)
 _REPLY = const(0)
 _UNREACHABLE = const(3)
+_DF = const(256)  # of the TOS that IPv4.output() takes
 _TOO_BIG = const(4)  # its code: fragmentation needed and DF set
 _QUENCH = const(4)
 _REDIRECT = const(5)
@@ -182,19 +183,23 @@ class ICMPv4:
         put16(out.buf, at + 2, 0)
         put_csum(out.buf, at + 2, csum(out.buf, at, out.end - at, 0))
 
-    def echo(self, dst, ident, seq, n):
-        """Send an echo request with `n` bytes of pattern to `dst` (4 bytes). 0 or -errno."""
+    def echo(self, dst, ident, seq, n, whole=False):
+        """Send an echo request with `n` bytes of pattern to `dst` (4 bytes); `whole`: in one
+        packet, whatever is known of the path. 0 or -errno."""
         ip = self.st.ip4
         src = ip.source(dst)
         if src is None:
             return -_ENETUNREACH
-        if _HDR + n > ip.mss_room(dst):
+        if not whole and _HDR + n > ip.mss_room(dst):
             return self._request_parts(ip, src, dst, ident, seq, n)
         out = self.st.pool.alloc()
         if out is None:
             return 0
         out.l4 = at = out.pay
         out.end = at + _HDR + n
+        if out.end > len(out.buf):
+            self.st.pool.release(out)
+            return -_EMSGSIZE
         buf = out.buf
         buf[at] = _ECHO
         buf[at + 1] = 0
@@ -203,7 +208,7 @@ class ICMPv4:
         for i in range(n):
             buf[at + _HDR + i] = i & 255
         self._seal(out)
-        return ip.output(out, src, dst, _PROTO)
+        return ip.output(out, src, dst, _PROTO, 64, _DF if whole else 0)
 
     def _request_parts(self, ip, src, dst, ident, seq, n):
         if ip.output_parts is None or n > _MOST:

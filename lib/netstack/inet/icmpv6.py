@@ -210,13 +210,13 @@ class ICMPv6:
         acc = self.ip.pseudo(src, 0, dst, 0, _PROTO, n)
         put_csum(out.buf, at + 2, csum(out.buf, at, n, acc))
 
-    def echo(self, dst, ident, seq, n, nif=None):
+    def echo(self, dst, ident, seq, n, nif=None, whole=False):
         """Send an echo request with `n` bytes of pattern to `dst` (16 bytes), by `nif` if one is
-        given. 0 or -errno."""
+        given; `whole`: in one packet, whatever is known of the path. 0 or -errno."""
         src = self.ip.source(dst, nif)
         if src is None:
             return -_ENETUNREACH
-        if _HDR + n > self.ip.mss_room(dst):
+        if not whole and _HDR + n > self.ip.mss_room(dst):
             return self._request_parts(src, dst, ident, seq, n, nif)
         out = self._frame(_HDR + n)
         if out is None:
@@ -229,7 +229,13 @@ class ICMPv6:
         for i in range(n):
             buf[at + _HDR + i] = i & 255
         self.seal(out, src, dst)
-        return self.ip.output(out, src, dst, _PROTO, 64, 0, nif)
+        if not whole:
+            return self.ip.output(out, src, dst, _PROTO, 64, 0, nif)
+        way = self.ip.way(dst, src, nif)
+        if way is None or _IP_HDR + _HDR + n > way.v6.mtu:
+            self.st.pool.release(out)
+            return -_ENETUNREACH if way is None else -_EMSGSIZE
+        return self.ip.emit(out, src, dst, _PROTO, 64, 0, way, self.ip.hop or dst)
 
     def _request_parts(self, src, dst, ident, seq, n, nif):
         if n > _MOST:

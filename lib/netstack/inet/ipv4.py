@@ -120,7 +120,8 @@ def _plain(buf: ptr8, at: int, n: int, addr: ptr8, bcast: ptr8) -> int:
 
 @micropython.viper
 def _put_header(buf: ptr8, at: int, n: int, ident: int, src: ptr8, dst: ptr8, what: int):
-    """A header for a packet of `n` bytes; what: TOS << 16 | TTL << 8 | protocol."""
+    """A header for a packet of `n` bytes; what: TOS << 16 | TTL << 8 | protocol, TOS as output()
+    has it."""
     b = ptr8(int(buf) + at)
     b[0] = 0x45
     b[1] = what >> 16
@@ -128,7 +129,7 @@ def _put_header(buf: ptr8, at: int, n: int, ident: int, src: ptr8, dst: ptr8, wh
     b[3] = n
     b[4] = ident >> 8
     b[5] = ident
-    b[6] = 0 if what & 0xFF == 1 else 0x40  # DF; nobody answers errors about ICMP
+    b[6] = 0 if what & 0x10000FF == 1 else 0x40  # DF; nobody answers errors about ICMP
     b[7] = 0
     b[8] = what >> 8
     b[9] = what
@@ -543,7 +544,8 @@ class IPv4:
 
     def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
         """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the
-        interface `nif` if one is given. Takes `fr`. Returns 0 or -errno."""
+        interface `nif` if one is given. tos: 256 more for DF also with ICMP. Takes `fr`. Returns
+        0 or -errno."""
         at = fr.l4 - _HDR
         n = fr.end - at
         w = self.st.w
@@ -569,7 +571,7 @@ class IPv4:
         fr.l3 = at
         w[_IP_ID] = ident = (w[_IP_ID] + 1) & 0xFFFF
         _put_header(fr.buf, at, n, ident, src, dst, what)
-        if nif is None:
+        if nif is None and tos < 256:
             self._keep(src, dst, what)
         return self.to_link(fr, dst, out)
 

@@ -69,6 +69,15 @@ class Paths:
             self._timer.start(self.st.now, _AGE_MS)
         self._changed(i, mtu)
 
+    def renew(self, dst, mtu, link):
+        """Somebody has found out that the path to `dst` takes `mtu` bytes, on a link that takes
+        `link` (RFC 8899): also if that is more than was known."""
+        i = find(self._addrs, _SIZE, self.ip.alen, dst, 0) if self.count else -1
+        if i >= 0 and self._mtus[i]:
+            self._forget(i)
+        if mtu < link:
+            self.learn(dst, 0, mtu)
+
     def _claim(self):
         """A free row, else the oldest."""
         best = 0

@@ -369,7 +369,7 @@ def test_ipv4_header():
         want = bytearray(got)
         src = rnd.choice((us, bcast, b"\x7f\0\0\1", b"\0\0\0\0", b"\xe0\0\0\1", rnd.bytes(4)))
         dst = rnd.choice((us, us, us, bcast))
-        what = rnd.below(256) << 16 | rnd.below(256) << 8 | rnd.choice((1, 6, 17, 255))
+        what = rnd.below(512) << 16 | rnd.below(256) << 8 | rnd.choice((1, 6, 17, 255))
         n = rnd.choice((20, 21, 40, 0xFFFF, rnd.below(50)))
         ident = rnd.bits16()
         ipv4._put_header(got, 5, n, ident, src, dst, what)

@@ -5,6 +5,8 @@ import os
 import socket
 import threading
 
+import netns
+import pytest
 from netns import MAC, OURS
 
 _TOLD = "icmp.type == 3 && icmp.code == 4"  # fragmentation needed
@@ -75,3 +77,53 @@ def test_ping_both_ways(lan, far):
     for size in (1472, 1400, 8000):
         said = far.run("ping", "-c", "3", "-i", "0.05", "-M", "dont", "-s", size, OURS).stdout
         assert " 3 received" in said, said
+
+
+def silence(ns):
+    """A router that tells nobody of what it drops."""
+    if not netns.which("nft"):
+        pytest.skip("nft is not installed: make test installs what the tests need")
+    ns.run(
+        "nft",
+        "add table inet f; add chain inet f o { type filter hook output priority 0; };"
+        "add rule inet f o icmp type destination-unreachable drop;"
+        "add rule inet f o icmpv6 type packet-too-big drop",
+    )
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_path_mtu(lan, far, told):
+    """netstack.path_mtu() (RFC 8899), with a router that tells of its limit and one that does not;
+    a datagram of that size gets through then."""
+    if not told:
+        silence(lan.ns)
+    with far.entered():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with s:
+        s.bind((far.address, 9))
+        s.settimeout(10)
+        program = lan.program("path_mtu", far.address, 0.3)
+        assert program.expect(r"^found (\d+)", 60).group(1) == "1300", program.output
+        assert len(s.recv(2000)) == 1300 - 28
+    assert bool(lan.capture.frames(_TOLD)) == told
+
+
+def test_path_mtu_of_ipv6(lan, namespace):
+    """The same over IPv6 to a host behind Linux."""
+    lan.ns.use_ipv6("tap0")
+    silence(lan.ns)
+    with netns.Namespace(tap=None) as host:
+        lan.run(*"ip link add left type veth peer name right netns".split(), host.name)
+        for ns, end, number in ((lan.ns, "left", 1), (host, "right", 2)):
+            ns.use_ipv6(end, "fd97::%d/64" % number)
+            ns.run("ip", "link", "set", end, "mtu", "1400", "up")
+        lan.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
+        host.run("ip", "-6", "route", "add", "default", "via", "fd97::1")
+        with host.entered():
+            s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        with s:
+            s.bind(("fd97::2", 9))
+            s.settimeout(10)
+            program = lan.program("path_mtu", "fd97::2", 0.3, 48)
+            assert program.expect(r"^found (\d+)", 60).group(1) == "1400", program.output
+            assert len(s.recv(2000)) == 1400 - 48
