@@ -193,6 +193,46 @@ def echoed(s, data):
     return got
 
 
+def test_to_a_netstack_host_on_a_vlan(namespace, tmp_path):
+    """Linux - netstack - a VLAN - netstack: pings, UDP and TCP; on the VLAN all is tagged."""
+    with netns.Namespace(tap=None) as linux:
+        netns.join(namespace, linux, "tap0", A + "/24")
+        linux.run("ip", "route", "add", "default", "via", "10.98.0.254")
+        namespace.run(*"ip link add br0 type bridge".split())
+        for tap in ("tap1", "tap2"):
+            namespace.add_tap(tap)
+            namespace.run("ip", "link", "set", tap, "master", "br0")
+        namespace.run(*"ip link set br0 up".split())
+        routed = Routed(namespace, linux, None, tmp_path)
+        routed.start(
+            "from netstack.api import links",
+            "vlan = network.LAN(nic=links.vlan(lans[1], 10))",
+            "vlan.active(True); vlan.ipconfig(addr4='10.99.10.254/24')",
+        )
+        program = namespace.micropython(
+            os.path.join(HERE, "programs/vlans.py"),
+            *("5", "10.99.10.254"),
+            env={"MICROPYPATH": PATH},
+            tap="tap2",
+        )
+        program.expect("^ready", 30)
+        there = "10.99.10.2"
+        for size in (0, 56, 1472, 4000):
+            argv = ("-c", "3", "-i", "0.01", "-w", "20", "-s", size, "-p", "a5c300ff", there)
+            said = linux.run("ping", *argv).stdout
+            assert " 0% packet loss" in said and "wrong data" not in said, said
+        data = bytes(1472)
+        argv = ("-b2000", "-T1", "-", "UDP4:%s:7" % there)
+        assert linux.run("socat", *argv, input=data, text=False).stdout == data
+        said = linux.run("iperf", "-c", there, "-p", 5001, "-n", "20M", timeout=120).stdout
+        assert "bits/sec" in said, said
+        assert int(program.expect(r"got (\d+)").group(1)) >= 20 << 20
+        frames = routed.captures[1].frames
+        assert len(frames("vlan.id == 10 && tcp.port == 5001")) > 10000
+        assert not frames("!vlan && ip.addr == 10.98.0.0/16")
+        routed.judge()
+
+
 def test_nat_500_flows(natted):
     """500 connections at a time, all used several times, each with its own data."""
     thread, callers = tcp_server(natted.b, B, 7)

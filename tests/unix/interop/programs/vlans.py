@@ -1,5 +1,5 @@
 # The LAN with two VLANs on it, 10.99.10.2 and 10.99.20.2: UDP echo on port 7, and a sink for TCP
-# on port 5001, which says how much has come. vlans.py <priority of VLAN 20>
+# on port 5001, which says how much has come. vlans.py <priority of VLAN 20> [<router in VLAN 10>]
 
 import asyncio
 import lan
@@ -13,6 +13,9 @@ for vid, priority in ((10, 0), (20, int(sys.argv[1]))):
     nic = network.LAN(nic=links.vlan(eth0, vid, priority))
     nic.active(True)
     nic.ipconfig(addr4="10.99.%d.2/24" % vid)
+    if vid == 10 and len(sys.argv) > 2:
+        eth0.ipconfig(gw4="0.0.0.0")
+        nic.ipconfig(gw4=sys.argv[2])
 
 
 async def echo():
