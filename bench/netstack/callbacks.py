@@ -99,7 +99,7 @@ if role == "echo":
     server.notify = echo
 else:
     tcp.attach(st)
-    st.tcp.congestion = lan.CONGESTION
+    st.tcp.set_congestion(lan.CONGESTION)
     server = st.tcp.listen(st.ip4, None, lan.PORT, 255)
     server.notify = accepted
 lan.ready()

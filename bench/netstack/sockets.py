@@ -65,7 +65,7 @@ def many(conns):
 
 
 def serve():
-    host.tcp().congestion = lan.CONGESTION
+    host.tcp().set_congestion(lan.CONGESTION)
     listener = bound(socket.SOCK_STREAM)
     listener.listen(255)
     lan.ready()

@@ -408,7 +408,7 @@ class Listening:
         st = self.p.st
         listener = self.listener
         assert 0 <= listener.pending, "pending %d" % listener.pending
-        assert listener.waiting <= self.backlog, "backlog"
+        assert len(listener.ready) <= self.backlog, "backlog"
         count = len(list(st.tcp.connections()))
         assert count <= self.limit, "%d connections" % count
         assert count + self.rows == st.tcp.table.count
@@ -421,7 +421,7 @@ class Listening:
         """What nobody continues is given up; then a good client is served."""
         self.wait(200000)
         assert self.listener.pending == 0
-        while self.listener.waiting:
+        while self.listener.ready:
             self.accept()
         while self.held:
             self.close(0)

@@ -150,7 +150,7 @@ class Transfer:
             h.tcp.sndbuf = sndbuf or h.tcp.sndbuf
         if bare:
             self.b.tcp.sack = self.b.tcp.timestamps = self.b.tcp.window_scale = False
-            self.b.tcp.congestion = "reno"
+            self.b.tcp.set_congestion("reno")
         if options is not None:
             for name in ("sack", "timestamps", "window_scale"):
                 setattr(self.b.tcp, name, name in options)
@@ -179,7 +179,7 @@ class Transfer:
             print(ms, "ab"[index], bench.Packet(frame))
 
     def step(self):
-        while self.listener.waiting:
+        while self.listener.ready:
             with inside(self.b.st):
                 conn = self.listener.accept()
             end = End(self.b, conn, self.back, self.size, self.chunk, self.slow, self.hold)

@@ -163,7 +163,7 @@ def _sockets(st):
     records = []
     if st.tcp:
         for listener in st.tcp.listeners():
-            rows.append(("tcp", "LISTEN", "%d" % listener.waiting, "-") + _ends(listener))
+            rows.append(("tcp", "LISTEN", "%d" % len(listener.ready), "-") + _ends(listener))
         for conn in st.tcp.connections():
             sent = "%d" % (conn.tx.size - conn.tx.free()) if conn.tx else "0"
             state = _TCP_STATES[conn.state]

@@ -119,7 +119,9 @@ def copy(old, new):
     """A listener keeps the options of the connections it will give."""
     for each in _OPTIONS:
         name = each[2]
-        if hasattr(old, name) and getattr(old, name) != getattr(new, name, None):
+        if name == "congestion":
+            new.control = old.control
+        elif hasattr(old, name) and getattr(old, name) != getattr(new, name, None):
             setattr(new, name, getattr(old, name))
     new.device = old.device
 
@@ -136,7 +138,8 @@ def put(sock, io, level, option, value):
         _set_linger(sock, value)
         return
     if level == _TCP and option == _TCP_CONGESTION:
-        setattr(io, _find(sock, io, level, option)[2], text(value))
+        _find(sock, io, level, option)  # or there is none
+        io.set_congestion(text(value))
         return
     if level == _ICMPV6 or level == _SOL_RAW:
         setattr(io, _find(sock, io, level, option)[2], bytes(value))
@@ -251,7 +254,8 @@ def _set_linger(sock, value):
 def get(sock, io, level, option, size):
     """getsockopt() of `sock`: an integer, or bytes."""
     if level == _TCP and option == _TCP_CONGESTION:
-        value = getattr(io, _find(sock, io, level, option)[2]).encode()
+        _find(sock, io, level, option)
+        value = io.congestion().encode()
         return value[:size] if size else value
     if level == _TCP and option == _TCP_INFO and not sock._dgram:
         value = _info(sock, io)

@@ -511,7 +511,7 @@ class socket(_iomod.IOBase):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             self._event = False
-            if io.available() or io.eof or io.deaf or io.error or io.state < _SYN_SENT:
+            if io.available() or io.eof() or io.deaf or io.error or io.state < _SYN_SENT:
                 return True
             if not self._again(start):
                 return False
@@ -696,7 +696,7 @@ class socket(_iomod.IOBase):
         if io is None:
             return _NVAL
         if self._listening:
-            return flags & _RD if io.waiting else 0
+            return flags & _RD if io.ready else 0
         if self._dgram:
             ready = flags & _WR
             if io.error:
@@ -715,7 +715,7 @@ class socket(_iomod.IOBase):
                 return flags & _WR
             return _HUP  # never connected, as the C sockets have it
         ready = 0
-        if flags & _RD and (io.available() or io.eof or io.deaf):
+        if flags & _RD and (io.available() or io.eof() or io.deaf):
             ready = _RD
         if state < _SYN_SENT:
             return ready | flags & (_RD | _WR) | _HUP

@@ -165,7 +165,7 @@ class Talk:
         """Give the client what the server says; its own end is ours."""
         if self.sent < self.size:
             return True
-        if self.near.eof:
+        if self.near.eof():
             return False
         while True:
             if self.done < self.got:

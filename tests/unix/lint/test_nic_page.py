@@ -75,7 +75,7 @@ def stream(size):
     a.enter()
     conn.connect(a.ip4, b"\\x0a\\0\\0\\2", 80)
     a.leave()
-    assert run(lambda: listener.waiting, 60000), "no connection"
+    assert run(lambda: len(listener.ready), 60000), "no connection"
     peer = listener.accept()
     data = bytes((i * 7 + (i >> 8)) & 255 for i in range(size))
     sent = 0

@@ -18,7 +18,7 @@ def _endless(names, loss=0, rate=0, queue=0, seed=1):
     s.wire.rate = rate
     s.wire.queue = queue
     for end, name in zip(s.ends, names):
-        end.conn.congestion = name
+        end.conn.set_congestion(name)
     return s
 
 

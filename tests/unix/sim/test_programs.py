@@ -93,7 +93,7 @@ class Crowd:
                 conn = self.a.tcp.open()
                 conn.connect(self.a.ip4, ip("10.0.0.2"), 80 if self.rnd.below(10) else 81)
             self.ends.append(Rude(self.a, conn, self.rnd))
-        while self.listener.waiting:
+        while self.listener.ready:
             with inside(self.b.st):
                 conn = self.listener.accept()
             self.ends.append(Rude(self.b, conn, self.rnd))

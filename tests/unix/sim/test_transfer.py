@@ -64,7 +64,8 @@ def test_loss_20():
 def _bbr(**kw):
     """Two hosts, all connections of which are controlled by BBR."""
     a, b, wire = bench.pair(**kw)
-    a.tcp.congestion = b.tcp.congestion = "bbr"
+    for each in (a, b):
+        each.tcp.set_congestion("bbr")
     return a, b, wire
 
 

@@ -15,7 +15,7 @@ def _flow(name="bbr", **kw):
     f = bench.established(mss=MSS, opts=bench.opt_mss(MSS) + bench.SACK_OK, **kw)
     f.conn.cb[18] = RTT << 3
     f.conn.cb[81] = RTT
-    f.conn.congestion = name
+    f.conn.set_congestion(name)
     return f
 
 
@@ -28,23 +28,23 @@ def test_is_chosen():
     """By its name, before the connection is made or while it is open, and given up again."""
     f = bench.established(mss=MSS)
     assert f.conn.model is None
-    f.conn.congestion = "bbr"
-    assert f.conn.congestion == "bbr" and f.conn.model and f.conn.cb[16] == 0
-    raises(2, setattr, f.conn, "congestion", "bbrr")
-    assert f.conn.congestion == "bbr"
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("bbr")
+    assert f.conn.congestion() == "bbr" and f.conn.model and f.conn.cb[16] == 0
+    raises(2, f.conn.set_congestion, "bbrr")
+    assert f.conn.congestion() == "bbr"
+    f.conn.set_congestion("reno")
     assert f.conn.model is None and f.conn.cb[16] == f.conn.cb[15] > 0
 
 
 def test_listener_gives_it():
     """What a listener has chosen is that of the connections it gives."""
     f = bench.listening()
-    f.listener.congestion = "bbr"
+    f.listener.set_congestion("bbr")
     f.tcp("S", opts=bench.opt_mss(MSS))
     f.expect_tcp("SA")
     f.tcp("A")
     conn = f.listener.accept()
-    assert conn.congestion == "bbr" and conn.model
+    assert conn.congestion() == "bbr" and conn.model
     f.peer.take()
 
 
@@ -109,10 +109,10 @@ def test_no_memory():
     real = bbr.MODEL
     bbr.MODEL = none
     try:
-        f.conn.congestion = "bbr"
+        f.conn.set_congestion("bbr")
     finally:
         bbr.MODEL = real
-    assert f.conn.congestion == "cubic" and f.conn.model is None and f.st.nomem == 1
+    assert f.conn.congestion() == "cubic" and f.conn.model is None and f.st.nomem == 1
     f.st.nomem = 0
     f.write(b"abc")
     f.expect_tcp("A", data=b"abc")

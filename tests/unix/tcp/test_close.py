@@ -34,7 +34,7 @@ def test_close_from_there():
     """RFC 9293 3.6 figure 12, the right side: CLOSE-WAIT, LAST-ACK, CLOSED."""
     f = bench.established()
     told = []
-    f.conn.notify = lambda c: told.append(c.eof)
+    f.conn.notify = lambda c: told.append(c.eof())
     f.tcp("FA")
     f.expect_tcp("A", seq=1, ack=2)
     assert f.conn.state == 7 and told == [True]
@@ -174,7 +174,7 @@ def test_fin_out_of_order():
     f = bench.established()
     f.tcp("FA", seq=4, data=b"def")
     f.expect_tcp("A", ack=1)
-    assert f.conn.state == 4 and not f.conn.eof
+    assert f.conn.state == 4 and not f.conn.eof()
     f.tcp("A", seq=1, data=b"abc")
     f.expect_tcp("A", ack=8)
     assert f.conn.state == 7
@@ -327,7 +327,7 @@ def test_syn_in_time_wait():
     # ... with an ISS beyond those we have used
     assert 0 < (g.irs - last) & 0xFFFFFFFF < 0x80000000
     g.tcp("A")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
 
 
 def test_iss_after_time_wait():

@@ -12,7 +12,7 @@ def _flow(n=60000, **kw):
     """Established; `n` bytes wait in a send ring that is large enough. Reno, four segments at
     first."""
     f = bench.established(mss=MSS, budget=8 << 20, **kw)
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("reno")
     f.conn.cb[15] = 4 * MSS
     f.write(bytes(n))
     return f

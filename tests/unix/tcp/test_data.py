@@ -47,8 +47,8 @@ def test_headers_change_at_once():
         f.expect_tcp(data=b"z" * 1460)
         f.tcp("A")
     for ttl, tos in ((9, 0), (9, 0x20), (64, 0)):
-        f.conn.ttl = ttl
-        f.conn.tos = tos
+        f.conn.set("ttl", ttl)
+        f.conn.set("tos", tos)
         for _ in range(3):
             f.write(b"z" * 1460)
             packet = f.expect_tcp(data=b"z" * 1460)
@@ -240,7 +240,7 @@ def test_calls_on_closed():
         buf = bytearray(1)
         assert conn.send(b"x", 0, 1) == -_ENOTCONN
         assert conn.recv(buf, 0, 1) == -_ENOTCONN
-        assert conn.room() == 0 and conn.available() == 0 and not conn.eof
+        assert conn.room() == 0 and conn.available() == 0 and not conn.eof()
         conn.shutdown_send()
         conn.abort()
         conn.close()

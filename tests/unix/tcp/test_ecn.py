@@ -26,7 +26,7 @@ def _flow(segments=10):
     with inside(f.st):
         f.conn = f.listener.accept()
     bench.at_end(f.close)
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("reno")
     f.conn.cb[15] = segments * MSS
     if not segments:
         return f

@@ -100,12 +100,12 @@ def test_limit():
         g.tcp("S", data=b"hello", opts=opt_mss(1460) + _opt(cookie))
         g.expect_tcp("SA", seq=0, ack=1 if i == 2 else 6)
         flows.append(g)
-    assert f.listener.waiting == 2
+    assert len(f.listener.ready) == 2
     flows[0].tcp("A")  # no longer young
     g = f.peer.flow(sport=41005)
     g.tcp("S", data=b"hello", opts=opt_mss(1460) + _opt(cookie))
     g.expect_tcp("SA", seq=0, ack=6)
-    assert f.listener.waiting == 3
+    assert len(f.listener.ready) == 3
 
 
 def test_reset_while_young():
@@ -123,7 +123,7 @@ def test_reset_before_accept():
     f.tcp("S", data=b"hello", opts=opt_mss(1460) + _opt(cookie))
     f.expect_tcp("SA", ack=6)
     f.tcp("R", seq=6)
-    assert f.listener.waiting == 0 and f.listener.pending == 0
+    assert len(f.listener.ready) == 0 and f.listener.pending == 0
 
 
 def test_closed_while_young():

@@ -13,14 +13,14 @@ def test_syn_is_answered():
     f.tcp("S", opts=opt_mss(1460))
     p = f.expect_tcp("SA", seq=0, ack=1)
     assert p.mss == 1460, p.mss
-    assert f.listener.pending == 1 and f.listener.waiting == 0
+    assert f.listener.pending == 1 and len(f.listener.ready) == 0
     assert list(f.st.tcp.connections()) == []  # a record, no more
 
 
 def test_established_is_accepted():
     """RFC 9293 3.10.7.4 fifth: the ACK of the SYN,ACK makes the connection; accept() gives it."""
     f = bench.established()
-    assert f.listener.waiting == 0
+    assert len(f.listener.ready) == 0
     assert bytes(f.conn.raddr) == f.peer.addr
     assert f.conn.rport == f.sport and f.conn.lport == 80
     with inside(f.st):
@@ -31,7 +31,7 @@ def test_listener_tells_once_there_is_one():
     """RFC 9293 3.9.1.3: the user learns of a connection when it is established, not before."""
     f = bench.listening()
     told = []
-    f.listener.notify = lambda listener: told.append(listener.waiting)
+    f.listener.notify = lambda listener: told.append(len(listener.ready))
     f.tcp("S")
     f.expect_tcp("SA")
     assert not told
@@ -122,7 +122,7 @@ def test_backlog():
         g.tcp("A")
     flows[3].tcp("S")
     f.expect_nothing()
-    assert f.listener.waiting == 2 and f.host.stat("tcp")["backlog_full"] == 2
+    assert len(f.listener.ready) == 2 and f.host.stat("tcp")["backlog_full"] == 2
     flows[2].tcp("A", data=b"early")  # not taken, not acknowledged
     f.expect_nothing()
     with inside(f.st):
@@ -132,7 +132,7 @@ def test_backlog():
     f.advance(1100)
     assert "SA" in [p.flags for p in f.peer.take() if p.dport == 41002]
     flows[2].tcp("A", seq=1)  # what the peer answers
-    assert f.listener.waiting == 2
+    assert len(f.listener.ready) == 2
     flows[2].tcp("A", seq=1, data=b"early")
     with inside(f.st):
         f.listener.accept()
@@ -149,7 +149,7 @@ def test_backlog_order():
         g.expect_tcp("SA")
     for i in (2, 0, 1):
         flows[i].tcp("A")
-    assert f.listener.waiting == 3
+    assert len(f.listener.ready) == 3
     with inside(f.st):
         assert [f.listener.accept().rport for _ in range(3)] == [41002, 41000, 41001]
 
@@ -161,9 +161,9 @@ def test_reset_before_accept():
     f.expect_tcp("SA")
     f.tcp("A")
     f.tcp("A", data=b"lost")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
     f.tcp("R")
-    assert f.listener.waiting == 0
+    assert len(f.listener.ready) == 0
     g = f.peer.flow(40001, 80)
     g.tcp("S")
     f.peer.take()
@@ -222,7 +222,7 @@ def test_special_listener_first():
     f.tcp("S")
     f.expect_tcp("SA")
     f.tcp("A")
-    assert (special.waiting, f.listener.waiting) == (1, 0)
+    assert (len(special.ready), len(f.listener.ready)) == (1, 0)
     with inside(st):
         special.close()
     f.peer.take()
@@ -268,14 +268,14 @@ def test_budget_of_connections():
         g.tcp("S")
         g.expect_tcp("SA")
         g.tcp("A")
-    made = f.listener.waiting
+    made = len(f.listener.ready)
     assert 8 <= made < n, made
     assert f.host.stat("tcp")["nomem"] == n - made == f.listener.pending
     f.expect_nothing()
     flows[0].tcp("R")
-    assert f.listener.waiting == made - 1
+    assert len(f.listener.ready) == made - 1
     flows[-1].tcp("A")
-    assert f.listener.waiting == made and f.listener.pending == n - made - 1
+    assert len(f.listener.ready) == made and f.listener.pending == n - made - 1
 
 
 def test_deferred_count_against_the_backlog():
@@ -285,12 +285,12 @@ def test_deferred_count_against_the_backlog():
     f.tcp("S")
     f.expect_tcp("SA")
     f.tcp("A")
-    assert f.listener.waiting == 0
+    assert len(f.listener.ready) == 0
     g = f.peer.flow(sport=40001)
     g.tcp("S")
     g.expect_nothing()
     f.tcp("FA")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
     f.conn = f.listener.accept()
     f.advance(100)
     f.expect_tcp("A", ack=2)

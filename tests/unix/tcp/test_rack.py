@@ -14,7 +14,7 @@ RTT = 40
 def _flow(segments=8, queued=None, cwnd=None, **kw):
     """Established with Reno, a round trip takes 40 ms; `segments` are in flight since 40 ms."""
     f = bench.established(opts=opt_mss(MSS) + SACK_OK, budget=8 << 20, **kw)
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("reno")
     f.conn.cb[18] = RTT << 3
     f.conn.cb[20] = RTT + 200
     f.conn.cb[81] = RTT

@@ -13,7 +13,7 @@ MSS = 1000
 def _flow(segments=20, queued=40, window=None, **kw):
     """Established, with Reno; `segments` of `queued` are in flight."""
     f = bench.established(opts=opt_mss(MSS) + SACK_OK, budget=8 << 20, **kw)
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("reno")
     f.conn.cb[15] = (window or segments) * MSS
     f.write(bytes(i & 255 for i in range(queued * 10)) * 100)
     f.advance(5)
@@ -264,7 +264,7 @@ def test_more_ranges_than_are_remembered():
 def test_limited_transmit():
     """RFC 3042: without SACK: one new segment for each of the first two duplicate ACKs."""
     f = bench.established(mss=MSS, budget=8 << 20)
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("reno")
     f.write(bytes(20000))
     assert len(_sent(f)) == f.conn.cb[15] // MSS
     top = f.conn.cb[15]

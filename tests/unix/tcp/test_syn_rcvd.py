@@ -12,7 +12,7 @@ def test_syn_again():
     f.tcp("S", seq=0)
     f.expect_tcp("SA", seq=0, ack=1)
     f.tcp("A")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
 
 
 def test_syn_again_is_not_timed():
@@ -47,7 +47,7 @@ def test_wrong_ack():
         p = f.expect_tcp("R", seq=ack)
         assert p.flags == "R"
     f.tcp("A")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
 
 
 def test_without_ack():
@@ -55,7 +55,7 @@ def test_without_ack():
     f = bench.syn_received()
     f.tcp("", seq=1, data=b"abc")
     f.expect_nothing()
-    assert f.listener.waiting == 0
+    assert len(f.listener.ready) == 0
 
 
 def test_rst():
@@ -77,7 +77,7 @@ def test_rst_in_window():
     f.tcp("R", seq=0x7FFFFFFF)
     f.expect_nothing()
     f.tcp("A", seq=1)
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
 
 
 def test_syn_out_of_window():
@@ -93,7 +93,7 @@ def test_data_with_ack():
     """RFC 9293 3.10.7.4 seventh: text comes along with the ACK of the SYN,ACK."""
     f = bench.syn_received()
     f.tcp("A", data=b"GET")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
     f.conn = f.listener.accept()
     assert f.read() == b"GET"
 
@@ -112,7 +112,7 @@ def test_data_ahead_of_ack():
     """RFC 9293 3.10.7.4 seventh: the ACK is lost, the next segment opens the connection."""
     f = bench.syn_received()
     f.tcp("A", seq=4, data=b"def")
-    assert f.listener.waiting == 1
+    assert len(f.listener.ready) == 1
     f.expect_tcp("A", seq=1, ack=1)
     f.conn = f.listener.accept()
     f.tcp("A", seq=1, data=b"abc")

@@ -269,7 +269,7 @@ def test_to_itself():
         conn = st.tcp.open()
         conn.connect(st.ip4, ip("127.0.0.1"), 80)
     p.advance(10)
-    assert conn.state == 4 and listener.waiting == 1
+    assert conn.state == 4 and len(listener.ready) == 1
     with inside(st):
         other = listener.accept()
         conn.send(b"hello", 0, 5)

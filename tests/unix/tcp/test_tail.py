@@ -13,7 +13,7 @@ RTT = 50
 def _flow(segments, queued=None, sack=SACK_OK, cwnd=20):
     """Established, a round trip takes 50 ms; `segments` are in flight."""
     f = bench.established(opts=opt_mss(MSS) + sack, budget=8 << 20)
-    f.conn.congestion = "reno"
+    f.conn.set_congestion("reno")
     f.conn.cb[18] = RTT << 3
     f.conn.cb[20] = RTT + 200
     f.conn.cb[15] = cwnd * MSS

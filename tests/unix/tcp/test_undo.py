@@ -15,7 +15,7 @@ def _flow(segments=8, queued=20, control="reno", sack=SACK_OK, **kw):
     """Established, a round trip takes 40 ms; `segments` have been in flight for that long."""
     f = bench.established(opts=opt_mss(MSS) + sack, budget=8 << 20, **kw)
     f.mss = f.conn.cb[14]
-    f.conn.congestion = control
+    f.conn.set_congestion(control)
     f.conn.cb[18] = RTT << 3
     f.conn.cb[20] = RTT + 200
     f.conn.cb[81] = RTT

@@ -53,12 +53,11 @@ class Controlled:
 
     model = None  # of the path, if the control has one: see bbr.py
 
-    @property
     def congestion(self):
         return self.control.NAME
 
-    @congestion.setter
-    def congestion(self, name):
+    def set_congestion(self, name):
+        """Raises OSError(ENOENT) when there is none of that name."""
         self.control = _control(name)
         if self.state >= _ESTABLISHED:
             if self.model:

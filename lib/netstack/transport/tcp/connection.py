@@ -104,7 +104,8 @@ class Connection(Controlled):
     """Made by TCP.open() or Listener.accept(). Calls return at once; `notify(connection)` tells
     when something has changed. Numbers below 0 are -errno."""
 
-    # What a connection may never change stands here, and costs nothing until it does.
+    # What a connection may never change stands here, and costs nothing until it does. There are
+    # no properties: one of them, and every attribute set is looked for in the class first.
     lowered = False  # the path takes less than MSS_MAX: pmtu.py, as the next three
     full = 0
     doubt = 0
@@ -127,10 +128,10 @@ class Connection(Controlled):
     raddr = None
     rport = 0
     mss = 536  # the largest segment we take, and send
-    _ttl = 64
-    _tos = 0
-    _hops = 64
-    _tclass = 0
+    ttl = 64
+    tos = 0
+    hops = 64
+    tclass = 0
     nodelay = False
     keepidle = 7200
     keepintvl = 75
@@ -172,45 +173,6 @@ class Connection(Controlled):
         self.eof_seen = False
         self.deaf = False  # the user takes no more data
         self.orphan = False  # the user has closed it
-
-    # -- headers: those written in advance have the old values ------------------------------
-
-    @property
-    def ttl(self):
-        """Of what it sends over IPv4, as the next; `hops` and `tclass` are those of IPv6."""
-        return self._ttl
-
-    @ttl.setter
-    def ttl(self, value):
-        self._ttl = value
-        self.cb[_FAST] = 0
-
-    @property
-    def tos(self):
-        return self._tos
-
-    @tos.setter
-    def tos(self, value):
-        self._tos = value
-        self.cb[_FAST] = 0
-
-    @property
-    def hops(self):
-        return self._hops
-
-    @hops.setter
-    def hops(self, value):
-        self._hops = value
-        self.cb[_FAST] = 0
-
-    @property
-    def tclass(self):
-        return self._tclass
-
-    @tclass.setter
-    def tclass(self, value):
-        self._tclass = value
-        self.cb[_FAST] = 0
 
     # -- OPEN -------------------------------------------------------------------------------
 
@@ -360,9 +322,8 @@ class Connection(Controlled):
         """Bytes that recv() would give now."""
         return self.rx.w[_LEN] if self.rx and not self.deaf else 0
 
-    @property
     def eof(self):
-        """The peer has sent everything, and it has been read."""
+        """Has the peer sent everything, and has that been read?"""
         return self.eof_seen and self.available() == 0
 
     @micropython.native
@@ -572,7 +533,8 @@ class Connection(Controlled):
 
     def set(self, name, value):
         """Set an option of an open connection, by the name of its attribute: "nodelay", "cork",
-        "quickack", "keepalive", "keepidle", "keepintvl", "keepcnt", "user_timeout"."""
+        "quickack", "keepalive", "keepidle", "keepintvl", "keepcnt", "user_timeout", "ttl" and "tos"
+        (of IPv4), "hops" and "tclass" (of IPv6)."""
         settings.change(self, name, value)
 
     def set_mss(self, n):

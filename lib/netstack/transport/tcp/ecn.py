@@ -76,7 +76,7 @@ def text(conn, seg, fr):
 def tos(conn, seq, n):
     """The TOS byte of a segment with `n` bytes of text from cb[seq]: for those that are new, this
     packet may be marked."""
-    value = (conn._tos if conn.ip.alen == 4 else conn._tclass) & 0xFC
+    value = (conn.tos if conn.ip.alen == 4 else conn.tclass) & 0xFC
     cb = conn.cb
     if cb[_FLAGS] & _F_ECN and n and seq == _SND_NXT and sub32(cb, _SND_NXT, cb, _SND_MAX) >= 0:
         return value | _ECT0

@@ -732,8 +732,8 @@ def prepare(conn):
     hops = conn.st.w[_HOPS]
     ip = conn.ip
     four = ip.alen == 4
-    ttl = conn._ttl if four else conn._hops
-    tos = (conn._tos if four else conn._tclass) & 0xFC
+    ttl = conn.ttl if four else conn.hops
+    tos = (conn.tos if four else conn.tclass) & 0xFC
     look = tos << 8 | ttl
     top = _LINK + ip.dst_off + ip.alen
     hlen = _TCP + _TS if cb[_FLAGS] & _F_TS else _TCP

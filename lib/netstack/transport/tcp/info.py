@@ -165,7 +165,7 @@ def pack(conn):
 def pack_listener(listener):
     """The same of a listener: as in Linux, `unacked` are those that wait to be accepted, `sacked`
     is how many may."""
-    return _pack({"state": 10, "unacked": listener.waiting, "sacked": listener.backlog})
+    return _pack({"state": 10, "unacked": len(listener.ready), "sacked": listener.backlog})
 
 
 def _pack(known):
@@ -187,5 +187,5 @@ def describe(conn):
     v["options"] = [names[i] for i in range(4) if v["options"] >> i & 1]
     v["snd_wscale"] = v["wscale"] & 15
     v["rcv_wscale"] = v.pop("wscale") >> 4
-    v["congestion"] = conn.congestion
+    v["congestion"] = conn.congestion()
     return v

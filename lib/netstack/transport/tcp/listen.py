@@ -63,11 +63,6 @@ class Listener(Controlled):
         if self.laddr is None:
             clear_local(key, ip.alen)
 
-    @property
-    def waiting(self):
-        """Connections that accept() would give."""
-        return len(self.ready)
-
     def accept(self):
         """The connection that has waited for longest, or None."""
         if not self.ready:

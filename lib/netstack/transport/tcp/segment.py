@@ -208,7 +208,7 @@ def emit(conn, flags, seq, offset, n):
     if using & _F_ECN:
         tos = ecn.tos(conn, seq, n)
     else:
-        tos = (conn._tos if four else conn._tclass) & 0xFC
+        tos = (conn.tos if four else conn.tclass) & 0xFC
     bits = hlen << 10 | (flags | _ECE if using & _F_ECE else flags)
     _put_segment(buf, at, cb, seq, conn.lport, conn.rport, bits, wnd)
     if hlen > _HDR:
@@ -218,7 +218,7 @@ def emit(conn, flags, seq, offset, n):
         acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
     put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
     conn.tcp.stat[_OUT] += 1
-    ttl = conn._ttl if four else conn._hops
+    ttl = conn.ttl if four else conn.hops
     ip.output(fr, conn.laddr, conn.raddr, _PROTO, ttl, tos, conn.device)
     return True
 

@@ -23,7 +23,7 @@ def accepted(listener):
 def stream(conn):
     while n := min(conn.available(), conn.room(), len(buf)):
         conn.send(buf, 0, conn.recv(buf, 0, n))
-    if conn.eof and not conn.available():
+    if conn.eof() and not conn.available():
         conn.close()
 
 
