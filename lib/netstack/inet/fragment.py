@@ -47,7 +47,7 @@ class Fragmentation:
         `way`, an endpoint say, has ttl, tos and nif. Returns 0 or -errno; -_ENOBUFS passes: try
         again after a poll."""
         out = way.nif or self.ip.route(dst, 0, src)
-        if out is None:
+        if out is None or not dst[0]:
             return -_ENETUNREACH
         room = self.ip.mtu(dst, out) - _HDR & ~7
         total = _HEAD + n

@@ -276,6 +276,8 @@ class IPv4:
         gateway."""
         if dst[off] == 127 or self.local(dst, off):  # RFC 1122 3.2.1.3 (g): never on a wire
             return self._loopback()
+        if not dst[off]:  # (a), (b): no destination
+            return None
         if self.routes:
             route = self.routes.find(dst, off, None, src, soff)
             if route:
@@ -560,7 +562,7 @@ class IPv4:
                 self._fast_via.transmit(fr)
                 return 0
         out = nif or self.route(dst, 0, src)
-        if out is None:
+        if out is None or not dst[0]:
             self.stat[_NOROUTE] += 1
             self.st.pool.release(fr)
             return -_ENETUNREACH

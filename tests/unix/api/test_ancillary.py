@@ -142,6 +142,14 @@ def test_ipv4():
         _, items, flags, _ = s.recvmsg(10, room)
         assert items == expected[:count] and flags == (0 if count == 3 else socket.MSG_CTRUNC)
     assert socket.CMSG_SPACE(12) == 32 and socket.CMSG_LEN(12) == 28
+    # RFC 1122 3.4: SpecDest, whatever the destination: ours is an address of the interface
+    group = ip("239.1.2.3")
+    s.setsockopt(IP, socket.IP_ADD_MEMBERSHIP, group + local)
+    s.setsockopt(IP, socket.IP_MULTICAST_IF, local)
+    s.sendto(b"x", ("239.1.2.3", port))
+    item = s.recvmsg(10, 200)[1][0]
+    assert item == (IP, socket.IP_PKTINFO, struct.pack("<I", 1) + local + group)
+    s.setsockopt(IP, socket.IP_DROP_MEMBERSHIP, group + local)
     s.setsockopt(IP, socket.IP_PKTINFO, 0)
     s.sendto(b"x", ("127.0.0.1", port))
     assert s.recvmsg(10, 200)[1] == expected[1:]

@@ -72,6 +72,121 @@ def test_loopback_addresses_stay_inside():
         p.expect_nothing()
 
 
+def test_this_network_is_no_destination():
+    # RFC 1122 3.2.1.3 (a), (b): 0.x is not sent to, also where a gateway would take it
+    p = _peer(gw="10.0.0.1", tcp=True)
+    for dst in ("0.0.0.0", "0.0.0.5", "0.1.2.3"):
+        with bench.inside(p.st):
+            e = p.host.udp.open()
+            assert e.send(b"x", 0, 1, p.host.ip4, bench.ip(dst), 9) == -ENETUNREACH
+            bench.raises(ENETUNREACH, e.connect, p.host.ip4, bench.ip(dst), 9)
+            bench.raises(ENETUNREACH, p.st.tcp.open().connect, p.host.ip4, bench.ip(dst), 9)
+            assert p.host.icmp4.echo(bench.ip(dst), 1, 1, 8) == -ENETUNREACH
+            e.nif = p.nif
+            for n in (1, 3000):
+                got = e.send(bytes(n), 0, n, p.host.ip4, bench.ip(dst), 9)
+                assert got == -ENETUNREACH, (dst, n, got)
+        p.poll()
+        p.expect_nothing()
+
+
+def test_nobody_is_answered():
+    # RFC 1812 4.2.2.11 (a): 0.0.0.0 is whoever has no address yet; a program may want to know
+    p = _peer(gw="10.0.0.1", tcp=True)
+    with bench.inside(p.st):
+        listener = p.st.tcp.listen(None, None, 80)
+    e = p.host.udp.open()
+    e.bind(None, None, 67)
+    nobody = bytes(4)
+    syn = bench.tcp(nobody, p.host.addr, 1000, 80, 1, 0, "S")
+    p.send(p.ip_frame(6, syn, src=nobody))
+    p.send(p.ip_frame(6, bench.tcp(nobody, p.host.addr, 1000, 81, 1, 0, "S"), src=nobody))
+    p.ping(src=nobody)
+    p.udp(1000, 9, b"x", src=nobody)
+    p.advance(10000)
+    p.expect_nothing()
+    p.udp(68, 67, b"x", src=nobody)
+    assert e.waiting == 1
+    listener.close()
+
+
+def test_header_is_as_it_was_asked_for():
+    # RFC 1122 3.2.1.6, 3.2.1.7: UDP and TCP set TOS and TTL, which are 0 and 64 otherwise
+    p = _peer(tcp=True)
+    for ttl, tos in ((64, 0), (7, 0x28)):
+        e = p.host.udp.open()
+        conn = p.st.tcp.open()
+        if ttl != 64:
+            e.ttl = conn.ttl = ttl
+            e.tos = conn.tos = tos
+        with bench.inside(p.st):
+            assert e.send(b"x", 0, 1, p.host.ip4, p.addr, 9) == 1
+            conn.connect(p.host.ip4, p.addr, 80)
+            assert p.host.icmp4.echo(p.addr, 1, 1, 0) == 0
+        p.poll()
+        p.expect("udp", ttl=ttl, tos=tos)
+        p.expect("icmp", ttl=64, tos=0)
+        p.expect("tcp", ttl=ttl, tos=tos)
+
+
+def test_programs_choose_their_address():
+    # RFC 1122 3.3.4.2 (2): of two, the one that does not belong to the interface it leaves by;
+    # (3): else the one that does
+    p = _peer(tcp=True)
+    _second(p, "192.168.1.2")
+    for src in (bench.ip("192.168.1.2"), None):
+        e = p.host.udp.open()
+        conn = p.st.tcp.open()
+        with bench.inside(p.st):
+            if src:
+                e.bind(p.host.ip4, src, 7)
+                conn.bind(p.host.ip4, src, 7)
+            assert e.send(b"x", 0, 1, p.host.ip4, p.addr, 9) == 1
+            conn.connect(p.host.ip4, p.addr, 80)
+        p.poll()
+        p.expect("udp", src=src or p.host.addr, dst_mac=p.mac)
+        p.expect("tcp", src=src or p.host.addr, dst_mac=p.mac)
+
+
+def test_mtu_is_configurable():
+    # RFC 1122 3.3.3, also: nothing longer is sent
+    p = _peer()
+    for mtu in (1500, 1000, 576):
+        p.nif.mtu = mtu
+        e = p.host.udp.open()
+        assert p.host.ip4.mss_room(p.addr) == mtu - 20
+        for n, parts in ((mtu - 28, 1), (mtu - 27, 2)):
+            with bench.inside(p.st):
+                assert e.send(bytes(n), 0, n, p.host.ip4, p.addr, 9) == n
+            p.poll()
+            assert len(p.sent) == parts and max(len(frame) for frame in p.sent) <= mtu + 14
+            p.take()
+
+
+def test_no_parameter_problem_about():
+    # RFC 1122 3.2.2: an option that lies, which is worth an error, in what is worth none
+    p = _peer()
+    lie = b"\x07\xff\0\0"
+    quote = p.udp_frame(1000, 9, b"x")[14:]
+
+    def packet(proto=TESTING, payload=b"x", **over):
+        return p.ip_frame(proto, payload, options=lie, **over)
+
+    quiet = [packet(1, bench.icmp(kind, 0, data=quote)) for kind in (3, 4, 5, 11, 12)]
+    for dst in ("10.0.0.2", "10.0.0.255", "255.255.255.255", "224.0.0.1"):
+        quiet.append(packet(dst=bench.ip(dst), dst_mac=bench.BROADCAST))
+    quiet.append(packet(dst=bench.ip("10.0.0.255")))
+    quiet.append(packet(frag=1))
+    for src in ("0.0.0.0", "0.0.0.9", "127.0.0.1", "10.0.0.255", "224.0.0.9", "240.0.0.1"):
+        quiet.append(packet(src=bench.ip(src)))
+    for frame in quiet:
+        p.send(frame)
+        p.expect_nothing()
+    for frame in (packet(), packet(1, bench.icmp(8))):
+        p.send(frame)
+        p.expect("icmp", type=12, code=0)
+
+
 def test_source_quench_is_ignored():
     # RFC 6633 3 and 4, which replaces RFC 1122 3.2.2.3
     p = _peer()
@@ -145,11 +260,14 @@ def test_options_a_host_does_not_know():
 
 
 def test_every_ttl_and_tos_is_answered():
-    # RFC 1122 3.2.1.6, 3.2.1.7; what is sent in answer has a TTL of its own
+    # RFC 1122 3.2.1.6, 3.2.1.7, RFC 1812 4.2.2.3, 4.3.2.5; what is sent in answer has a TTL and
+    # flags of its own, and the TOS that came
     p = _peer()
-    for ttl, tos in ((0, 0), (1, 4), (64, 0x10), (255, 0xFC)):
-        p.send(p.ip_frame(1, bench.icmp(8, 0, b"\0\1\0\2", b"abc"), ttl=ttl, tos=tos))
-        p.expect("icmp", type=0, ttl=64, tos=tos)
+    for ttl, tos, flags in ((0, 0, 0), (1, 4, 2), (64, 0x10, 4), (255, 0xFC, 6)):
+        ping = bench.icmp(8, 0, b"\0\1\0\2", b"abc")
+        p.send(p.ip_frame(1, ping, ttl=ttl, tos=tos, flags=flags))
+        packet = p.expect("icmp", type=0, ttl=64, tos=tos)
+        assert packet.frame[20] & 0xBF == 0
 
 
 def test_no_neighbour_is_no_error_at_first():

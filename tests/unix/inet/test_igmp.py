@@ -149,6 +149,20 @@ def test_who_gets_it():
     s.quiet()
 
 
+def test_membership_is_that_of_an_interface():
+    # RFC 1122 3.2.1.3 (3): what has been joined elsewhere is not ours here
+    s = Setup()
+    a = s.open()
+    with bench.inside(s.st):
+        s.igmp.join(a.groups.members, s.p.host.lo, G)
+    frame = s.p.udp_frame(7, 5000, b"x", dst=G, dst_mac=group_mac(G))
+    s.p.expect_drop(frame, "ipv4.in_other")
+    s.call("join", a, G)
+    s.quiet()
+    s.p.send(frame)
+    assert _got(a) == [b"x"]
+
+
 def test_one_socket_for_both_families():
     # it is filed for each, and gets one datagram
     s = Setup(ip6=True)
