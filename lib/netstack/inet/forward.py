@@ -29,6 +29,7 @@ _UDP = const(17)
 _UNREACHABLE = const(3)  # ICMP
 _REDIRECT = const(5)
 _EXCEEDED = const(11)
+_PARAMETER = const(12)
 
 _ROW = const(20)  # of forward_fast.py
 _MASK = const(2)
@@ -65,6 +66,7 @@ class Router(Forwarding):
         self.rows = array("I", bytes(4 * _ROW * checked(flows)))
         super().__init__(st, st.ip4, "router", NAMES, forward_fast.forward)
         ip = self.ip
+        # DEVIATION RFC 1812 5.3.8, which has this off by default: BCP 38 came after it
         self.strict = True
         self.redirects = True
         self.clamp = True
@@ -165,9 +167,19 @@ class Router(Forwarding):
             return True
         return self.ip.route(buf, at + _SRC, buf, at + _DST) is nif
 
-    def complain(self, fr, kind, code, rest=b"\0\0\0\0"):
-        if self.st.icmp4 and fr.nif.v4.set:
-            self.st.icmp4.complain(fr, kind, code, 0, rest, fr.nif.v4.addr)
+    def complain(self, fr, kind, code, rest=b"\0\0\0\0", pointer=0):
+        """RFC 1812 4.3.2.4: it comes from the interface it leaves by."""
+        back = self.ip.route(fr.buf, fr.l3 + _SRC)
+        if back and self.st.icmp4:
+            self.st.icmp4.complain(fr, kind, code, pointer, rest, back.v4.addr)
+
+    def bad_option(self, fr, pointer):
+        """RFC 1812 4.3.3.5: an option of a packet that would have gone on cannot be read."""
+        buf = fr.buf
+        at = fr.l3
+        dst = buf[at + _DST]
+        if dst < 224 and dst != 127 and self._proper(fr.nif, buf, at, 0):
+            self.complain(fr, _PARAMETER, 0, b"\0\0\0\0", pointer)
 
     def _redirect(self, fr, buf, at, hop):
         """It leaves by where it came: its sender could have sent it to the next itself."""
@@ -195,8 +207,7 @@ class Router(Forwarding):
         self._out(part, out, hop)
 
     def _parts(self, fr, out, hop):
-        """RFC 791 3.2. Options stay in the first part alone: those that would have to be copied
-        are source routes, which are refused, and what RFC 6814 has made obsolete."""
+        """RFC 791 3.2."""
         buf = fr.buf
         at = fr.l3
         hlen = fr.l4 - at
@@ -225,21 +236,20 @@ class Router(Forwarding):
             field += n >> 3
             src += n
             left -= n
-            hlen = _HDR
+            if hlen > _HDR:
+                hlen = _keep_copied(buf, at, hlen)
 
     def _out(self, part, out, hop):
         part.ip = self.ip
         out.output(part, _ETHERTYPE, hop, 0)
 
     def undeliverable(self, fr, again):
-        """IPv4.undeliverable(): RFC 1812 5.3.3.1: a host or router that does not answer to ARP."""
+        """IPv4.undeliverable(): RFC 1812 5.2.7.1: a host or router that does not answer to ARP."""
         if self.ip.local(fr.buf, fr.l3 + _SRC):
             self._undeliverable(fr, again)
             return
-        back = self.ip.route(fr.buf, fr.l3 + _SRC)
-        if back and self.st.icmp4:
-            fr.group = False
-            self.st.icmp4.complain(fr, _UNREACHABLE, 1, 0, b"\0\0\0\0", back.v4.addr)
+        fr.group = False
+        self.complain(fr, _UNREACHABLE, 1)
 
     # -- the fast path ----------------------------------------------------------------------
 
@@ -291,6 +301,25 @@ def _link_local(buf, off):
 def _renew_sum(buf, at, hlen):
     put16(buf, at + _SUM, 0)
     put_csum(buf, at + _SUM, csum(buf, at, hlen, 0))
+
+
+def _keep_copied(buf, at, hlen):
+    """Leave of the options those that every fragment has (RFC 791 3.1), and return what is the
+    length of the header then. Their own lengths are right: IPv4 has looked at them."""
+    src = to = at + _HDR
+    end = at + hlen
+    while src < end and buf[src]:
+        n = 1 if buf[src] == 1 else buf[src + 1]
+        copied = buf[src] & 0x80
+        for i in range(src, src + n):
+            if copied:
+                buf[to] = buf[i]
+                to += 1
+        src += n
+    while (to - at) & 3:
+        buf[to] = 0
+        to += 1
+    return to - at
 
 
 def _put_words(words, i, low, high):

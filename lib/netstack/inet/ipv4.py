@@ -499,8 +499,12 @@ class IPv4:
 
     def _complain(self, fr):
         """RFC 1122 3.2.2.5: tell the sender which of its options cannot be read."""
-        if self.st.icmp4 and self._for_us(fr, fr.buf, fr.l3):
-            self.st.icmp4.complain(fr, 12, 0, self._bad_at - fr.l3)
+        pointer = self._bad_at - fr.l3
+        if not self._for_us(fr, fr.buf, fr.l3):
+            if self.router:
+                self.router.bad_option(fr, pointer)
+        elif self.st.icmp4:
+            self.st.icmp4.complain(fr, 12, 0, pointer)
 
     def _for_us(self, fr, buf, at):
         dst = at + _DST
