@@ -52,7 +52,7 @@ class IGMP(Memberships):
         st.watchers.append(self._watch)
 
     def told(self, group):
-        """RFC 3376 6: of all hosts nobody is ever told."""
+        """RFC 3376 5: of all hosts nobody is ever told."""
         return group.addr != _ALL_HOSTS
 
     def mac(self, addr):
@@ -130,7 +130,10 @@ class IGMP(Memberships):
         nif = fr.nif
         code = buf[at + 1]
         general = zero(buf, at + 4, 4)
-        if general and not same(buf, fr.l3 + _DST, _ALL_HOSTS, 0, 4) or 8 < n < 12:
+        dst = fr.l3 + _DST
+        # RFC 3376 9.1: general queries go to all hosts; 4.1.12: or to one
+        strange = general and buf[dst] >= 224 and not same(buf, dst, _ALL_HOSTS, 0, 4)
+        if strange or 8 < n < 12:
             self.stat[_BAD] += 1
             return
         count = 0

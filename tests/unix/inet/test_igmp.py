@@ -280,6 +280,13 @@ def test_general_query():
     assert s.reports() == [(IS_EX, G, set()), (IS_IN, H, {A})]
     s.p.advance(20000)
     s.p.expect_nothing()
+    for group in (bytes(4), G):  # 4.1.12: to whichever address of ours
+        query = bytearray(s.query(group, sources=()))
+        query[:6] = s.p.nic.mac
+        query[30:34] = s.p.host.addr
+        s.p.send(bench.mend(query))
+        s.p.advance(1001)
+        assert len(s.reports()) == (1 if any(group) else 2)
     s.p.send(s.query(sources=(), code=0x8F))  # 4.1.1: 31 << 3 tenths of a second
     s.p.advance(24801)
     assert len(s.reports()) == 2
