@@ -533,8 +533,8 @@ class Connection(Controlled):
 
     def set(self, name, value):
         """Set an option of an open connection, by the name of its attribute: "nodelay", "cork",
-        "quickack", "keepalive", "keepidle", "keepintvl", "keepcnt", "user_timeout", "ttl" and "tos"
-        (of IPv4), "hops" and "tclass" (of IPv6)."""
+        "quickack", "keepalive", "keepidle", "keepintvl", "keepcnt", "user_timeout", "ttl" and
+        "tos" (of IPv4), "hops" and "tclass" (of IPv6)."""
         settings.change(self, name, value)
 
     def set_mss(self, n):
