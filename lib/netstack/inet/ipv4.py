@@ -201,9 +201,6 @@ class Address:
 
 
 class IPv4:
-    alen = 4
-    src_off = _SRC
-    dst_off = _DST
     ttl_off = _TTL
     loopback = b"\x7f\0\0\1"
     all_hosts = _ALL_HOSTS
@@ -212,6 +209,9 @@ class IPv4:
 
     def __init__(self, st):
         self.st = st
+        self.alen = 4  # as the next two of the object itself: it is asked for them most
+        self.src_off = _SRC
+        self.dst_off = _DST
         self.protocols = dict(st.transports)  # number -> object with input(fr) and error(...)
         self.stat = st.counters("ipv4", NAMES)
         self.paths = None  # how long a packet may be: inet/paths.py

@@ -76,9 +76,6 @@ _TOOBIG = const(12)
 
 
 class IPv6:
-    alen = 16
-    src_off = _SRC
-    dst_off = _DST
     ttl_off = _HOPS_AT
     all_hosts = ALL_NODES
     loopback = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
@@ -91,6 +88,9 @@ class IPv6:
 
     def __init__(self, st):
         self.st = st
+        self.alen = 16  # see IPv4
+        self.src_off = _SRC
+        self.dst_off = _DST
         self.protocols = dict(st.transports)
         self.stat = st.counters("ipv6", NAMES)
         self.life = Lifetimes(st, self._expire)

@@ -160,6 +160,7 @@ class Match:
     def __init__(self, st):
         self.st = st
         self.w = st.w
+        self._others = -1  # interfaces beside one, but for loopback
         st.w[_ALEN] = 4
         st.match = self
         address(st.w, _STATS4, st.ip4.stat)
@@ -178,7 +179,7 @@ class Match:
         Ethernet.input and IPv4.input would come to, without looking at it once more."""
         st = self.st
         fr = io[_FRAME]
-        if len(st.nifs) > 1 and st.ip4.local(fr.buf, _L3 + _SRC):
+        if self._others and st.ip4.local(fr.buf, _L3 + _SRC):
             return 0  # in our name
         w = self.w
         nif = fr.nif
@@ -200,6 +201,8 @@ class Match:
 
     def attach_nif(self, nif):
         """An interface whose link is Ethernet takes part."""
+        if not hasattr(nif, "loopback"):
+            self._others += 1
         if nif.prepare is None:
             return
         nif.join(match4, self.ordinary)
