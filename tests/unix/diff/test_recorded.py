@@ -60,7 +60,8 @@ class Replay:
         self.over6 = over6
         self.frames = list(frames(name))
         every = 1 if bench.UNIX else 4
-        kw = dict(tcp=True, mac=MAC, every=every, budget=1 << 20)
+        budget = 1 << 20 if bench.UNIX else 1 << 19  # of each of two
+        kw = dict(tcp=True, mac=MAC, every=every, budget=budget)
         if over6:  # what is full over IPv4 is 20 bytes more
             self.p = twin.peer6(mtu=1520, **kw)
         else:
