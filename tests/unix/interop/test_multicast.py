@@ -41,7 +41,10 @@ def test_both_ways(lan):
     program.finish(10)
     assert "other" not in program.output
     told = lan.capture.frames("igmp && eth.src == " + MAC, "igmp.record_type", "ip.ttl")
-    assert [line.split("\t") for line in told] == [["4", "1"]] * 2 + [["3", "1"]] * 2
+    told = [line.split("\t") for line in told]
+    # twice, and anew if it is only now that our address has turned out to be free
+    assert told[:2] == [["4", "1"]] * 2 and told[-2:] == [["3", "1"]] * 2
+    assert told[2:-2] in ([], [["4", "1"]], [["4", "1"]] * 2), told
     sent = lan.capture.frames("udp && ip.dst == %s && eth.src == %s" % (GROUP, MAC), "ip.ttl")
     assert set(sent) == {"3"}
 
