@@ -1,10 +1,24 @@
-# Two routers or bridges that get the same frames, one of them without the fast path, which
-# is to make no difference.
+# The fast path is to make no difference: tests that run with it and without, and two routers or
+# bridges that get the same frames, one of them without it.
 
 import bench
 import binascii
 import gc
 import netstack
+
+
+def both(function):
+    """Run with the fast path and without."""
+
+    def run():
+        for fast in (True, False):
+            netstack.fastpath = fast
+            try:
+                function(fast)
+            finally:
+                netstack.fastpath = True
+
+    return run
 
 
 class Pair:

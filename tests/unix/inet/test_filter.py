@@ -2,28 +2,14 @@
 # The stateless packet filter of the router.
 
 import bench
-import netstack
 import ref
+from alike import both
 from array import array
 from routernet import Net, addr
 
 filter = bench.optional("inet.filter")
 PASS, DROP, REJECT = 0, 1, 2
 UDP, TCP = 17, 6
-
-
-def both(function):
-    """Run with the fast path and without."""
-
-    def run():
-        for fast in (True, False):
-            netstack.fastpath = fast
-            try:
-                function(fast)
-            finally:
-                netstack.fastpath = True
-
-    return run
 
 
 def make(**kw):

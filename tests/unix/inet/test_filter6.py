@@ -3,8 +3,8 @@
 # The packet filter of the router, for IPv6: the same rules for both families.
 
 import bench
-import netstack
 import ref
+from alike import both
 from array import array
 from packets import ip6
 from routernet6 import Net6, addr, station
@@ -13,20 +13,6 @@ filter = bench.optional("inet.filter")
 filter6 = bench.optional("inet.filter6")
 PASS, DROP, REJECT = 0, 1, 2
 UDP, TCP, ICMP = 17, 6, 1
-
-
-def both(function):
-    """Run with the fast path and without."""
-
-    def run():
-        for fast in (True, False):
-            netstack.fastpath = fast
-            try:
-                function(fast)
-            finally:
-                netstack.fastpath = True
-
-    return run
 
 
 def make(networks=3):

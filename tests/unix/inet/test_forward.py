@@ -2,23 +2,8 @@
 # The IPv4 router (RFC 1812): who gets on, changed in what, and who does not.
 
 import bench
-import netstack
-from alike import Pair
+from alike import Pair, both
 from routernet import Net, addr, station
-
-
-def both(function):
-    """Run with the fast path and without."""
-
-    def run():
-        for fast in (True, False):
-            netstack.fastpath = fast
-            try:
-                function(fast)
-            finally:
-                netstack.fastpath = True
-
-    return run
 
 
 @both

@@ -6,27 +6,13 @@ import bench
 import netstack
 import ref
 from array import array
-from alike import Pair
+from alike import Pair, both
 from routernet6 import EXCEEDED, TOO_BIG, UNREACHABLE, Net6, addr, link, station
 from packets import IPV6, group_mac, ip6, opt_mss
 
 forward6_fast = bench.optional("inet.forward6_fast")
 FAR = ip6("2001:db9::1")
 ECHO = 128
-
-
-def both(function):
-    """Run with the fast path and without."""
-
-    def run():
-        for fast in (True, False):
-            netstack.fastpath = fast
-            try:
-                function(fast)
-            finally:
-                netstack.fastpath = True
-
-    return run
 
 
 def told(n, net, frame, type, code):

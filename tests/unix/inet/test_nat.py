@@ -2,29 +2,15 @@
 # NAPT: RFC 3022, and what RFC 4787 (UDP), 5382 (TCP) and 5508 (ICMP) ask of it.
 
 import bench
-import netstack
 import ref
 import struct
+from alike import both
 from array import array
 from routernet import Net, addr, station
 
 OURS = addr(1, 254)
 UDP = 17
 TCP = 6
-
-
-def both(function):
-    """Run with the fast path and without."""
-
-    def run():
-        for fast in (True, False):
-            netstack.fastpath = fast
-            try:
-                function(fast)
-            finally:
-                netstack.fastpath = True
-
-    return run
 
 
 def make(**kw):

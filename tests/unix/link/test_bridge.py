@@ -4,6 +4,7 @@
 import bench
 import netstack
 import ref
+from alike import both
 from array import array
 from hosts import NIC
 from netstack.core.stack import Stack
@@ -103,20 +104,6 @@ class Net:
 
 def frame(dst, src, n=60, ethertype=0x88B5):
     return bench.eth(dst, src, ethertype, bytes(i & 255 for i in range(n - 14)))
-
-
-def both(function):
-    """Run with the fast path and without."""
-
-    def run():
-        for fast in (True, False):
-            netstack.fastpath = fast
-            try:
-                function(fast)
-            finally:
-                netstack.fastpath = True
-
-    return run
 
 
 @both

@@ -4,9 +4,8 @@
 # and again with the collector off (see test_steady.py).
 
 import bench
-import gc
-import micropython
 import netstack
+from allocated import allocated
 from netstack.core.checksum import copy
 from netstack.core.stack import Stack
 from netstack.inet import icmpv4, ipv4, ipv6
@@ -75,21 +74,7 @@ def _measure(st, nic, frame):
             now[0] += 1
             st.poll(now[0])
 
-    run()
-    gc.collect()
-    micropython.heap_lock()
-    try:
-        run()
-    finally:
-        micropython.heap_unlock()
-    gc.collect()
-    gc.disable()
-    try:
-        before = gc.mem_alloc()
-        run()
-        got = gc.mem_alloc() - before
-    finally:
-        gc.enable()
+    got = allocated(run)
     assert got == 0, "%d bytes allocated by %d frames" % (got, COUNT)
     assert st.nomem == 0, "MemoryError inside poll()"
 

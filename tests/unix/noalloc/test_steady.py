@@ -3,8 +3,7 @@
 # has a hole: an exception can be raised under heap_lock(), and `f(*args)` leaves no trace.
 
 import bench
-import gc
-import micropython
+from allocated import allocated
 from netstack.core.checksum import copy
 
 COUNT = 1000
@@ -34,25 +33,6 @@ class NIC(bench.NIC):
         return n
 
 
-def _allocated(run):
-    """Bytes that run() has allocated; MemoryError if it is caught at it."""
-    run()  # what is made once may be made now
-    gc.collect()
-    micropython.heap_lock()
-    try:
-        run()
-    finally:
-        micropython.heap_unlock()
-    gc.collect()
-    gc.disable()
-    try:
-        before = gc.mem_alloc()
-        run()
-        return gc.mem_alloc() - before
-    finally:
-        gc.enable()
-
-
 class Case:
     """A host whose NIC is the one above, once it has learnt its neighbour."""
 
@@ -71,7 +51,7 @@ class Case:
         self.p.nif.use(self.nic)
 
     def measure(self, run):
-        got = _allocated(run)
+        got = allocated(run)
         assert self.st.nomem == 0, "MemoryError inside poll()"
         assert got == 0, "%d bytes allocated by %d packets" % (got, COUNT)
         self.p.clock.ms = self.now

@@ -2,9 +2,8 @@
 # IPv6, a thousand packets each way and more.
 
 import bench
-import gc
-import micropython
 import peer6
+from allocated import allocated
 from array import array
 from netstack.core.checksum import copy, csum, pseudo, put_csum
 from netstack.core.wire import add32, get16, load32, put16, store32
@@ -66,25 +65,6 @@ class NIC(bench.NIC):
         return n
 
 
-def _allocated(run):
-    """Bytes that run() has allocated; MemoryError if it is caught at it."""
-    run()  # what is made once may be made now
-    gc.collect()
-    micropython.heap_lock()
-    try:
-        run()
-    finally:
-        micropython.heap_unlock()
-    gc.collect()
-    gc.disable()
-    try:
-        before = gc.mem_alloc()
-        run()
-        return gc.mem_alloc() - before
-    finally:
-        gc.enable()
-
-
 def _peer(**kw):
     # virtual time must not pass 2^30, where small ints end
     p = peer6.peer(clock=bench.Clock(0), **kw)
@@ -96,7 +76,7 @@ def _peer(**kw):
 def _segments(run, p, nic, share):
     """run() allocates nothing, and at least so many of its packets take the fast path."""
     before = p.st.stats()["fast"]
-    got = _allocated(run)
+    got = allocated(run)
     after = p.st.stats()["fast"]
     p.clock.ms = p.st.now
     p.nif.use(p.nic)
