@@ -85,7 +85,7 @@ class Server:
     def accept(self, _):
         """Take on those who wait. The one that has idled for longest makes room for them."""
         listener = self._listener
-        while listener.waiting:
+        while listener.ready:
             if len(self.clients) >= _MAX and not self._evict():
                 return
             client = Client(self, listener.accept())
@@ -107,7 +107,7 @@ class Server:
     def left(self, client):
         """A client is done with."""
         self.clients.remove(client)
-        if self._listener.waiting:
+        if self._listener.ready:
             self.st.defer(self._listener)
 
     def _tick(self):
@@ -115,7 +115,7 @@ class Server:
         self.uptime()
         for client in list(self.clients):
             client.tick()
-        if self._listener.waiting:
+        if self._listener.ready:
             self.accept(self._listener)
         self._timer.start(st.now, _TICK_MS if self.clients else 60 * _TICK_MS)
 

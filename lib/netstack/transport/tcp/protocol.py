@@ -79,7 +79,7 @@ def _add_clock(cb: ptr32, now: int, carry: int):
 
 
 class TCP(Controlled):
-    state = 0  # none of a connection's: `congestion` is that of connections to come
+    state = 0  # none of a connection's: set_congestion() is for connections to come
     fastopen = None  # fastopen.py, where it was attached
 
     def __init__(self, st):
@@ -99,7 +99,7 @@ class TCP(Controlled):
         self.sack = True
         self.ecn = False  # ask for it in our SYNs
         self.ecn_accept = True  # agree to it in a peer's
-        self.control = cubic  # of new connections; `congestion` is its name
+        self.control = cubic  # of new connections; congestion() names it
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = []  # connections that have a port and no peer yet
         self.synqueue = SynQueue(self, _clip(budget // 8192, 8, 1024))
