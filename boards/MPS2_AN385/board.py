@@ -1,4 +1,6 @@
 # Arm MPS2 AN385: one LAN9118 Ethernet chip (a LAN9220 on the real board).
+BUDGET = 240 * 1024  # bytes of frames and rings
+
 _nic = None
 
 

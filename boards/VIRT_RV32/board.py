@@ -1,4 +1,6 @@
 # QEMU's virt machine with one virtio-net device.
+BUDGET = 240 * 1024  # bytes of frames and rings
+
 _nic = None
 
 

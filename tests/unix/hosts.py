@@ -38,7 +38,10 @@ class Random:
         return self.bits16() << 16 | self.bits16()
 
     def bytes(self, n):
-        return bytes(self.bits16() >> 4 & 255 for _ in range(n))
+        data = bytearray(n)
+        for i in range(n):
+            data[i] = self.bits16() >> 4
+        return bytes(data)
 
     def percent(self, p):
         """True in `p` of 100 cases; `p` may be a fraction."""

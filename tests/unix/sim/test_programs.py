@@ -5,7 +5,7 @@ import bench
 import simbench
 from bench import inside, ip
 
-_BUDGET = 512 * 1024 if bench.UNIX else 160 * 1024  # of a heap of 1 MB
+_BUDGET = 512 * 1024 if bench.UNIX else 160 * 1024
 
 
 class Rude(simbench.End):
