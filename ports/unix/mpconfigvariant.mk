@@ -6,10 +6,12 @@ include $(VARIANT_DIR)/../../lib/frozen.mk
 # `import socket` must find lib/socket.py, so upstream's C module of that name is left out.
 MICROPY_PY_SOCKET = 0
 
-# TLS by mbedTLS (module `tls`); the btree database needs a submodule nothing here uses.
+# TLS by mbedTLS (modules `tls` and `_ssl`); the btree database needs a submodule nothing here uses.
 MICROPY_PY_SSL = 1
 MICROPY_SSL_AXTLS = 0
 MICROPY_SSL_MBEDTLS = 1
+MBEDTLS_CONFIG_FILE = \"tls_config.h\"
+USER_C_MODULES = $(VARIANT_DIR)/..
 MICROPY_PY_BTREE = 0
 
 # Frozen viper code is machine code of the host.
