@@ -194,8 +194,10 @@ class socket(_iomod.IOBase):
         while True:
             self._event = False
             n_got = self._try_recv(io, buf, off, n)
-            if n_got != -_EAGAIN:
+            if n_got >= 0:
                 return n_got
+            if n_got != -_EAGAIN:
+                return self._told(io, n_got)
             if start < 0:
                 start = _ticks_ms() & 0x3FFFFFFF
             if not self._again(start):
@@ -223,6 +225,12 @@ class socket(_iomod.IOBase):
         io.error = 0
         return error
 
+    def _told(self, io, errno):
+        """How a connection has ended is told once, as on Linux: then it is at its end."""
+        if errno == -io.error:
+            io.error = 0
+        return errno
+
     def _push(self, buf, off, n, flags=0, ip=None, addr=None, port=0, detour=None):
         """Send up to `n` bytes from buf[off]. Returns how many, or -errno."""
         io = self._io
@@ -241,8 +249,10 @@ class socket(_iomod.IOBase):
                 sent = self._try_send(io, buf, off, n, flags, ip, addr, port)
             if sent == -_ENOTCONN and self._later:
                 return self._open_early(memoryview(buf)[off : off + n], flags, self._later)
-            if sent != -_EAGAIN or flags & MSG_DONTWAIT:
+            if sent >= 0:
                 return sent
+            if sent != -_EAGAIN or flags & MSG_DONTWAIT:
+                return self._told(io, sent)
             if not self._again(start):
                 return self._late()
 
@@ -583,7 +593,7 @@ class socket(_iomod.IOBase):
         finally:
             _host.leave(self._st)
         if n < 0:
-            raise OSError(-n)
+            raise OSError(-self._told(self._io, n))
         return bytes(memoryview(data)[:n])
 
     def __iter__(self):
@@ -713,7 +723,7 @@ class socket(_iomod.IOBase):
         if state < _SYN_SENT and io.raddr is None:
             if self._later:
                 return flags & _WR
-            return _HUP  # never connected, as the C sockets have it
+            return flags & _WR | _HUP  # never connected, as the C sockets and Linux have it
         ready = 0
         if flags & _RD and (io.available() or io.eof() or io.deaf):
             ready = _RD

@@ -299,8 +299,8 @@ def test_poll_flags():
     fresh = socket.socket()
     bench.at_end(fresh.close)
     poller.unregister(conn)
-    poller.register(fresh, select.POLLIN)
-    assert poller.poll(0) == [(fresh, select.POLLHUP)]
+    poller.register(fresh)
+    assert poller.poll(0) == [(fresh, select.POLLOUT | select.POLLHUP)]
 
 
 def test_poll_timeout():
@@ -383,13 +383,34 @@ def test_restart_server():
     assert conn.recv(10) == b"again"
 
 
-def test_reset():
+def reset():
+    """A socket that its peer has reset."""
     a, b = joined()
     a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     a.close()
-    raises(ECONNRESET, b.recv, 10)
-    assert b.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == ECONNRESET
-    raises(EPIPE, b.send, b"x")
+    return b
+
+
+def test_reset():
+    poller = select.poll()
+    for call in (
+        lambda s: s.recv(10),
+        lambda s: s.readline(),
+        lambda s: s.recv_into(bytearray(1)),
+        lambda s: s.send(b"x"),
+    ):
+        s = reset()
+        poller.register(s, select.POLLIN)
+        assert poller.poll(0) == [(s, select.POLLIN | select.POLLERR | select.POLLHUP)]
+        raises(ECONNRESET, call, s)
+        assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
+        assert poller.poll(0) == [(s, select.POLLIN | select.POLLHUP)]  # told once
+        assert s.recv(10) == s.readline() == b""
+        raises(EPIPE, s.send, b"x")
+        poller.unregister(s)
+    s = reset()
+    assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == ECONNRESET
+    assert s.recv(10) == b""
 
 
 def test_not_connected():
