@@ -18,7 +18,7 @@ for _name in sorted(os.listdir("modules")):
 
 _lib = os.path.abspath("../../lib")
 if os.environ.get("NETSTACK", "1") != "0":
-    for _face in ("socket.py", "network.py"):
+    for _face in ("socket.py", "usocket.py", "network.py"):
         if os.path.exists(os.path.join(_lib, _face)):
             module(_face, base_path=_lib)
     if os.path.exists(os.path.join(_lib, "netstack", "__init__.py")):
