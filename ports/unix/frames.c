@@ -6,6 +6,10 @@
 
 #include "py/runtime.h"
 
+#include "port.h"
+
+unsigned netstack_fetched;
+
 // What tap.py keeps in an array('q').
 struct tap {
     int64_t fd;
@@ -28,6 +32,7 @@ static mp_obj_t recv_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp
     for (;;) {
         // One byte more than a frame may have: read() cuts longer ones without a word.
         ssize_t n = read(tap->fd, frame, tap->limit + 1);
+        netstack_fetched += n > 0;
         if (n <= tap->limit) {
             return MP_OBJ_NEW_SMALL_INT(n > 0 ? n : 0);
         }

@@ -9,14 +9,15 @@
 
 // With upstream's 1, select.poll() sleeps a millisecond in poll(2) before it first asks objects
 // without a file descriptor, which our sockets are: an asyncio server could not take more than
-// a thousand steps a second. With 0 it asks them first and waits, by the hook below, if none is
-// ready. Streams with a descriptor (stdin, files) still work; bare descriptors do not.
+// a thousand steps a second. With 0 it asks them first and waits, by wait.c, if none is ready.
+// Streams with a descriptor (stdin, files) still work; bare descriptors do not.
 #undef MICROPY_PY_SELECT_POSIX_OPTIMISATIONS
 #define MICROPY_PY_SELECT_POSIX_OPTIMISATIONS (0)
 #undef MICROPY_PY_SELECT_SELECT
 #define MICROPY_PY_SELECT_SELECT (1)
 
-#define MICROPY_EVENT_POLL_HOOK mp_handle_pending(true); netstack_wait();
+#define MICROPY_EVENT_POLL_HOOK netstack_wait();
+#define MICROPY_SCHED_HOOK_SCHEDULED netstack_wake()
 
 // Frames of Python functions lie on a stack of their own. Without it a call of any but the smallest
 // function takes a block of the heap and frees it again, after which each larger allocation

@@ -24,8 +24,10 @@ LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_on_wait
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_recv
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_send
 
-# port.c keeps the stack running while the REPL waits for a key and a program sleeps.
-LDFLAGS_EXTRA += -Wl,--wrap=mp_hal_stdin_rx_chr -Wl,--wrap=select
+# wait.c keeps the stack running while a program waits: in select.poll(), for which it has to know
+# which descriptors are asked, at the REPL's prompt and in time.sleep().
+LDFLAGS_EXTRA += -Wl,--wrap=poll -Wl,--wrap=mp_hal_stdin_rx_chr -Wl,--wrap=select
+%/extmod/modselect.o: CFLAGS += -include $(VARIANT_DIR)/select.h
 
 # Upstream's stacks for the frames of Python functions are too small: port.c has others.
 LDFLAGS_EXTRA += -Wl,--wrap=mp_pystack_init

@@ -1,3 +1,6 @@
-// Declarations of port.c, for mpconfigvariant.h.
+// Declarations of wait.c and frames.c, for mpconfigvariant.h and each other.
 
 void netstack_wait(void);
+void netstack_wake(void);
+
+extern unsigned netstack_fetched; // frames that came from TAPs

@@ -45,10 +45,10 @@ _close = _libc.func("i", "close", "i")
 _ioctl = _libc.func("i", "ioctl", "iLP")
 _socket = _libc.func("i", "socket", "iii")
 _poll = _libc.func("i", "poll", "PLi")
-_on_wait = _libc.func("v", "netstack_on_wait", "O")
+_on_wait = _libc.func("v", "netstack_on_wait", "OPi")  # wait.c
 _recv = _libc.func("O", "netstack_recv", "P")  # frames.c
 _send = _libc.func("O", "netstack_send", "P")
-_watch = _libc.func("i", "netstack_watch", "i")  # port.c: a frame ends select's wait
+_watch = _libc.func("i", "netstack_watch", "i")  # a frame ends select's wait
 _unwatch = _libc.func("v", "netstack_unwatch", "i")
 
 
@@ -125,10 +125,11 @@ class TAP:
         return _poll(fds, 1, ms) > 0
 
 
-def on_wait(callback):
+def on_wait(callback, words, ms=-1):
     """Have `callback(None)` called from the scheduler while a program waits, in select, time.sleep
-    or at the REPL: when a frame has come, and every few ms. The caller keeps it alive."""
-    _on_wait(callback)
+    or at the REPL: when a frame has come, when the stack with these words is due, after `ms` at
+    the latest. The caller keeps both alive."""
+    _on_wait(callback, words, ms)
 
 
 def wait(nics, ms):

@@ -4,7 +4,7 @@
 #   select, asyncio:  socket.ioctl -> pump_once_a_round()
 #   a busy program:   on boards a NIC's interrupt and a one-shot timer poll from the scheduler
 #                     (Service). The unix port does so while it waits, for whatever: in select, in
-#                     time.sleep, at the REPL's prompt (ports/unix/port.c), but not in between.
+#                     time.sleep, at the REPL's prompt (ports/unix/wait.c), but not in between.
 
 import gc
 import io
@@ -27,6 +27,7 @@ _LOCK = const(44)  # words of Stack.w: core/stack.py
 _MISSED = const(45)
 _ARMED = const(48)  # of core/clock.py
 _DUE = const(49)
+_ASKED = const(62)  # how often pump_once_a_round() was called, for ports/unix/wait.c
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
@@ -65,7 +66,7 @@ def _make():
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)
     _attach_ip6(st, nif)
     if UNIX:
-        st.idle = _sleeper()
+        st.idle = _sleeper(st)
     else:
         _service = Service(st)
         st.idle = _service.idle
@@ -195,6 +196,8 @@ def watch(nic):
     _nics.append(nic)
     if _service:
         _service.watch(nic)
+    elif getattr(nic, "fileno", -1) < 0:
+        _look_often()
 
 
 def _attach_ethernet(nif):
@@ -265,6 +268,7 @@ def pump_once_a_round(last):
     """For a poller that asks one socket after the other: poll the stack when the socket that was
     last asked in round `last` is asked again. Returns the number of this round."""
     global _round
+    _st.w[_ASKED] = _st.w[_ASKED] + 1 & 0xFFFF
     if last == _round:
         _round = (_round + 1) & 0x3FFFFFFF
         turns = _TURNS
@@ -303,7 +307,7 @@ def wait(done, ms):
             _st.idle(due)
 
 
-def _sleeper():
+def _sleeper(st):
     """What makes the unix port sleep until a NIC has something or some milliseconds are over."""
     try:
         import tap
@@ -316,9 +320,17 @@ def _sleeper():
                 ms = _BLIND_MS
         tap.wait(_nics, ms)
 
-    if hasattr(tap, "on_wait"):
-        tap.on_wait(_background)
+    tap.on_wait(_background, st.w)
     return idle
+
+
+def _look_often():
+    """There is a NIC that cannot end a wait of the unix port."""
+    try:
+        import tap
+    except ImportError:
+        return
+    tap.on_wait(_background, _st.w, _BLIND_MS)
 
 
 def _background(_):

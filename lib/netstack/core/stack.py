@@ -30,7 +30,7 @@ _QUEUED = const(47)
 _ARMED = const(48)  # of core/clock.py
 _DUE = const(49)
 _STEPS = const(50)  # how many there are
-_WORDS = const(62)
+_WORDS = const(63)
 _FLUSH = const(0)  # Stack.steps: what poll() calls
 _TIMERS = const(1)
 _NIFS = const(2)
@@ -58,7 +58,7 @@ class Stack:
         # 2 HOPS: changes of routes and neighbours, from 1 on
         # 3 the last IPv4 identification  44 calls from outside that go on, poll() being one
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
-        # 48, 49 of core/clock.py  50 length of `steps`  others: inet/match.py
+        # 48, 49 of core/clock.py  50 length of `steps`  62 see api/host.py  others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.w[_HOPS] = 1

@@ -1,0 +1,76 @@
+"""asyncio on the unix port: what waits costs nothing, and a frame wakes it."""
+
+import os
+import statistics
+import sys
+import time
+
+from netns import OURS
+
+# One byte at a time over one connection, at moments that the server cannot foresee.
+CLIENT = """
+import random, socket, sys, time
+conn = socket.create_connection((sys.argv[1], 7))
+conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+for _ in range(100):
+    time.sleep(random.uniform(0.003, 0.02))
+    start = time.perf_counter()
+    conn.sendall(b"x")
+    assert conn.recv(10) == b"x"
+    print(time.perf_counter() - start)
+"""
+
+
+def sleeps(process):
+    """How often it has gone to sleep by itself."""
+    with open("/proc/%d/status" % process.pid) as f:
+        return sum(int(line.split()[1]) for line in f if line.startswith("voluntary"))
+
+
+def cpu(process):
+    """Seconds of processor time."""
+    with open("/proc/%d/stat" % process.pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def quiet(lan, process, seconds=3, per_second=20):
+    """It costs next to nothing while nothing happens. Linux may have something to say after it has
+    come up, so there are some tries."""
+    lan.judged = False  # nothing need be on the wire
+    for _ in range(5):
+        before = sleeps(process), cpu(process)
+        time.sleep(seconds)
+        count, used = sleeps(process) - before[0], cpu(process) - before[1]
+        if count <= per_second * seconds and used < 0.01 * seconds:
+            return
+    raise AssertionError("%d sleeps and %.2f s of CPU in %d s" % (count, used, seconds))
+
+
+def test_idle_server_does_not_tick(lan):
+    quiet(lan, lan.ready("echo_async"))
+
+
+def test_a_frame_wakes(lan):
+    lan.ready("echo_async")
+    took = [float(s) for s in lan.run(sys.executable, "-c", CLIENT, OURS, timeout=60).split()]
+    # Well below the millisecond that a tick would add, if nobody else wants the processor.
+    assert min(took) < 0.0005 and statistics.median(took) < 0.05, sorted(took)
+
+
+def test_idle_with_standard_input(lan):
+    """A program that waits for a key as well: a descriptor that becomes ready ends the wait."""
+    process = lan.program("key_async", stdin=-1)  # subprocess.PIPE
+    process.expect("^ready", 30)
+    quiet(lan, process)
+    start = time.monotonic()
+    process.stdin.write("k")
+    process.stdin.flush()
+    process.expect("^key k", 30)
+    assert time.monotonic() - start < 10
+
+
+def test_thread_wakes(lan):
+    """Another thread schedules a callback, which sets a flag that a task waits for."""
+    lan.judged = False
+    lan.program("thread_async").expect("^woken", 30)
