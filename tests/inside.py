@@ -37,6 +37,7 @@ INSIDE = (
     "diff",
     "services",
     "api",
+    "nic",
 )
 TIMEOUT = 300  # seconds without a byte of output
 

@@ -1,0 +1,191 @@
+# SPI by its registers and by DMA, RP2040 and RP2350: what spi.py describes, none of it waiting for
+# bulk data, and a register of a chip read in five microseconds. machine.SPI has set up pins, mode
+# and clock, and DMA requests are on. RP2040 datasheet 2.5 (DMA), 4.4 (PL022), 2.3.1.7 (SIO);
+# RP2350's 12.6, 12.3, 3.1.11.
+
+import re
+import rp2
+import sys
+from array import array
+from micropython import const
+from netstack.core.wire import where
+from netstack.nic.spi import HALF
+
+_SMALL = const(8)  # what the FIFOs hold
+
+# Words
+_SPI = const(0)  # base address
+_CS_HIGH = const(1)  # where SIO sets pins, and clears them
+_CS_LOW = const(2)
+_CS = const(3)  # the pin's bit
+_IN = const(4)  # its channel's registers, and those of the channel that feeds the SPI
+_OUT = const(5)
+_CTRL_IN = const(6)  # CTRL for: into memory, into nowhere with an interrupt, out of memory, zeros
+_CTRL_SINK = const(7)
+_CTRL_OUT = const(8)
+_CTRL_ZERO = const(9)
+_BUSY = const(10)  # the bit of CTRL
+_RX = const(11)
+_TX = const(12)
+_HEAD = const(13)
+_NOWHERE = const(14)  # the address of this array's last word, 0
+_ABORT = const(15)  # where channels are stopped, and the bits of these two
+_BOTH = const(16)
+_ZERO = const(17)
+
+# Registers of the SPI, and of a DMA channel, in words
+_DR = const(2)
+_SR = const(3)
+_RNE = const(4)
+_BSY = const(0x10)
+_READ = const(0)
+_WRITE = const(1)
+_COUNT = const(2)
+_TRIG = const(3)
+_PATIENCE = const(2000000)  # turns: some 100 ms
+
+
+class Bus:
+    soon = 128
+
+    def __init__(self, spi, cs):
+        cs.init(cs.OUT, value=1)
+        self._keep = spi, cs
+        self.small = bytearray(_SMALL)
+        self.rx = bytearray(2 * HALF)
+        self.tx = bytearray(HALF)
+        number = int(re.search(r"\d+", str(spi)).group(0))
+        pin = int(re.search(r"\d+", str(cs)).group(0))
+        self._in = rp2.DMA()
+        self._out = rp2.DMA()
+        self.words = w = array("I", bytes(4 * (_ZERO + 1)))
+        two = "RP2350" in sys.implementation._machine
+        if two:
+            w[_SPI] = (0x40080000, 0x40088000)[number]
+            w[_CS_HIGH], w[_CS_LOW] = 0xD0000018, 0xD0000020
+            request = 24 + 2 * number
+            w[_BUSY] = 1 << 26
+            w[_ABORT] = 0x50000464
+        else:
+            w[_SPI] = (0x4003C000, 0x40040000)[number]
+            w[_CS_HIGH], w[_CS_LOW] = 0xD0000014, 0xD0000018
+            request = 16 + 2 * number
+            w[_BUSY] = 1 << 24
+            w[_ABORT] = 0x50000444
+        w[_CS] = 1 << pin
+        w[_IN] = 0x50000000 + 0x40 * self._in.channel
+        w[_OUT] = 0x50000000 + 0x40 * self._out.channel
+        w[_BOTH] = 1 << self._in.channel | 1 << self._out.channel
+        w[_CTRL_IN] = self._ctrl(self._in, request + 1, inc_read=False)
+        w[_CTRL_SINK] = self._ctrl(
+            self._in, request + 1, inc_read=False, inc_write=False, irq_quiet=False
+        )
+        w[_CTRL_OUT] = self._ctrl(self._out, request, inc_write=False)
+        w[_CTRL_ZERO] = self._ctrl(self._out, request, inc_read=False, inc_write=False)
+        w[_RX], w[_TX], w[_HEAD] = where(self.rx), where(self.tx), where(self.small)
+        w[_NOWHERE] = where(w) + 4 * _ZERO
+        self.exchange, self.begin_read, self.begin_write, self.busy, self.wait = _bound(where(w))
+
+    def _ctrl(self, dma, request, **fields):
+        return dma.pack_ctrl(size=0, treq_sel=request, **fields)
+
+    def on_end(self, cb):
+        self._in.irq(cb)
+
+
+def _bound(words):
+    """What Bus has, as closures: they are called for each frame."""
+
+    @micropython.viper
+    def exchange(n: int):
+        w = ptr32(int(words))
+        spi = ptr32(w[_SPI])
+        small = ptr8(w[_HEAD])
+        pin = ptr32(w[_CS_LOW])
+        pin[0] = w[_CS]
+        i = 0
+        while i < n:
+            spi[_DR] = small[i]
+            i += 1
+        i = 0
+        while i < n:
+            turns = _PATIENCE
+            while not spi[_SR] & _RNE and turns:
+                turns -= 1
+            small[i] = spi[_DR]
+            i += 1
+        pin = ptr32(w[_CS_HIGH])
+        pin[0] = w[_CS]
+
+    @micropython.viper
+    def head(n: int):
+        """The chip is selected and sent its address; what comes back is dropped."""
+        w = ptr32(int(words))
+        spi = ptr32(w[_SPI])
+        small = ptr8(w[_HEAD])
+        pin = ptr32(w[_CS_LOW])
+        pin[0] = w[_CS]
+        i = 0
+        while i < n:
+            spi[_DR] = small[i]
+            i += 1
+        turns = _PATIENCE
+        while spi[_SR] & _BSY and turns:
+            turns -= 1
+        while i:
+            turns = spi[_DR]
+            i -= 1
+
+    @micropython.viper
+    def begin_read(at: int, n: int):
+        w = ptr32(int(words))
+        head(3)
+        dma = ptr32(w[_IN])
+        dma[_READ] = w[_SPI] + 8
+        dma[_WRITE] = w[_RX] + at
+        dma[_COUNT] = n
+        dma[_TRIG] = w[_CTRL_IN]
+        dma = ptr32(w[_OUT])
+        dma[_READ] = w[_NOWHERE]
+        dma[_WRITE] = w[_SPI] + 8
+        dma[_COUNT] = n
+        dma[_TRIG] = w[_CTRL_ZERO]
+
+    @micropython.viper
+    def begin_write(at: int, n: int):
+        w = ptr32(int(words))
+        head(3)
+        dma = ptr32(w[_IN])
+        dma[_READ] = w[_SPI] + 8
+        dma[_WRITE] = w[_NOWHERE]
+        dma[_COUNT] = n
+        dma[_TRIG] = w[_CTRL_SINK]
+        dma = ptr32(w[_OUT])
+        dma[_READ] = w[_TX] + at
+        dma[_WRITE] = w[_SPI] + 8
+        dma[_COUNT] = n
+        dma[_TRIG] = w[_CTRL_OUT]
+
+    @micropython.viper
+    def busy() -> int:
+        w = ptr32(int(words))
+        dma = ptr32(w[_IN])
+        return 1 if dma[_TRIG] & w[_BUSY] else 0
+
+    @micropython.viper
+    def wait() -> int:
+        w = ptr32(int(words))
+        dma = ptr32(w[_IN])
+        bit = w[_BUSY]
+        turns = _PATIENCE
+        while dma[_TRIG] & bit and turns:
+            turns -= 1
+        pin = ptr32(w[_CS_HIGH])
+        pin[0] = w[_CS]
+        if turns:
+            return 1
+        dma = ptr32(w[_ABORT])  # the SPI asks for no more
+        dma[0] = w[_BOTH]
+        return 0
+
+    return exchange, begin_read, begin_write, busy, wait

@@ -1,0 +1,683 @@
+# What drivers of W5500 and W5100S have in common: socket 0 in MACRAW mode has all the memory, and
+# frames pass through it. w5500.py and w5100s.py say where registers are.
+#
+# What the chip holds is read as one stream, in pieces of up to 1536 bytes, whatever frames they cut:
+# while the stack works on a frame, the next piece comes in (spi.py). A frame to be sent is copied
+# and goes out by itself; the next is written to the chip while it still sends that.
+#
+# The interrupt is cleared when the chip has been found empty, and the chip looked at once more then:
+# a frame that comes in between is either seen, or pulls the line down again.
+#
+# A register is a number: the three bytes that select it. `with_put` is what differs in them when
+# it is written. RAM: 5 KB. Nothing is allocated for a frame.
+
+from array import array
+from micropython import const
+from netstack.core.move import move
+from netstack.core.wire import address, where
+from netstack.nic.spi import bus
+from time import sleep_ms, sleep_us
+
+_EIO = const(5)
+_ENODEV = const(19)
+_EMSGSIZE = const(90)
+
+# Registers of socket 0
+S0_MR = const(0x00)
+S0_CR = const(0x01)
+S0_IR = const(0x02)
+S0_SR = const(0x03)
+S0_TX_WR = const(0x24)
+S0_RX_RSR = const(0x26)
+S0_RX_RD = const(0x28)
+S0_IMR = const(0x2C)
+
+_OPEN = const(0x01)
+_CLOSE = const(0x10)
+_SEND = const(0x20)
+_RECV = const(0x40)
+_SENT = const(0x10)  # of IR
+_RECEIVED = const(0x04)
+_SR_MACRAW = const(0x42)
+
+# Words. Of what the chip has received, AHEAD bytes are still there; a piece of SIZE is on its way;
+# LEFT bytes are here, from AT of bus.rx on, and NEXT more in its other half.
+_AHEAD = const(0)
+_RD = const(1)  # the chip's read pointer
+_FLYING = const(2)  # what the bus is busy with
+_SIZE = const(3)
+_AT = const(4)
+_LEFT = const(5)
+_NEXT = const(6)
+_WR = const(7)  # the chip's write pointer
+_WRITTEN = const(8)  # bytes of a frame that is in the chip, and that it is not told to send yet
+_SENDING = const(9)  # it has been told to, and has not said that it is done
+_ARMED = const(10)  # its interrupt is clear: the line says whether there is something
+_LINE = const(11)  # there is an interrupt line, and it works
+_LOCKED = const(12)  # link() and the like have the bus; 2: and somebody was turned away
+_SICK = const(13)  # the chip has said what cannot be
+_DROPS = const(14)
+_WAITS = const(15)  # how often in a row a frame was not gone yet when the next was to be sent
+_CR = const(16)  # registers
+_IR = const(17)
+_RSR = const(18)
+_RX_RD = const(19)
+_TX_WR = const(20)
+_PUT = const(21)
+_MASK = const(22)  # memory: what of a pointer is its place there,
+_SHIFT = const(23)
+_RX = const(24)  # where it begins
+_TX = const(25)
+_MEMORY = const(26)  # its size
+_SOON = const(27)  # frames up to this length are waited for
+_HERE = const(28)  # address of bus.rx, two words, and of bus.tx
+_OUT = const(30)
+_WORDS = const(32)
+
+_LOW = const(1)  # FLYING: a piece to the lower half of bus.rx,
+_HIGH = const(2)  # to the upper half,
+_AWAY = const(3)  # a frame that is to be sent
+
+_HALF = const(1536)
+_RING = const(3072)
+_SHORTEST = const(16)  # a frame and the two bytes of its length
+_LONGEST = const(1520)
+_MOST = const(1514)  # to be sent
+_TURNS = const(200)  # looks at whether a frame is gone: some 1.5 ms, as long as 10 Mbit/s takes
+_WAITS_MAX = const(20)
+
+
+class Wiznet:
+    mtu = 1500
+    caps = 0
+
+    def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
+        self.mac = _own_mac() if mac is None else bytes(mac)
+        if len(self.mac) != 6 or self.mac[0] & 1:
+            raise ValueError("MAC of a %s: 6 bytes, the first of them even" % self.chip)
+        self.resets = 0  # times that it had to be started again
+        self.lost_interrupts = 0
+        self._reset = reset
+        self._line = interrupt
+        self._cb = None
+        self._groups = []
+        self._bus = b = bus(spi, cs)
+        self._pins = "%s, chip select %s" % (spi, cs)
+        self._w = w = array("I", bytes(4 * _WORDS))
+        for i, value in enumerate(self._layout()):
+            w[_CR + i] = value
+        w[_SOON] = b.soon
+        address(w, _HERE, b.rx)
+        address(w, _OUT, b.tx)
+        words = where(w)
+        self._get, self._get16, self._put, self._put16 = _registers(b, w[_PUT])
+        self._command = _commander(words, self._get, self._put)
+        self._look = _looker(words, self._get16)
+        self._flush = _flusher(words, self._get, self._put, self._put16, self._command)
+        self._complete = _completer(words, b.wait, self._put16, self._command, self._flush)
+        fetch = _fetcher(words, where(b.small), b.begin_read, b.wait)
+        arm = _armer(words, self._look, self._put)
+        more = _waiter(words, (fetch, self._complete, self._flush, arm), interrupt)
+        job = array("I", bytes(24))
+        take = _taker(words, job, move)
+        ahead = _prefetcher(words, fetch, self._look)
+        self.recv = _receiver(words, where(b.rx), (more, take, ahead, self._broken))
+        load = _loader(words, job, move)
+        write = _writer(words, where(b.small), b.begin_write, b.wait)
+        steps = self._complete, self._flush, load, _filler(b.tx), write
+        self.send = _sender(words, steps)
+        if interrupt is not None:
+            w[_LINE] = 1
+            interrupt.init(interrupt.IN, interrupt.PULL_UP)
+            self.irq = self._irq
+        self._on_line_bound = self._on_line
+        self._start(50)
+        b.on_end(_ender(words, b.busy, self._complete))
+
+    # -- starting it, and again -----------------------------------------------------------------
+
+    def _start(self, patience):
+        """Reset and set up the chip, which has `patience` ms to answer."""
+        if self._reset:
+            self._reset.init(self._reset.OUT, value=0)
+            sleep_us(600)
+            self._reset(1)
+        else:
+            self._put(self.MR, 0x80)
+        while True:
+            sleep_ms(1)
+            version = self._get(self.VERSION[0])
+            if version == self.VERSION[1]:
+                break
+            patience -= 1
+            if patience < 0:
+                self._absent(version)
+        self._set_up()
+        for i in range(6):
+            self._put(self.SHAR + (i << self.SHIFT), self.mac[i])
+        self._open()
+
+    def _absent(self, version):
+        text = "no %s at %s: its version register reads 0x%02x, not 0x%02x"
+        text %= (self.chip, self._pins, version, self.VERSION[1])
+        if version == 0xFF or version == 0:
+            text += "; is it powered, and are all of sck, mosi, miso and chip select connected?"
+        raise OSError(_ENODEV, text)
+
+    def _open(self):
+        """Open socket 0, which empties it."""
+        w = self._w
+        if w[_FLYING]:
+            self._bus.wait()
+        for i in (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS):
+            w[i] = 0
+        self._command(_CLOSE)
+        self._put(w[_IR], 0xFF)
+        self._set_mode()
+        self._command(_OPEN)
+        w[_RD] = self._get16(w[_RX_RD])
+        w[_WR] = self._get16(w[_TX_WR])
+        if self._get(self._socket(S0_SR)) != _SR_MACRAW:
+            raise OSError(_EIO, "%s at %s does not open its socket" % (self.chip, self._pins))
+
+    def _socket(self, at):
+        return self.S0 + (at << self.SHIFT)
+
+    def _broken(self):
+        """What it has received makes no sense: begin anew."""
+        w = self._w
+        w[_DROPS] += 1
+        w[_LOCKED] = 1
+        try:
+            self._open()
+        except OSError:
+            w[_SICK] = 1
+        w[_LOCKED] = 0
+
+    def _recover(self):
+        """It is not as it was set up: its supply has dipped, or the bus is stuck."""
+        self.resets += 1
+        try:
+            self._start(5)
+        except OSError:
+            self._w[_SICK] = 1
+
+    # -- what the stack asks for ------------------------------------------------------------------
+
+    @property
+    def drops(self):
+        return self._w[_DROPS]
+
+    def link(self):
+        w = self._w
+        w[_LOCKED] = 1
+        if w[_FLYING]:
+            self._complete()
+        if w[_SICK] or not self._well():
+            self._recover()
+        up = 0 if w[_SICK] else self._get(self.PHY) & 1
+        if self._line:
+            self._watch_line()
+        self._unlock()
+        return up
+
+    def _unlock(self):
+        w = self._w
+        turned_away = w[_LOCKED] == 2
+        w[_LOCKED] = 0
+        if turned_away and self._cb:
+            self._cb(self)
+
+    def _well(self):
+        return (
+            self._get(self.VERSION[0]) == self.VERSION[1]
+            and self._get(self._socket(S0_SR)) == _SR_MACRAW
+        )
+
+    def _watch_line(self):
+        """Does the interrupt line do what it should? If not, the chip is asked at each poll."""
+        w = self._w
+        if not self._line():
+            w[_LINE] = 1
+        if w[_ARMED] and self._look():
+            w[_ARMED] = 0
+            sleep_us(20)  # longer than it may hold the line back
+            if self._line():
+                self.lost_interrupts += 1
+                w[_LINE] = 0
+            if self._cb:
+                self._cb(self)
+
+    def _irq(self, cb):
+        self._cb = cb
+        line = self._line
+        line.irq(self._on_line_bound if cb else None, line.IRQ_FALLING)
+        if cb and not line():
+            cb(self)
+
+    def _on_line(self, line):
+        if self._cb:
+            self._cb(self)
+
+    def multicast(self, mac, on):
+        """Multicast of IP is all or nothing here; any other makes it take every frame."""
+        mac = bytes(mac)
+        if on:
+            self._groups.append(mac)
+        elif mac in self._groups:
+            self._groups.remove(mac)
+        w = self._w
+        w[_LOCKED] = 1
+        if self._mode() != self._set:
+            if w[_FLYING]:
+                self._complete()
+            self._open()
+        self._unlock()
+
+
+def _own_mac():
+    """A locally administered address: the chip has none, the processor has a number."""
+    import machine
+
+    number = machine.unique_id()
+    return b"\x02" + bytes(5 - min(len(number), 5)) + bytes(number[-5:])
+
+
+# -- what runs for each frame: closures, for the reason that core/stack.py gives ------------------
+
+
+def _registers(b, with_put):
+    small = where(b.small)
+    exchange = b.exchange
+
+    @micropython.viper
+    def get(register: int) -> int:
+        s = ptr8(int(small))
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        exchange(4)
+        return s[3]
+
+    @micropython.viper
+    def get16(register: int) -> int:
+        s = ptr8(int(small))
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        exchange(5)
+        return s[3] << 8 | s[4]
+
+    @micropython.viper
+    def put(register: int, value: int):
+        s = ptr8(int(small))
+        register ^= int(with_put)
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        s[3] = value
+        exchange(4)
+
+    @micropython.viper
+    def put16(register: int, value: int):
+        s = ptr8(int(small))
+        register ^= int(with_put)
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        s[3] = value >> 8
+        s[4] = value
+        exchange(5)
+
+    return get, get16, put, put16
+
+
+def _commander(words, get, put):
+    @micropython.viper
+    def command(code: int):
+        """Give socket 0 a command, when it has taken the last one."""
+        w = ptr32(int(words))
+        turns = _TURNS
+        while int(get(w[_CR])) and turns:
+            turns -= 1
+        put(w[_CR], code)
+
+    return command
+
+
+def _looker(words, get16):
+    @micropython.viper
+    def look() -> int:
+        """AHEAD: bytes that the chip has received. Read until it says the same twice: they may
+        come while they are read (6.2 of the W5500's application notes: two reads of 16 bits)."""
+        w = ptr32(int(words))
+        n = int(get16(w[_RSR]))
+        if n:
+            again = int(get16(w[_RSR]))
+            while again != n:
+                n = again
+                again = int(get16(w[_RSR]))
+            if n > w[_MEMORY]:
+                w[_SICK] = 1
+                return 0
+        w[_AHEAD] = n
+        return n
+
+    return look
+
+
+def _flusher(words, get, put, put16, command):
+    @micropython.viper
+    def flush() -> int:
+        """Have the chip send what has been written to it. 0: it still sends the one before."""
+        w = ptr32(int(words))
+        if not w[_WRITTEN]:
+            return 1
+        if w[_SENDING]:
+            turns = _TURNS
+            while not int(get(w[_IR])) & _SENT:
+                turns -= 1
+                if not turns:
+                    w[_WAITS] = w[_WAITS] + 1
+                    if w[_WAITS] > _WAITS_MAX:
+                        w[_SICK] = 1
+                    return 0
+            put(w[_IR], _SENT)
+        w[_WAITS] = 0
+        w[_WR] = (w[_WR] + w[_WRITTEN]) & 0xFFFF
+        put16(w[_TX_WR], w[_WR])
+        command(_SEND)
+        w[_SENDING] = 1
+        w[_WRITTEN] = 0
+        return 1
+
+    return flush
+
+
+def _completer(words, wait, put16, command, flush):
+    @micropython.viper
+    def complete():
+        """Wait for what the bus is busy with, and do what follows."""
+        w = ptr32(int(words))
+        kind = w[_FLYING]
+        w[_FLYING] = 0
+        if not int(wait()):
+            w[_SICK] = 1
+            return
+        n = w[_SIZE]
+        if kind == _AWAY:
+            w[_WRITTEN] = n
+            flush()
+            return
+        w[_RD] = (w[_RD] + n) & 0xFFFF
+        put16(w[_RX_RD], w[_RD])
+        command(_RECV)
+        w[_AHEAD] = w[_AHEAD] - n
+        if w[_LEFT]:
+            w[_NEXT] = n
+        else:
+            w[_LEFT] = n
+            w[_AT] = 0 if kind == _LOW else _HALF
+
+    return complete
+
+
+def _fetcher(words, small, begin_read, wait):
+    @micropython.viper
+    def fetch():
+        """Have the next piece read, to where nothing is."""
+        w = ptr32(int(words))
+        s = ptr8(int(small))
+        n = w[_AHEAD] if w[_AHEAD] < _HALF else _HALF
+        w[_SIZE] = n
+        w[_FLYING] = _LOW
+        at = 0
+        if w[_LEFT] and w[_AT] < _HALF:
+            w[_FLYING] = _HIGH
+            at = _HALF
+        place = w[_RD] & w[_MASK]
+        if place + n > w[_MEMORY] and w[_MASK] < w[_MEMORY]:  # around its end
+            first = w[_MEMORY] - place
+            place = w[_RX] + (place << w[_SHIFT])
+            s[0] = place >> 16
+            s[1] = place >> 8
+            s[2] = place
+            begin_read(at, first)
+            wait()
+            at += first
+            n -= first
+            place = 0
+        place = w[_RX] + (place << w[_SHIFT])
+        s[0] = place >> 16
+        s[1] = place >> 8
+        s[2] = place
+        begin_read(at, n)
+
+    return fetch
+
+
+def _waiter(words, steps, line):
+    @micropython.viper
+    def more() -> int:
+        """There is no whole frame here: get more. 0 when the chip has no more."""
+        fetch, complete, flush, arm = steps
+        w = ptr32(int(words))
+        if w[_FLYING]:
+            if w[_FLYING] == _AWAY and w[_ARMED] and w[_LINE] and int(line()):
+                return 0
+            complete()
+            return 1
+        if w[_WRITTEN]:
+            flush()
+        if w[_AHEAD]:
+            fetch()
+            return 1
+        if w[_ARMED] and w[_LINE] and int(line()):
+            return 0
+        return int(arm())
+
+    return more
+
+
+def _armer(words, look, put):
+    @micropython.viper
+    def arm() -> int:
+        """The chip is empty, it seems: clear its interrupt. What it holds after all."""
+        w = ptr32(int(words))
+        w[_ARMED] = 0
+        n = int(look())
+        if not n:
+            put(w[_IR], _RECEIVED)
+            n = int(look())
+            if not n:
+                w[_ARMED] = 1
+        return n
+
+    return arm
+
+
+def _taker(words, job, move):
+    @micropython.viper
+    def take(to: uint, n: int):
+        """The frame at AT, of `n` bytes with the two of its length, is copied, and gone."""
+        w = ptr32(int(words))
+        j = ptr32(job)
+        at = w[_AT] + 2
+        if at >= _RING:
+            at -= _RING
+        size = n - 2
+        first = _RING - at
+        if first > size:
+            first = size
+        j[0] = to
+        j[1] = (uint(to) >> 16) >> 16
+        j[2] = w[_HERE] + at
+        j[3] = w[_HERE + 1]
+        j[4] = first
+        move(job)
+        if first < size:
+            j[0] = int(to) + first
+            j[2] = w[_HERE]
+            j[4] = size - first
+            move(job)
+        low = w[_AT] < _HALF
+        at = w[_AT] + n
+        w[_AT] = at if at < _RING else at - _RING
+        left = w[_LEFT] - n
+        if left <= 0 and w[_NEXT]:
+            if left == 0:  # the other half begins anew, if this one was not full
+                w[_AT] = _HALF if low else 0
+            left += w[_NEXT]
+            w[_NEXT] = 0
+        w[_LEFT] = left
+
+    return take
+
+
+def _prefetcher(words, fetch, look):
+    @micropython.viper
+    def ahead():
+        """Let the next piece come in meanwhile."""
+        w = ptr32(int(words))
+        if w[_FLYING]:
+            return
+        if not w[_LEFT] and not w[_AHEAD]:
+            look()
+        if w[_AHEAD] and not w[_NEXT]:
+            fetch()
+
+    return ahead
+
+
+def _receiver(words, rx, steps):
+    @micropython.viper
+    def recv(buf, off: int) -> int:
+        w = ptr32(int(words))
+        if w[_LOCKED]:
+            w[_LOCKED] = 2
+            return 0
+        if w[_SICK]:
+            return 0
+        more, take, ahead, broken = steps
+        p = ptr8(int(rx))
+        while True:
+            left = w[_LEFT]
+            held = left + w[_NEXT]
+            if held > 1:
+                at = w[_AT]
+                n = p[at] << 8
+                end = at + left
+                at += 1
+                if at == _RING:
+                    at = 0
+                n |= p[at]
+                # A piece that does not end its half has been the last: no frame goes on behind it.
+                if n < _SHORTEST or n > _LONGEST or (n > left and end != _HALF and end != _RING):
+                    broken()
+                    return 0
+                if n <= held:
+                    take(uint(ptr8(buf)) + uint(off), n)
+                    ahead()
+                    return n - 2
+            if not int(more()):
+                if held and not w[_AHEAD] and not w[_FLYING]:
+                    broken()
+                return 0
+
+    return recv
+
+
+def _loader(words, job, move):
+    @micropython.viper
+    def load(source: uint, n: int) -> int:
+        """A frame to bus.tx, filled up to 60 bytes: how many it is then."""
+        w = ptr32(int(words))
+        j = ptr32(job)
+        j[0] = w[_OUT]
+        j[1] = w[_OUT + 1]
+        j[2] = source
+        j[3] = (uint(source) >> 16) >> 16
+        j[4] = n
+        move(job)
+        return n
+
+    return load
+
+
+def _filler(tx):
+    @micropython.viper
+    def fill(n: int) -> int:
+        p = ptr8(tx)
+        while n < 60:
+            p[n] = 0
+            n += 1
+        return n
+
+    return fill
+
+
+def _writer(words, small, begin_write, wait):
+    @micropython.viper
+    def write(n: int):
+        """Have bus.tx[:n] written to the chip, behind what it sends."""
+        w = ptr32(int(words))
+        s = ptr8(int(small))
+        w[_SIZE] = n
+        w[_FLYING] = _AWAY
+        at = 0
+        place = w[_WR] & w[_MASK]
+        if place + n > w[_MEMORY] and w[_MASK] < w[_MEMORY]:  # around its end
+            at = w[_MEMORY] - place
+            place = w[_TX] + (place << w[_SHIFT])
+            s[0] = place >> 16
+            s[1] = place >> 8
+            s[2] = place
+            begin_write(0, at)
+            wait()
+            place = 0
+        place = w[_TX] + (place << w[_SHIFT])
+        s[0] = place >> 16
+        s[1] = place >> 8
+        s[2] = place
+        begin_write(at, n - at)
+
+    return write
+
+
+def _sender(words, steps):
+    @micropython.viper
+    def send(buf, off: int, n: int) -> int:
+        w = ptr32(int(words))
+        if w[_LOCKED]:
+            w[_LOCKED] = 2
+            return 0
+        if w[_SICK]:
+            return 0
+        if n > _MOST:
+            return 0 - _EMSGSIZE
+        complete, flush, load, fill, write = steps
+        if w[_FLYING]:
+            complete()
+        if not int(flush()):
+            return 0
+        load(uint(ptr8(buf)) + uint(off), n)
+        size = n
+        if n < 60:
+            size = int(fill(n))
+        write(size)
+        if size <= w[_SOON]:
+            complete()
+        return n
+
+    return send
+
+
+def _ender(words, busy, complete):
+    @micropython.viper
+    def ended(who):
+        """The bus has written a frame: the chip is to send it."""
+        w = ptr32(int(words))
+        if w[_FLYING] == _AWAY and not w[_LOCKED] and not int(busy()):
+            complete()
+
+    return ended
