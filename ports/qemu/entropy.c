@@ -6,6 +6,9 @@
 
 #include "py/mphal.h"
 #include "lib/crypto-algorithms/sha256.h"
+#if MICROPY_PY_SSL // else modhashlib.c has it
+#include "lib/crypto-algorithms/sha256.c"
+#endif
 
 #define SYS_OPEN (0x01)
 #define SYS_CLOSE (0x02)

@@ -1,5 +1,5 @@
 # Frozen into every board of this port. What is not there is left out; NETSTACK=0 in make's
-# command line builds a board without the stack.
+# command line builds a board without the stack, NETSTACK_TLS=0 without TLS.
 #
 #   kernels  see lib/manifest.py
 #   nic      the board's driver, of those in modules/
@@ -17,6 +17,8 @@ for _name in sorted(os.listdir("modules")):
         freeze("modules", _name, opt=1)
 
 _lib = os.path.abspath("../../lib")
+if os.environ.get("NETSTACK_TLS", "1") != "0":
+    module("ssl.py", base_path=_lib)
 if os.environ.get("NETSTACK", "1") != "0":
     for _face in ("socket.py", "usocket.py", "network.py"):
         if os.path.exists(os.path.join(_lib, _face)):

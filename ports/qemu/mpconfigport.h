@@ -36,7 +36,7 @@
 #define MICROPY_WARNINGS                    (1)
 #define MICROPY_SCHEDULER_STATIC_NODES      (1)
 #define MICROPY_SCHEDULER_DEPTH             (8)
-#define MICROPY_TRACKED_ALLOC               (0)
+#define MICROPY_TRACKED_ALLOC               (MICROPY_PY_SSL) // what mbedTLS takes of the heap
 #define MP_NEED_LOG2                        (1)
 
 // Modules.
@@ -52,8 +52,8 @@
 #define MICROPY_PY_OS_UNAME                 (1)
 #define MICROPY_PY_OS_DUPTERM               (1)
 #define MICROPY_PY_OS_DUPTERM_NOTIFY        (1)
-#define MICROPY_PY_HASHLIB_SHA1             (0)
-#define MICROPY_PY_HASHLIB_MD5              (0)
+#define MICROPY_PY_HASHLIB_SHA1             (MICROPY_PY_SSL) // mbedTLS has them anyway
+#define MICROPY_PY_HASHLIB_MD5              (MICROPY_PY_SSL)
 #define MICROPY_PY_FRAMEBUF                 (0)
 #define MICROPY_PY_MACHINE                  (1)
 #define MICROPY_PY_MACHINE_INCLUDEFILE      "modmachine_port.h"
