@@ -38,7 +38,7 @@ export GIT_CEILING_DIRECTORIES := $(ROOT)/build
 # parallel inside, this one does not.
 .NOTPARALLEL:
 .PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
-.PHONY: distclean mpy-cross tree venv check-board
+.PHONY: distclean mpy-cross tree venv pypi check-board
 .PHONY: packages-unix packages-board packages-bench packages-test bench-board
 
 help:   ## this list
@@ -51,7 +51,7 @@ demo: firmware  ## set up, build, boot an emulated board, print its URL; no root
 	@$(PYTHON) tools/demo.py --board $(BOARD) --elf $(OUT)/$(BOARD)/firmware.elf \
 		$(if $(PORT),--port $(PORT))
 
-test: packages-test venv unix firmware-all  ## set up, then every test that can run here
+test: packages-test venv pypi unix firmware-all  ## set up, then every test that can run here
 	@$(CLEAN_ENV) .venv/bin/python -m pytest $(TESTS) $(PYTEST_FLAGS)
 
 unix: packages-unix mpy-cross  ## build/unix/micropython: the unix port with netstack frozen in
@@ -126,6 +126,9 @@ packages-test:
 
 venv:
 	@$(SETUP) venv
+
+pypi: venv
+	@$(SETUP) pypi
 
 tree:
 	@$(SETUP) tree --out $(OUT) $(TREE)

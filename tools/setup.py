@@ -36,6 +36,7 @@ PACKAGES = {
         " tshark tcpdump socat procps util-linux vde2"
         " isc-dhcp-server dhcpcd-base busybox bind9-dnsutils kea-dhcp4-server kea-dhcp6-server"
         " wide-dhcpv6-server nftables"
+        " openssl nginx-light mosquitto mosquitto-clients apache2-utils wrk"
     ),
 }
 
@@ -305,6 +306,39 @@ def venv():
         file.write(wanted)
 
 
+def pypi():
+    """build/pypi/<name>: sources of MicroPython packages. Few have anything that pip could build
+    or install: it unpacks them, says so, and has been told to leave them (--no-clean)."""
+    target = os.path.join(BUILD, "pypi")
+    stamp = os.path.join(target, "packages.txt")
+    wanted = open(os.path.join(ROOT, "tests", "unix", "suites", "packages.txt")).read()
+    if os.path.exists(stamp) and open(stamp).read() == wanted:
+        return
+    say("unpacking what tests/unix/suites/packages.txt names into build/pypi")
+    shutil.rmtree(target, ignore_errors=True)
+    os.makedirs(target)
+    for line in wanted.splitlines():
+        if line and not line.startswith("#"):
+            unpack_package(line, os.path.join(target, line.partition("==")[0]))
+    with open(stamp, "w") as file:
+        file.write(wanted)
+
+
+def unpack_package(requirement, target):
+    part = target + ".part"
+    os.makedirs(part)
+    pip = [os.path.join(ROOT, ".venv", "bin", "pip"), "--disable-pip-version-check", "download"]
+    pip += ["-q", "-d", part, "--no-clean", "--no-deps", "--no-build-isolation"]
+    command = [*pip, "--no-binary", ":all:", requirement]
+    env = dict(os.environ, TMPDIR=part)
+    done = subprocess.run(command, env=env, capture_output=True, text=True)
+    found = glob.glob(os.path.join(glob.escape(part), "pip-download-*", "*_" + "[0-9a-f]" * 32))
+    if len(found) != 1:
+        raise SetupError(f"`{' '.join(command)}` has not unpacked it: {done.stderr.strip()}")
+    os.rename(found[0], target)
+    shutil.rmtree(part)
+
+
 def main():
     parser = argparse.ArgumentParser(description="Set up what the build and the tests need.")
     steps = parser.add_subparsers(dest="step", required=True)
@@ -319,6 +353,7 @@ def main():
     step = steps.add_parser("lwip", help="fetch and unpack C lwIP for make bench")
     step.add_argument("--target", default=os.path.join(BUILD, "lwip"))
     steps.add_parser("venv", help="make .venv")
+    steps.add_parser("pypi", help="fetch and unpack the MicroPython packages the tests run")
     args = parser.parse_args()
     try:
         if args.step == "packages":
@@ -329,6 +364,8 @@ def main():
             tree(args.out, args.tree)
         elif args.step == "lwip":
             lwip(os.path.abspath(args.target))
+        elif args.step == "pypi":
+            pypi()
         else:
             venv()
     except SetupError as error:
