@@ -38,6 +38,7 @@ INSIDE = (
     "services",
     "api",
     "nic",
+    "aio",
 )
 TIMEOUT = 300  # seconds without a byte of output
 

@@ -15,10 +15,13 @@ _NAMES = {
     "open_connection": "netstack.api.eyeballs",
     "path_mtu": "netstack.api.path_mtu",
     "ping": "netstack.api.ping",
+    "readable": "netstack.api.until",
     "route": "netstack.api.look",
     "serve": "netstack.api.serve",
     "ss": "netstack.api.look",
     "traceroute": "netstack.api.traceroute",
+    "until": "netstack.api.until",
+    "writable": "netstack.api.until",
 }
 
 

@@ -9,8 +9,6 @@ options.defaults(kernels=("32",), nic=None)
 
 _NICS = {"lan9118": "lan9118", "lan9118_thumb": "lan9118", "virtio_net": "virtio_net"}
 
-include("$(MPY_DIR)/extmod/asyncio")
-
 for _name in sorted(os.listdir("modules")):
     _module, _, _ext = _name.partition(".")
     if _ext == "py" and _NICS.get(_module, options.nic) == options.nic:
@@ -19,7 +17,10 @@ for _name in sorted(os.listdir("modules")):
 _lib = os.path.abspath("../../lib")
 if os.environ.get("NETSTACK_TLS", "1") != "0":
     module("ssl.py", base_path=_lib)
-if os.environ.get("NETSTACK", "1") != "0":
+if os.environ.get("NETSTACK", "1") == "0":
+    include("$(MPY_DIR)/extmod/asyncio")
+else:
+    include(os.path.join(_lib, "faces"))
     for _face in ("socket.py", "usocket.py", "network.py"):
         if os.path.exists(os.path.join(_lib, _face)):
             module(_face, base_path=_lib)

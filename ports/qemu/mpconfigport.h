@@ -37,6 +37,7 @@
 #define MICROPY_SCHEDULER_STATIC_NODES      (1)
 #define MICROPY_SCHEDULER_DEPTH             (8)
 #define MICROPY_TRACKED_ALLOC               (MICROPY_PY_SSL) // what mbedTLS takes of the heap
+#define MICROPY_SCHED_HOOK_SCHEDULED        port_event() // what it changes is to be looked at
 #define MP_NEED_LOG2                        (1)
 
 // Modules.
@@ -78,3 +79,4 @@ typedef long mp_off_t;
 #define MP_STATE_PORT MP_STATE_VM
 
 uint32_t entropy_u32(void);
+void port_event(void);

@@ -36,6 +36,7 @@ UNIX = sys.platform in ("linux", "darwin")
 _st = None
 _service = None
 prefer = 4  # the family whose addresses are tried first, network.ipconfig(prefer=...)
+hurried = False  # whoever asks must not be kept: until.py
 _nics = []
 _owed = []  # sockets whose callback is to be called
 _round = 0

@@ -178,7 +178,7 @@ class _Wire:
     def ask(self):
         """A program wants to know: let the stack do its work, and tell what is wrong, once."""
         _host.pump()
-        if _host.UNIX and self.nif.up and not self.connected():
+        if _host.UNIX and not _host.hurried and self.nif.up and not self.connected():
             _host.wait(self.connected, _ASKED_MS)  # nothing else runs the stack while it asks
         if not self.told and self.failure():
             self.told = True

@@ -27,7 +27,7 @@ BELOW = {
 # MicroPython's own modules: all that the stack may lean on.
 BUILTINS = {
     "array", "asyncio", "binascii", "collections", "errno", "gc", "hashlib", "io", "machine",
-    "micropython", "network", "os", "random", "select", "socket", "struct", "sys", "time",
+    "micropython", "network", "os", "random", "select", "ssl", "socket", "struct", "sys", "time",
     "uctypes", "vfs",
 }  # fmt: skip
 # Modules of ports and boards that a face may look for at run time.
