@@ -27,6 +27,7 @@ endif
 
 SETUP := $(PYTHON) tools/setup.py
 MPY_CROSS := $(OUT)/mpy-cross/mpy-cross
+MPY_OUT ?= $(OUT)/mpy
 SUB := +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 # Tests that call make shall not inherit the flags and variables of this one.
 CLEAN_ENV := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u MAKEOVERRIDES
@@ -38,7 +39,7 @@ export GIT_CEILING_DIRECTORIES := $(ROOT)/build
 # parallel inside, this one does not.
 .NOTPARALLEL:
 .PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
-.PHONY: distclean mpy-cross tree venv pypi check-board
+.PHONY: mpy distclean mpy-cross tree venv pypi check-board
 .PHONY: packages-unix packages-board packages-bench packages-test bench-board
 
 help:   ## this list
@@ -65,6 +66,9 @@ firmware: check-board packages-board mpy-cross  ## build/$BOARD/firmware.elf and
 firmware-all:  ## the firmware of every board that can be built here
 	+@for board in $(QEMU_BOARDS); do \
 		$(MAKE) --no-print-directory firmware BOARD=$$board || exit 1; done
+
+mpy: packages-unix venv mpy-cross  ## build/mpy/<arch>: .mpy files for firmware without netstack; ARCH=armv7m
+	@.venv/bin/python tools/mpy.py --tree $(MICROPY_DIR) --mpy-cross $(MPY_CROSS) --out $(MPY_OUT) $(ARCH)
 
 flash: check-board  ## write the firmware to a board
 	@echo "$(BOARD) is emulated and needs no flashing: make demo BOARD=$(BOARD) boots it"
@@ -97,7 +101,7 @@ size: packages-board mpy-cross  ## with IPv6 and without, a Cortex-M3's flash an
 	@$(PYTHON) tools/size.py $(OUT)/size/ipv6-1 $(OUT)/size/ipv6-0
 
 clean:  ## remove what was built, keep what was downloaded
-	rm -rf $(OUT)/unix $(OUT)/mpy-cross $(OUT)/bench $(OUT)/size $(QEMU_BOARDS:%=$(OUT)/%)
+	rm -rf $(OUT)/unix $(OUT)/mpy $(OUT)/mpy-cross $(OUT)/bench $(OUT)/size $(QEMU_BOARDS:%=$(OUT)/%)
 
 distclean:  ## remove build/ and .venv
 	rm -rf build .venv

@@ -12,6 +12,7 @@ options.defaults(kernels=("32", "64"))
 
 _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
+    "takeover.py": "NETSTACK_STOCK",
     "transport/tcp/fastopen.py": "NETSTACK_FASTOPEN",
     "api/links.py": "NETSTACK_ROUTER",
     "api/inet6.py": "NETSTACK_IPV6",

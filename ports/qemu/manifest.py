@@ -1,5 +1,5 @@
 # Frozen into every board of this port. What is not there is left out; NETSTACK=0 in make's
-# command line builds a board without the stack, NETSTACK_TLS=0 without TLS.
+# command line builds a board without the stack and its drivers, NETSTACK_TLS=0 without TLS.
 #
 #   kernels  see lib/manifest.py
 #   nic      the board's driver, of those in modules/
@@ -9,15 +9,17 @@ options.defaults(kernels=("32",), nic=None)
 
 _NICS = {"lan9118": "lan9118", "lan9118_thumb": "lan9118", "virtio_net": "virtio_net"}
 
+_netstack = os.environ.get("NETSTACK", "1") != "0"
 for _name in sorted(os.listdir("modules")):
     _module, _, _ext = _name.partition(".")
     if _ext == "py" and _NICS.get(_module, options.nic) == options.nic:
-        freeze("modules", _name, opt=1)
+        if _netstack or _module == "_boot":
+            freeze("modules", _name, opt=1)
 
 _lib = os.path.abspath("../../lib")
 if os.environ.get("NETSTACK_TLS", "1") != "0":
     module("ssl.py", base_path=_lib)
-if os.environ.get("NETSTACK", "1") == "0":
+if not _netstack:
     include("$(MPY_DIR)/extmod/asyncio")
 else:
     include(os.path.join(_lib, "faces"))

@@ -29,6 +29,9 @@
 #define MICROPY_ENABLE_EMERGENCY_EXCEPTION_BUF (1)
 #define MICROPY_EMERGENCY_EXCEPTION_BUF_SIZE (256)
 
+// The raw REPL's window: nothing is lost, and mpremote waits less often.
+#define MICROPY_REPL_STDIN_BUFFER_MAX       (2048)
+
 // Core.
 #define MICROPY_LONGINT_IMPL                (MICROPY_LONGINT_IMPL_MPZ)
 #define MICROPY_FLOAT_IMPL                  (MICROPY_FLOAT_IMPL_FLOAT)

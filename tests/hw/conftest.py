@@ -95,8 +95,8 @@ class Board:
             console.serial.close()
 
 
-def _boot(name, **kw):
-    elf = os.path.join(netns.OUT, name, "firmware.elf")
+def _boot(name, elf=None, **kw):
+    elf = elf or os.path.join(netns.OUT, name, "firmware.elf")
     try:
         return emulate.Emulator(name, elf, boot_timeout=60, **kw)
     except emulate.EmulatorError as error:
