@@ -1,6 +1,7 @@
 # The only entry point: `make help` lists what there is.
 #
-#   BOARD=<name>        which firmware: MPS2_AN385 (default) or VIRT_RV32
+#   BOARD=<name>        which firmware: MPS2_AN385 (default), VIRT_RV32, W5500_EVB_PICO,
+#                       W5100S_EVB_PICO or RPI_PICO
 #   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
 #   OUT=<directory>     where products go instead of build/
 #   NETSTACK_APT=0      install no Debian packages
@@ -14,6 +15,7 @@ TESTS ?= tests
 PYTEST_FLAGS ?= -ra
 
 QEMU_BOARDS := MPS2_AN385 VIRT_RV32
+RP2_BOARDS := W5500_EVB_PICO W5100S_EVB_PICO RPI_PICO
 
 # `override`: a relative path given on the command line must hold in sub-makes elsewhere as well.
 ROOT := $(CURDIR)
@@ -26,6 +28,13 @@ MICROPY_DIR := $(ROOT)/build/micropython
 endif
 
 SETUP := $(PYTHON) tools/setup.py
+ifneq ($(filter $(BOARD),$(RP2_BOARDS)),)
+FAMILY := rp2
+PACKAGES := rp2 venv
+else
+FAMILY := qemu
+PACKAGES := $(BOARD)
+endif
 MPY_CROSS := $(OUT)/mpy-cross/mpy-cross
 MPY_OUT ?= $(OUT)/mpy
 SUB := +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -40,7 +49,7 @@ export GIT_CEILING_DIRECTORIES := $(ROOT)/build
 .NOTPARALLEL:
 .PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
 .PHONY: mpy distclean mpy-cross tree venv pypi check-board
-.PHONY: packages-unix packages-board packages-bench packages-test bench-board
+.PHONY: packages-unix packages-board packages-bench packages-test bench-board tree-qemu tree-rp2
 
 help:   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 20
@@ -59,19 +68,20 @@ unix: packages-unix mpy-cross  ## build/unix/micropython: the unix port with net
 	$(SUB) -C $(MICROPY_DIR)/ports/unix VARIANT_DIR=$(ROOT)/ports/unix \
 		BUILD=$(OUT)/unix MICROPY_MPYCROSS=$(MPY_CROSS)
 
-firmware: check-board packages-board mpy-cross  ## build/$BOARD/firmware.elf and .bin
-	$(SUB) -C ports/qemu BOARD=$(BOARD) MICROPY_DIR=$(MICROPY_DIR) \
+firmware: check-board packages-board tree-$(FAMILY)  ## build/$BOARD/firmware.elf, .bin and, for RP2, .uf2
+	$(SUB) -C ports/$(FAMILY) BOARD=$(BOARD) MICROPY_DIR=$(MICROPY_DIR) \
 		BUILD=$(OUT)/$(BOARD) MICROPY_MPYCROSS=$(MPY_CROSS)
 
 firmware-all:  ## the firmware of every board that can be built here
-	+@for board in $(QEMU_BOARDS); do \
+	+@for board in $(QEMU_BOARDS) W5500_EVB_PICO; do \
 		$(MAKE) --no-print-directory firmware BOARD=$$board || exit 1; done
 
 mpy: packages-unix venv mpy-cross  ## build/mpy/<arch>: .mpy files for firmware without netstack; ARCH=armv7m
 	@.venv/bin/python tools/mpy.py --tree $(MICROPY_DIR) --mpy-cross $(MPY_CROSS) --out $(MPY_OUT) $(ARCH)
 
 flash: check-board  ## write the firmware to a board
-	@echo "$(BOARD) is emulated and needs no flashing: make demo BOARD=$(BOARD) boots it"
+	@$(if $(filter rp2,$(FAMILY)),$(PYTHON) tools/flash.py $(OUT)/$(BOARD)/firmware.uf2 $(PORT),\
+		echo "$(BOARD) is emulated and needs no flashing: make demo BOARD=$(BOARD) boots it")
 
 repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT=<port>
 	@.venv/bin/python tools/repl.py $(BOARD) $(PORT)
@@ -101,7 +111,8 @@ size: packages-board mpy-cross  ## with IPv6 and without, a Cortex-M3's flash an
 	@$(PYTHON) tools/size.py $(OUT)/size/ipv6-1 $(OUT)/size/ipv6-0
 
 clean:  ## remove what was built, keep what was downloaded
-	rm -rf $(OUT)/unix $(OUT)/mpy $(OUT)/mpy-cross $(OUT)/bench $(OUT)/size $(QEMU_BOARDS:%=$(OUT)/%)
+	rm -rf $(OUT)/unix $(OUT)/mpy $(OUT)/mpy-cross $(OUT)/bench $(OUT)/size
+	rm -rf $(addprefix $(OUT)/,$(QEMU_BOARDS) $(RP2_BOARDS))
 
 distclean:  ## remove build/ and .venv
 	rm -rf build .venv
@@ -109,14 +120,14 @@ distclean:  ## remove build/ and .venv
 # --- their steps ---
 
 check-board:
-	@test -n "$(filter $(BOARD),$(QEMU_BOARDS))" || \
-		{ echo "BOARD=$(BOARD) is not known; there are: $(QEMU_BOARDS)" >&2; exit 1; }
+	@test -n "$(filter $(BOARD),$(QEMU_BOARDS) $(RP2_BOARDS))" || \
+		{ echo "BOARD=$(BOARD) is not known; there are: $(QEMU_BOARDS) $(RP2_BOARDS)" >&2; exit 1; }
 
 packages-unix:
 	@$(SETUP) packages unix
 
 packages-board:
-	@$(SETUP) packages $(BOARD)
+	@$(SETUP) packages $(PACKAGES)
 
 packages-bench:
 	@$(SETUP) packages unix MPS2_AN385 test
@@ -126,7 +137,7 @@ bench-board:
 		BUILD=$(OUT)/bench/board MICROPY_MPYCROSS=$(MPY_CROSS)
 
 packages-test:
-	@$(SETUP) packages unix $(QEMU_BOARDS) venv test
+	@$(SETUP) packages unix $(QEMU_BOARDS) rp2 venv test
 
 venv:
 	@$(SETUP) venv
@@ -136,6 +147,11 @@ pypi: venv
 
 tree:
 	@$(SETUP) tree --out $(OUT) $(TREE)
+
+tree-qemu: mpy-cross
+
+tree-rp2: tree venv
+	@$(SETUP) pico-sdk --board $(BOARD) $(TREE)
 
 mpy-cross: tree
 	$(SUB) -C $(MICROPY_DIR)/mpy-cross BUILD=$(OUT)/mpy-cross

@@ -3,12 +3,13 @@
 #
 #   kernels  what the names of the kernels that suit the processor end in: "thumb" (Cortex-M; other
 #            processors' compilers do not take it), "64", "32" (any other)
+#   nics     which of nic/, the drivers for chips that any board can carry; None: all
 #
 # Some parts are left out, unless make runs with what stands beside them set to 1; what _USUAL
 # names is there unless that is set to 0.
 import os
 
-options.defaults(kernels=("32", "64"))
+options.defaults(kernels=("32", "64"), nics=None)
 
 _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
@@ -65,12 +66,18 @@ _OPTIONAL = {
 _USUAL = {"NETSTACK_IPV6": "1", "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1")}
 
 
+def _carried(name):
+    return options.nics is None or name[:-3].partition("_")[0] in options.nics
+
+
 def _files(top):
     for where, _, names in sorted(os.walk(top)):
         for name in sorted(names):
             path = os.path.relpath(os.path.join(where, name), top)
             switches = _OPTIONAL.get(path, "").split()
             if any(os.environ.get(each, _USUAL.get(each, "0")) == "0" for each in switches):
+                continue
+            if path.startswith("nic/") and not _carried(name):
                 continue
             kernel = name[:-3].rpartition("_")[2]
             if name.endswith(".py") and (kernel not in _KERNELS or kernel in options.kernels):

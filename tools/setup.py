@@ -30,6 +30,10 @@ PACKAGES = {
         f"{_HOST} gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf"
         " qemu-system-riscv|qemu-system-misc"
     ),
+    "rp2": (
+        f"{_HOST} g++ cmake gcc-arm-none-eabi libnewlib-arm-none-eabi"
+        " libstdc++-arm-none-eabi-newlib"
+    ),
     "venv": "python3-venv",
     "test": (
         "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base radvd ndisc6"
@@ -155,21 +159,22 @@ def mirror():
     )
 
 
-def fetch_sources(suite, names):
-    """Download the original tarballs of Debian source packages; return their paths.
+def private_apt(suite, kind="deb-src"):
+    """apt-get on the sources ("deb-src") or packages ("deb") of `suite` alone, its lists fetched:
+    the command's beginning, and where to download to.
 
-    apt-get goes on where a broken download ended, and checks signature and checksums.
+    It goes on where a broken download ended, and checks signature and checksums.
     """
     if not shutil.which("apt-get"):
         raise SetupError("no apt-get here: name a MicroPython source tree with MICROPY_DIR=<dir>")
     if not os.path.exists(KEYRING):
         raise SetupError(f"{KEYRING} is missing: install the package debian-archive-keyring")
-    apt_dir = os.path.join(BUILD, "apt", suite)
+    apt_dir = os.path.join(BUILD, "apt", suite if kind == "deb-src" else f"{suite}-{kind}")
     for part in ("lists/partial", "cache/archives/partial", "download"):
         os.makedirs(os.path.join(apt_dir, part), exist_ok=True)
     source_list = os.path.join(apt_dir, "sources.list")
     with open(source_list, "w") as file:
-        file.write(f"deb-src [signed-by={KEYRING}] {mirror()} {suite} main\n")
+        file.write(f"{kind} [signed-by={KEYRING}] {mirror()} {suite} main\n")
     options = {
         "Dir::Etc::sourcelist": source_list,
         "Dir::Etc::sourceparts": "/dev/null",
@@ -181,8 +186,13 @@ def fetch_sources(suite, names):
     apt = ["apt-get", "-q"]
     for name, value in options.items():
         apt += ["-o", f"{name}={value}"]
-    download = os.path.join(apt_dir, "download")
     run([*apt, "update"])
+    return apt, os.path.join(apt_dir, "download")
+
+
+def fetch_sources(suite, names):
+    """Download the original tarballs of Debian source packages; return their paths."""
+    apt, download = private_apt(suite)
     # --tar-only: Debian's patches swap in the system's mbedTLS, fix the version string and edit
     # documents. A board needs upstream's tree as it is, and dpkg-dev is not needed this way.
     run([*apt, "source", "--download-only", "--tar-only", *names], cwd=download)
@@ -228,6 +238,53 @@ def micropython(suite, target):
     with open(os.path.join(part, "lib/micropython-lib/README.md"), "w") as file:
         file.write("MicroPython's build asks for this file; nothing here uses the library.\n")
     os.rename(part, target)
+
+
+def pico_sdk(tree, board):
+    """What a build for RP2 chips takes from lib/ of MicroPython's tree, which Debian has as
+    packages; `tree` is None for the default one."""
+    if tree:
+        check_pico_sdk(tree, board)
+        return
+    lib = os.path.join(BUILD, "micropython", "lib")
+    names = [name for name in ("pico-sdk", "tinyusb") if not os.listdir(os.path.join(lib, name))]
+    if names:
+        say(f"fetching {' and '.join(names)}, packages of Debian trixie")
+        apt, download = private_apt("trixie", "deb")
+        run([*apt, "download", *(name + "-source" for name in names)], cwd=download)
+    for name in names:
+        unpack_package(download, name, os.path.join(lib, name))
+    check_pico_sdk(os.path.dirname(lib), board)
+
+
+def unpack_package(download, name, target):
+    """Have usr/src/<name> of the package <name>-source as `target`, which is an empty directory."""
+    package = max(
+        glob.glob(os.path.join(glob.escape(download), f"{name}-source_*.deb")),
+        key=os.path.getmtime,
+    )
+    part = target + ".part"
+    shutil.rmtree(part, ignore_errors=True)
+    run(["dpkg-deb", "--extract", package, part])
+    source = os.path.join(part, "usr", "src", name)
+    with open(os.path.join(source, "README.md"), "w") as file:
+        file.write("MicroPython's build asks for this file.\n")
+    os.rmdir(target)
+    os.rename(source, target)
+    shutil.rmtree(part)
+
+
+def check_pico_sdk(tree, board):
+    """Say what the tree lacks for a board of the rp2 port."""
+    wanted = {"pico-sdk": "pico_sdk_init.cmake", "tinyusb": "src/tusb.h"}
+    if board.endswith("_W"):
+        wanted["cyw43-driver"] = "src/cyw43.h"
+    for name, file in wanted.items():
+        if not os.path.exists(os.path.join(tree, "lib", name, file)):
+            raise SetupError(
+                f"{tree}/lib/{name} is empty, and {board} needs it: give MICROPY_DIR=<a git clone"
+                f" of MicroPython>, after `git submodule update --init lib/{name}` there"
+            )
 
 
 def lwip(target):
@@ -350,6 +407,9 @@ def main():
     step = steps.add_parser("tree", help="the MicroPython tree to build from")
     step.add_argument("--out", default=BUILD, help="where its products go")
     step.add_argument("--tree", help="a tree of your own; default: Debian's 1.25")
+    step = steps.add_parser("pico-sdk", help="what a build for RP2 chips needs in that tree")
+    step.add_argument("--board", default="")
+    step.add_argument("--tree", help="a tree of your own; default: Debian's 1.25")
     step = steps.add_parser("lwip", help="fetch and unpack C lwIP for make bench")
     step.add_argument("--target", default=os.path.join(BUILD, "lwip"))
     steps.add_parser("venv", help="make .venv")
@@ -362,6 +422,8 @@ def main():
             micropython(args.suite, os.path.abspath(args.target))
         elif args.step == "tree":
             tree(args.out, args.tree)
+        elif args.step == "pico-sdk":
+            pico_sdk(args.tree, args.board)
         elif args.step == "lwip":
             lwip(os.path.abspath(args.target))
         elif args.step == "pypi":

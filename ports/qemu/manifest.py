@@ -27,4 +27,4 @@ else:
         if os.path.exists(os.path.join(_lib, _face)):
             module(_face, base_path=_lib)
     if os.path.exists(os.path.join(_lib, "netstack", "__init__.py")):
-        include(os.path.join(_lib, "manifest.py"), kernels=options.kernels)
+        include(os.path.join(_lib, "manifest.py"), kernels=options.kernels, nics=())

@@ -1,0 +1,2 @@
+def nic():
+    raise OSError(19, "no NIC")

@@ -1,0 +1,3 @@
+// Raspberry Pi Pico.
+#define MICROPY_HW_BOARD_NAME               "Raspberry Pi Pico"
+#define MICROPY_HW_FLASH_STORAGE_BYTES      (1024 * 1024)

@@ -1,0 +1,3 @@
+// WIZnet W5100S-EVB-Pico.
+#define MICROPY_HW_BOARD_NAME               "W5100S-EVB-Pico"
+#define MICROPY_HW_FLASH_STORAGE_BYTES      (1024 * 1024)

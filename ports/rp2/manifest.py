@@ -1,0 +1,17 @@
+# Frozen into every RP2 board. What is not there is left out; NETSTACK=0 in make's command line
+# builds a board without the stack.
+#
+#   kernels  see lib/manifest.py
+#   nics     the drivers its board.py may ask for, of those in lib/netstack/nic
+import os
+
+options.defaults(kernels=("thumb",), nics=())
+
+freeze("$(PORT_DIR)/modules")
+include("$(MPY_DIR)/extmod/asyncio")
+
+_lib = os.path.abspath("../../lib")
+if os.environ.get("NETSTACK", "1") != "0":
+    for _face in ("socket.py", "network.py"):
+        module(_face, base_path=_lib)
+    include(os.path.join(_lib, "manifest.py"), kernels=options.kernels, nics=options.nics)
