@@ -376,12 +376,12 @@ def pypi():
     os.makedirs(target)
     for line in wanted.splitlines():
         if line and not line.startswith("#"):
-            unpack_package(line, os.path.join(target, line.partition("==")[0]))
+            unpack_sdist(line, os.path.join(target, line.partition("==")[0]))
     with open(stamp, "w") as file:
         file.write(wanted)
 
 
-def unpack_package(requirement, target):
+def unpack_sdist(requirement, target):
     part = target + ".part"
     os.makedirs(part)
     pip = [os.path.join(ROOT, ".venv", "bin", "pip"), "--disable-pip-version-check", "download"]

@@ -8,10 +8,12 @@ import os
 options.defaults(kernels=("thumb",), nics=())
 
 freeze("$(PORT_DIR)/modules")
-include("$(MPY_DIR)/extmod/asyncio")
 
 _lib = os.path.abspath("../../lib")
-if os.environ.get("NETSTACK", "1") != "0":
-    for _face in ("socket.py", "network.py"):
+if os.environ.get("NETSTACK", "1") == "0":
+    include("$(MPY_DIR)/extmod/asyncio")
+else:
+    include(os.path.join(_lib, "faces"))
+    for _face in ("socket.py", "usocket.py", "network.py"):
         module(_face, base_path=_lib)
     include(os.path.join(_lib, "manifest.py"), kernels=options.kernels, nics=options.nics)
