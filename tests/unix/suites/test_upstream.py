@@ -132,7 +132,10 @@ def linux_micropython(tmp_path_factory):
     """Upstream's own build of the unix port, on Linux's sockets; it has no `ssl` of its own."""
     lib = tmp_path_factory.mktemp("lib")
     shutil.copy(os.path.join(netns.ROOT, "lib", "ssl.py"), lib)
-    return "exec:%s,MICROPYPATH=%s" % (upstream.build(os.path.join(netns.OUT, "upstream")), lib)
+    return "exec:%s,MICROPYPATH=%s:.frozen" % (
+        upstream.build(os.path.join(netns.OUT, "upstream")),
+        lib,
+    )
 
 
 @pytest.mark.parametrize("server", [True, False], ids=["server", "client"])

@@ -12,9 +12,10 @@ if address:
     nic.ifconfig((address, "255.255.255.0", "10.99.0.1", "10.99.0.1"))
 
 
-def program(path):
-    """The code of a program, for the interpreter to run as if it had been given that file."""
-    sys.path[0] = path.rsplit("/", 1)[0]
-    sys.argv[:] = [path]
+def program():
+    """The program of the command line, to be run as if the interpreter had been given it."""
+    del sys.argv[0]
+    path = sys.argv[0]
+    sys.path[0] = path.rpartition("/")[0]
     with open(path) as f:
         return compile(f.read(), path, "exec")

@@ -1,0 +1,2 @@
+# The older name of `ssl`.
+from ssl import *  # noqa: F403
