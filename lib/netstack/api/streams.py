@@ -115,8 +115,10 @@ class Stream:
                 return
             if ret is not None:
                 buf = buf[ret:]
-        self.out_buf = self.out_buf[self.out_off :] + buf
-        self.out_off = 0
+        if self.out_off:
+            self.out_buf = self.out_buf[self.out_off :]
+            self.out_off = 0
+        self.out_buf += buf  # which takes no memory if there was nothing
 
     # async
     def drain(self):
