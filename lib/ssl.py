@@ -320,10 +320,15 @@ class SSLSocket(_io.IOBase):
 
     # -- sending ----------------------------------------------------------------------------
 
-    def write(self, buf):
-        """Sends all of it; returns how much: less, or None for nothing, only without blocking."""
+    def write(self, buf, off=-1, length=None):
+        """Sends all of it; returns how much: less, or None for nothing, only without blocking.
+        write(buf, length), write(buf, off, length): a part, as MicroPython's streams have it."""
         if isinstance(buf, str):
             buf = buf.encode()
+        if length is not None:
+            buf = memoryview(buf)[off:][:length]
+        elif off >= 0:
+            buf = memoryview(buf)[:off]
         done = 0
         size = len(buf)
         while done < size:

@@ -440,9 +440,14 @@ class socket(_iomod.IOBase):
         if self._write(buf, len(buf), flags) != len(buf):
             raise OSError(_EAGAIN)
 
-    def write(self, buf, length=-1):
-        """Sends all of it; returns how much: less, or None for nothing, only without blocking."""
+    def write(self, buf, off=-1, length=None):
+        """Sends all of it; returns how much: less, or None for nothing, only without blocking.
+        write(buf, length), write(buf, off, length): a part, as MicroPython's streams have it."""
         buf = _readable(buf)
+        if length is None:
+            length = off
+        else:
+            buf = memoryview(buf)[off:]
         return self._write(buf, len(buf) if length < 0 else min(length, len(buf)), 0)
 
     def _write(self, buf, size, flags):

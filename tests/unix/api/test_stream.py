@@ -220,6 +220,9 @@ def test_read_sizes():
 def test_write_part():
     a, b = joined()
     assert a.write(b"abcdef", 3) == 3 and b.recv(10) == b"abc"
+    assert a.write(b"abcdef", 2, 3) == 3 and b.recv(10) == b"cde"
+    assert a.write(b"abcdef", 4, 9) == 2 and b.recv(10) == b"ef"
+    assert a.write("abcdef", 6, 1) == 0 and a.write(b"x", 9) == 1 and b.recv(10) == b"x"
     from array import array
 
     assert a.send(array("H", (0x6161, 0x6262))) == 4 and b.recv(10) == b"aabb"
