@@ -198,7 +198,9 @@ def open_tap(name):
     import struct
 
     fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1002))  # IFF_TAP, IFF_NO_PI
+    fcntl.ioctl(
+        fd, 0x400454CA, struct.pack("16sH22x", name.encode(), 0x1002)
+    )  # IFF_TAP, IFF_NO_PI
     return fd
 
 

@@ -17,12 +17,14 @@ from conftest import SECOND
 # Skipped by the tests themselves, and why.
 SKIPPED = {
     "select_poll_fd": "polls bare file descriptors, which our build leaves out",
-    "ssl_ioctl": "for upstream's coverage build only",
     "ssl_poll": "for upstream's coverage build only",
     "ssl_getpeercert": "upstream's mbedTLS does not keep the peer's certificate",
     "sslcontext_getpeercert": "upstream's mbedTLS does not keep the peer's certificate",
     "tls_num_errors": "needs alloc_emergency_exception_buf(), which the unix port has not",
 }
+# Not run: it calls the ioctl() of upstream's C object, which raises. Ours is a stream in Python,
+# whose ioctl() gives a negative number instead (io.IOBase).
+NOT_OURS = "ssl_ioctl"
 # What the client of these prints depends on whether the server's answer is there before its first
 # call returns.
 RACING = "asyncio_tls_server_client_cert_required_error", "asyncio_tls_server_client_verify_error"
@@ -47,6 +49,7 @@ def test_extmod(alone, environment, tmp_path):
     """select, asyncio, socket, ssl, tls and websocket, without a network."""
     kinds = ("select", "asyncio", "socket", "ssl", "tls", "websocket", "time")
     tests = upstream.files(*("extmod/%s_*.py" % kind for kind in kinds))
+    tests = [p for p in tests if name_of(p) != NOT_OURS]
     check(*upstream.run_tests(alone, tests, environment(None), tmp_path, jobs=2), 50)
 
 
