@@ -18,9 +18,26 @@ static int config_defaults(mbedtls_ssl_config *conf, int endpoint, int transport
     mbedtls_ssl_conf_dtls_cookies(conf, NULL, NULL, NULL);
     return ret;
 }
+
+// mbedTLS tells that the peer has ended, and forgets it. A read that went on after it had some data
+// would take that notice, and whoever waits for the next data would wait for ever.
+static bool ended(mbedtls_ssl_context *ssl) {
+    return mbedtls_ssl_get_user_data_n(ssl) != 0;
+}
+
+static int read_until_end(mbedtls_ssl_context *ssl, unsigned char *buf, size_t len) {
+    int ret = ended(ssl) ? 0 : mbedtls_ssl_read(ssl, buf, len);
+    if (len > 0 && (ret == 0 || ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)) {
+        mbedtls_ssl_set_user_data_n(ssl, 1);
+    }
+    return ret;
+}
+
 #define mbedtls_ssl_config_defaults config_defaults
+#define mbedtls_ssl_read read_until_end
 #include "extmod/modtls_mbedtls.c"
 #undef mbedtls_ssl_config_defaults
+#undef mbedtls_ssl_read
 #endif
 
 // -- what a context may have besides -----------------------------------------------------------
@@ -300,7 +317,11 @@ static MP_DEFINE_CONST_FUN_OBJ_3(write_obj, ssl_write);
 // poll(sock, flags): what the ioctl of a stream says.
 static mp_obj_t poll(mp_obj_t sock, mp_obj_t flags) {
     int error;
-    mp_uint_t ready = socket_ioctl(sock, MP_STREAM_POLL, mp_obj_get_int(flags), &error);
+    uintptr_t asked = mp_obj_get_int(flags);
+    mp_uint_t ready = socket_ioctl(sock, MP_STREAM_POLL, asked, &error);
+    if (ready != MP_STREAM_ERROR && ended(&((mp_obj_ssl_socket_t *)MP_OBJ_TO_PTR(sock))->ssl)) {
+        ready |= asked & MP_STREAM_POLL_RD;
+    }
     return MP_OBJ_NEW_SMALL_INT(ready == MP_STREAM_ERROR ? MP_STREAM_POLL_ERR : ready);
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(poll_obj, poll);

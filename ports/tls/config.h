@@ -12,7 +12,6 @@
 #define MBEDTLS_SSL_SESSION_TICKETS
 #define MBEDTLS_SSL_TICKET_C
 #define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
-#define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH
 
 // What keeps TLS 1.2 safe: RFC 7627, RFC 7366. There is no renegotiation: MBEDTLS_SSL_RENEGOTIATION.
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
@@ -34,4 +33,10 @@
 #ifdef NETSTACK_TLS_IN
 #undef MBEDTLS_SSL_IN_CONTENT_LEN
 #define MBEDTLS_SSL_IN_CONTENT_LEN NETSTACK_TLS_IN
+#endif
+
+// Where both buffers are of one size, they shrink to what was agreed on. With a longer one for input
+// mbedTLS shrinks it to the other's size, agreement or not.
+#if MBEDTLS_SSL_IN_CONTENT_LEN == MBEDTLS_SSL_OUT_CONTENT_LEN
+#define MBEDTLS_SSL_VARIABLE_BUFFER_LENGTH
 #endif

@@ -12,7 +12,8 @@ $(BUILD)/extmod/modtls_mbedtls.o: CFLAGS += -UMICROPY_SSL_MBEDTLS
 $(BUILD)/$(notdir $(USERMOD_DIR))/_ssl.o: CFLAGS += -I$(TOP)/lib/mbedtls/library
 
 # Objects do not know by which header and flags they were made: others have them made anew.
-TLS_FLAGS := TLS $(MBEDTLS_CONFIG_FILE) $(NETSTACK_TLS_IN)
+TLS_FLAGS := TLS $(MBEDTLS_CONFIG_FILE) $(NETSTACK_TLS_IN) \
+	$(shell cksum <$(USERMOD_DIR)/config.h)
 ifneq ($(TLS_FLAGS),$(shell cat $(BUILD)/tls_flags 2>/dev/null))
 $(shell mkdir -p $(BUILD) && rm -rf $(BUILD)/lib/mbedtls $(BUILD)/extmod/modtls_mbedtls.o \
 	$(BUILD)/$(notdir $(USERMOD_DIR)) $(BUILD)/genhdr/qstr.i.last && \

@@ -1,0 +1,53 @@
+"""HTTPS from a board: pages fetched by curl, which believes in our CA alone, and what that takes
+of the board's heap."""
+
+import socket
+
+import certs
+import pytest
+from test_network import run
+
+NAME = certs.NAME
+FLAT = 4800  # bytes: lists that grow, and what the collector takes for pointers
+
+
+@pytest.fixture
+def https(board_name, emulated, tmp_path):
+    """A board that serves HTTPS: what fetches paths of it."""
+    from conftest import Board
+
+    pem = certs.make(tmp_path)
+    with emulated(board_name, log=str(tmp_path / "qemu.log"), hostfwd=[(0, 443, "tcp")]) as qemu:
+        board = Board(board_name, qemu.serial_url, qemu)
+        board.mpremote("cp", pem / "server.pem", pem / "server.key", ":")
+        with board.running("https"):
+            host, port = board.port(443).split(":")
+            url = "https://%s:%s/" % (NAME, port)
+            curl = ["curl", "--no-progress-meter", "--fail", "--max-time", "120"]
+            curl += ["--cacert", pem / "ca.pem", "--resolve", "%s:%s:%s" % (NAME, port, host)]
+
+            def fetch(paths, *more):
+                return run(curl + list(more) + [url + paths])
+
+            fetch.address = host, int(port)
+            yield fetch
+
+
+def test_pages(https, tmp_path):
+    """Pages come whole; a connection takes so much of the heap, and leaves nothing there; bad
+    handshakes leave nothing either."""
+    sizes = [0, 1, 4097, 50000]
+    out = ["--output-dir", tmp_path, "-o", "got#1"]
+    https("{%s}" % ",".join(map(str, sizes)), *out)
+    for size in sizes:
+        body = (tmp_path / ("got%d" % size)).read_bytes()
+        assert body == (bytes(range(256)) * 200)[:size], size
+    https("mem")
+    before = int(https("mem").split()[0])
+    for n in range(12):
+        https("100?%d" % n)
+        with socket.create_connection(https.address, 60) as peer:
+            peer.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(n * 40))
+    used, _, most = map(int, https("mem").split())
+    assert used - before < FLAT, (before, used, most)
+    print("a session and the request: %d bytes of heap" % (most - before))

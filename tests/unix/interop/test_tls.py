@@ -1,0 +1,364 @@
+"""TLS and DTLS with OpenSSL, in both directions (RFC 5246, RFC 6347), and peers that misbehave."""
+
+import random
+import re
+import socket
+import ssl
+import subprocess
+import time
+
+import certs
+import pytest
+from netns import LINUX, OURS, missing
+
+NAME = certs.NAME
+PORT = 4433
+FLAT = 4800  # bytes by which a heap may differ: what the collector takes for pointers
+
+
+@pytest.fixture(scope="module")
+def pem(tmp_path_factory):
+    reason = missing("openssl", "curl")
+    if reason:
+        pytest.skip(reason)
+    return certs.make(tmp_path_factory.mktemp("pem"))
+
+
+# -- OpenSSL is the client ----------------------------------------------------------------------
+
+
+class Client:
+    """An s_client, as a conversation of lines."""
+
+    def __init__(self, lan, pem, *args, verify=True):
+        argv = ["openssl", "s_client", "-connect", "%s:%d" % (OURS, PORT)]
+        if verify:
+            argv += ["-CAfile", pem / "ca.pem", "-verify_return_error", "-verify_hostname", NAME]
+        self.process = lan.start(*argv, *args, stdin=subprocess.PIPE)
+
+    def said(self, pattern, timeout=60):
+        return self.process.expect(pattern, timeout).group(0)
+
+    def ask(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+
+def ask_all(client):
+    """Talk to tls_serve's echo; what it knows of the connection."""
+    client.said("Verify return code: 0")
+    client.ask("hello")
+    client.said("^HELLO$")
+    client.ask("about")
+    words = client.said(r"^\(\(.*\)$")
+    client.ask("bye")
+    client.process.finish()
+    return words
+
+
+@pytest.mark.parametrize("cert", ["server", "rsa"])
+def test_s_client(lan, pem, cert):
+    server = lan.ready("tls_serve", pem, "echo", "count=1", "cert=" + cert)
+    words = ask_all(Client(lan, pem))
+    assert "TLSv1." in words and "None, False, None" in words
+    server.expect("^served")
+    server.finish()
+
+
+def test_suites(lan, pem):
+    """One of each family that there is."""
+    lan.ready("tls_serve", pem, "echo")
+    for suite in ("AES256-GCM-SHA384", "CHACHA20-POLY1305", "AES128-SHA256", "AES256-SHA"):
+        ask_all(Client(lan, pem, "-tls1_2", "-cipher", "ECDHE-ECDSA-" + suite))
+
+
+def test_alpn_and_client_certificate(lan, pem):
+    server = lan.ready("tls_serve", pem, "echo", "alpn=h2,http/1.1", "client=1", "count=2")
+    mine = ("-cert", pem / "client.pem", "-key", pem / "client.key")
+    words = ask_all(Client(lan, pem, "-tls1_2", "-alpn", "http/1.1,spdy/3", *mine))
+    assert re.search(r"'http/1.1', False, \d\d\d\)", words)
+    anonymous = Client(lan, pem, "-tls1_2")
+    assert anonymous.process.wait() != 0  # RFC 5246 7.4.6: it has shown none
+    server.expect("^error OSError")
+    server.finish()
+
+
+def test_sni(lan, pem):
+    """RFC 6066 3: the name that a client asks for chooses the certificate; a callback that
+    raises ends the connection, and tells the program why."""
+    server = lan.ready("tls_serve", pem, "echo", "sni=1", "count=3")
+    for name, subject in ((certs.OTHER, certs.OTHER), (NAME, NAME)):
+        client = Client(lan, pem, "-servername", name, verify=False)
+        client.said("^subject=CN = " + subject)
+        client.ask("bye")
+        client.process.finish()
+    wrong = Client(lan, pem, "-servername", "wrong.example", verify=False)
+    assert wrong.process.wait() != 0
+    server.expect("^error RuntimeError.*nobody of that name")
+    server.finish()
+
+
+def test_tickets(lan, pem, tmp_path):
+    """RFC 5077: the second connection goes on with the session of the first."""
+    lan.ready("tls_serve", pem, "echo", "tickets=1")
+    saved = tmp_path / "session"
+    assert ", False, " in ask_all(Client(lan, pem, "-tls1_2", "-sess_out", saved))
+    client = Client(lan, pem, "-tls1_2", "-sess_in", saved)
+    client.said("^Reused, TLSv1.2")
+    assert ", True, " in ask_all(client)
+
+
+def test_dtls_server(lan, pem):
+    """RFC 6347: s_client has to bring a cookie first (4.2.1)."""
+    server = lan.ready("tls_serve", pem, "dtls", "count=2")
+    for _ in range(2):
+        client = Client(lan, pem, "-dtls1_2")
+        assert "DTLSv1.2" in ask_all(client)
+        server.expect("^served")
+    server.finish()
+    sent = lan.capture.frames("udp && ip.src == " + OURS, "udp.payload")
+    kinds = [bytes.fromhex(payload.replace(":", ""))[13] for payload in sent]
+    assert kinds.count(3) == 2, kinds  # HelloVerifyRequest
+
+
+def test_curl(lan, pem, tmp_path):
+    """Pages of every size by HTTPS, one after the other and ten at once."""
+    lan.ready("tls_serve", pem, "http")
+    url = "https://%s/" % NAME
+    curl = ["curl", "--no-progress-meter", "--fail", "--max-time", "120", "--cacert"]
+    curl += [pem / "ca.pem", "--resolve", "%s:443:%s" % (NAME, OURS), "--output-dir", tmp_path]
+    sizes = [0, 1, 4095, 4096, 4097, 16384, 1000000]
+    lan.run(*curl, "-o", "got#1", url + "{%s}" % ",".join(map(str, sizes)), timeout=130)
+    for size in sizes:
+        body = (tmp_path / ("got%d" % size)).read_bytes()
+        assert body == (bytes(i & 255 for i in range(10000)) * 100)[:size], size
+    crowd = ["--parallel", "--parallel-immediate", "--parallel-max", "10"]
+    lan.run(*curl, *crowd, "-o", "all#1", url + "30000?[1-10]", timeout=130)
+    assert {f.stat().st_size for f in tmp_path.glob("all*")} == {30000}
+
+
+# -- OpenSSL is the server ----------------------------------------------------------------------
+
+
+def s_server(lan, pem, *args, cert="server"):
+    argv = ["openssl", "s_server", "-accept", PORT, "-cert", pem / (cert + ".pem")]
+    argv += ["-key", pem / (cert + ".key"), *args]
+    process = lan.start(*argv, stdin=subprocess.PIPE)
+    process.expect("^ACCEPT")
+    return process
+
+
+@pytest.mark.parametrize("kind", ["page", "async"])
+def test_s_server(lan, pem, kind):
+    s_server(lan, pem, "-www")
+    said = lan.program("tls_fetch", pem, kind).finish()
+    assert re.search(r"^connected TLSv1\.\d None False$", said, re.M)
+    assert int(re.search(r"^got (\d+)", said, re.M).group(1)) > 1000
+
+
+def test_client_asks_for_much(lan, pem):
+    """ALPN, a certificate of its own, records of 512 bytes (RFC 6066 4), and the session again."""
+    asked = ("-Verify", "1", "-CAfile", pem / "ca.pem", "-verify_return_error")
+    s_server(lan, pem, "-www", "-tls1_2", "-alpn", "x,h2", *asked)
+    options = ("alpn=h2,http/1.1", "cert=client", "fragment=512", "again=1")
+    said = lan.program("tls_fetch", pem, "page", *options).finish()
+    assert re.findall("^connected (.*)", said, re.M) == ["TLSv1.2 h2 False", "TLSv1.2 h2 True"]
+    assert re.findall("^longest (.*)", said, re.M) == ["512", "512"]
+
+
+def test_dtls_client(lan, pem):
+    server = s_server(lan, pem, "-dtls1_2", "-listen")
+    client = lan.program("tls_fetch", pem, "dtls")
+    server.expect("^hello from netstack")
+    server.stdin.write("hello from OpenSSL\n")
+    server.stdin.flush()
+    said = client.finish()
+    assert "connected DTLSv1.2" in said and "got b'hello from OpenSSL\\n'" in said
+
+
+@pytest.mark.parametrize(
+    "cert, options, error",
+    [
+        ("rogue", (), "not correctly signed by the trusted CA"),
+        ("server", ("host=elsewhere.example",), "does not match with the expected CN"),
+        ("server", ("ca=nobody",), "not correctly signed by the trusted CA"),
+    ],
+)
+def test_not_believed(lan, pem, cert, options, error):
+    s_server(lan, pem, "-www", cert=cert)
+    said = lan.program("tls_fetch", pem, "page", *options).finish()
+    assert re.search("^error ValueError.*" + error, said, re.M | re.S)
+
+
+# -- peers that misbehave -----------------------------------------------------------------------
+
+
+class Peer:
+    """A TLS 1.2 client whose bytes pass through our hands."""
+
+    def __init__(self, lan):
+        with lan.ns.entered():
+            self.sock = socket.create_connection((OURS, PORT), 60)
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        self.incoming = ssl.MemoryBIO()
+        self.outgoing = ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing)
+
+    def flight(self):
+        """What it wants to send."""
+        try:
+            self.tls.do_handshake()
+        except ssl.SSLWantReadError:
+            pass
+        return self.outgoing.read()
+
+    def shake(self):
+        while True:
+            self.sock.sendall(self.flight())
+            if self.tls.version() and self.tls.cipher():
+                try:
+                    self.tls.do_handshake()
+                    return
+                except ssl.SSLWantReadError:
+                    pass
+            data = self.sock.recv(65536)
+            assert data, "closed during the handshake"
+            self.incoming.write(data)
+
+    def record(self, text):
+        self.tls.write(text)
+        return self.outgoing.read()
+
+    def finish(self, data):
+        """Send the last, if the other end still listens, and see how it ends."""
+        try:
+            self.sock.sendall(data)
+            self.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+        return self.ending()
+
+    def ending(self):
+        """All that still comes; a reset is an end as well."""
+        data = b""
+        try:
+            while part := self.sock.recv(65536):
+                data += part
+        except ConnectionResetError:
+            pass
+        self.sock.close()
+        return data
+
+
+
+def echo_after(lan, pem, server):
+    """The server is still itself, and its heap as before."""
+    ask_all(Client(lan, pem))
+    server.expect("^served")
+    grown = int(server.expect(r"^done (-?\d+)").group(1))
+    server.finish()
+    assert grown < FLAT, "%d bytes of heap are gone" % grown
+
+
+def test_stalled_handshake(lan, pem):
+    """Nothing, half a ClientHello, or a byte now and then: the timeout ends it, for all it
+    may take in all."""
+    server = lan.ready("tls_serve", pem, "echo", "timeout=1", "count=4")
+    for send in (0, 50):
+        peer = Peer(lan)
+        peer.sock.sendall(peer.flight()[:send])
+        server.expect(r"^error OSError\(110")
+        peer.ending()
+    peer = Peer(lan)
+    began = time.monotonic()
+    try:
+        for byte in peer.flight():
+            peer.sock.sendall(bytes([byte]))
+            time.sleep(0.1)
+    except OSError:
+        pass
+    assert time.monotonic() - began < 20
+    server.expect(r"^error OSError\(110")
+    peer.ending()
+    echo_after(lan, pem, server)
+
+
+def test_bad_handshakes(lan, pem):
+    """ClientHellos cut short and with bytes changed, each at another place, and what is no TLS
+    at all: each ends by itself, and none leaves anything behind."""
+    rng = random.Random(5246)
+    count = 60
+    server = lan.ready("tls_serve", pem, "echo", "timeout=1", "count=%d" % (count + 2))
+    for n in range(count):
+        peer = Peer(lan)
+        hello = bytearray(peer.flight())
+        if n % 3 == 0:
+            hello = hello[: rng.randrange(len(hello))]
+        elif n % 3 == 1:
+            hello[rng.randrange(len(hello))] ^= 1 << rng.randrange(8)
+        else:
+            hello = rng.randbytes(rng.randrange(1, 300))
+        peer.finish(hello)
+        server.expect("^error")
+    peer = Peer(lan)
+    peer.sock.sendall(b"\x16\x03\x03\xff\xff" + bytes(2000))  # RFC 5246 6.2.1: record_overflow
+    peer.ending()
+    server.expect("^error")
+    echo_after(lan, pem, server)
+
+
+@pytest.mark.parametrize("what", ["corrupt", "truncate", "replay"])
+def test_bad_records(lan, pem, what):
+    """A record that is not what was sent ends the connection, with an alert where it came whole
+    (RFC 5246 7.2.2); no byte of it reaches the program."""
+    rng = random.Random(what)
+    server = lan.ready("tls_serve", pem, "echo", "count=8")
+    for _ in range(7):
+        peer = Peer(lan)
+        peer.shake()
+        peer.sock.sendall(peer.record(b"first\n"))
+        first = peer.record(b"second\n" * 20)
+        if what == "corrupt":
+            bad = bytearray(first)
+            bad[rng.randrange(5, len(bad))] ^= 1 << rng.randrange(8)
+        elif what == "truncate":
+            bad = first[: rng.randrange(1, len(first))]
+        else:
+            bad = first + first
+        peer.finish(bad)
+        server.expect("^served" if what == "truncate" else "^error OSError")
+    echo_after(lan, pem, server)
+
+
+def test_renegotiation(lan, pem):
+    """Asking for a new handshake inside a connection is refused by either end (RFC 5246 7.2.2,
+    no_renegotiation), however often."""
+    count = 5
+    server = lan.ready("tls_serve", pem, "echo", "count=%d" % (count + 1), "timeout=5")
+    for _ in range(count):
+        client = Client(lan, pem, "-tls1_2", "-legacy_renegotiation")
+        client.said("Verify return code: 0")
+        client.ask("R")
+        client.said("RENEGOTIATING")
+        client.process.wait()
+        server.expect("^(served|error)")
+    echo_after(lan, pem, server)
+
+
+def test_abrupt_ends(lan, pem):
+    """A connection that ends without close_notify, at either end, is an end all the same."""
+    server = lan.ready("tls_serve", pem, "echo", "count=4")
+    for text in (b"dead\n", b"", b"bye\n"):
+        peer = Peer(lan)
+        peer.shake()
+        if text:
+            peer.sock.sendall(peer.record(text))
+        else:
+            peer.sock.shutdown(socket.SHUT_WR)
+        data = peer.ending()
+        server.expect("^served")
+        assert (b"\x15\x03\x03" in data) == (text != b"dead\n")
+    echo_after(lan, pem, server)
