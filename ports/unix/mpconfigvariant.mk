@@ -11,8 +11,10 @@ MICROPY_PY_SSL = 1
 MICROPY_SSL_AXTLS = 0
 MICROPY_SSL_MBEDTLS = 1
 MBEDTLS_CONFIG_FILE = \"tls_config.h\"
-USER_C_MODULES = $(VARIANT_DIR)/..
 MICROPY_PY_BTREE = 0
+
+# C of every port: tls, guard.
+USER_C_MODULES = $(VARIANT_DIR)/..
 
 # Frozen viper code is machine code of the host.
 MPY_CROSS_FLAGS += -march=host

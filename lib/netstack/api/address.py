@@ -89,6 +89,8 @@ def check_family(family):
     if family == _AF_INET6 and six() is None:
         raise OSError(_EAFNOSUPPORT, "IPv6 is not in this image")
     if family not in (_AF_INET, _AF_INET6):
+        if not isinstance(family, int):
+            raise TypeError("address family %r: a number is needed" % (family,))
         raise OSError(_EAFNOSUPPORT, "address family %s is not known" % family)
 
 
@@ -179,7 +181,10 @@ def sockaddr(sock, address):
     kind = type(address)
     if kind is not tuple and kind is not list or len(address) < 2 or type(address[0]) is not str:
         raise TypeError("address %r: (host, port) is needed" % (address,))
-    port = port_number(address[1])
+    port = address[1]
+    if not isinstance(port, int):
+        raise TypeError("port %r: a number is needed" % (port,))
+    port = port_number(port)
     st = _shared.stack()
     network = sock.network()
     if network is st.ip4:
@@ -188,6 +193,15 @@ def sockaddr(sock, address):
     if network and ip is not network:
         raise OSError(_ENETUNREACH)  # IPv4, by a socket that may not have it
     return ip, addr, port, nif
+
+
+def check_near(ip, addr):
+    """SO_DONTROUTE: no gateway may be asked to forward what goes to this address."""
+    out = ip.way(addr, None, None)
+    if out is not None:
+        hop = ip.hop if ip.alen == 16 else ip.hop(addr, out)
+        if hop is not None and bytes(hop) != bytes(addr):
+            raise OSError(_ENETUNREACH, "%s is behind a gateway (SO_DONTROUTE)" % show(addr))
 
 
 def name(sock, addr, port, nif=None):
@@ -206,6 +220,8 @@ def getaddrinfo(host, port, af=0, type=0, proto=0, flags=0, timeout=None):
     """[(family, type, protocol, "", (address, port)), ...]. "" stands for every address of this
     host. Gives up after `timeout` seconds, None: 30. Errors are OSErrors with numbers below zero.
     `await netstack.getaddrinfo(...)` is the same for asyncio."""
+    if host is None and port is None:
+        raise OSError(_EAI_NONAME, "neither a host nor a port")
     port = check(af, port)
     addrs = known(host, flags, af) or look_up(host, timeout, af)
     return infos(addrs, port, type, proto, host, af)
@@ -250,7 +266,10 @@ def inet_ntoa(addr):
 def inet_pton(family, address):
     check_family(family)
     if family == _AF_INET:
-        return inet_aton(address)
+        addr = inet_aton(address)
+        if text(addr) != address:  # 010 is 8 to some, and 10 to others
+            raise OSError(_EINVAL, "%s is no plain IPv4 address" % address)
+        return addr
     addr = six().parse(address)
     if addr is None:
         raise OSError(_EINVAL, "%s is no IPv6 address" % address)

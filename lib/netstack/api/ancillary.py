@@ -13,6 +13,7 @@
 from micropython import const
 from netstack.api import address, datagram, host
 from netstack.api.multicast import numbered
+from netstack.api.stream import fault
 from netstack.transport.udp import Detour
 from time import ticks_ms
 
@@ -29,6 +30,7 @@ _PEEK = const(2)
 _CTRUNC = const(8)
 _TRUNC = const(0x20)
 _DONTWAIT = const(0x40)
+_WAITALL = const(0x100)
 _CMSG_HDR = const(16)
 _EAGAIN = const(11)
 _EINVAL = const(22)
@@ -48,33 +50,45 @@ def space(n):
 
 def receive(sock, bufs, room, flags):
     """recvmsg_into(): (bytes, items, flags, address)."""
-    if flags & ~(_PEEK | _TRUNC | _DONTWAIT):
-        raise OSError(_EOPNOTSUPP, "recvmsg: flags %#x" % flags)
-    before = sock._timeout
-    if flags & _DONTWAIT:
-        sock._timeout = 0
-    try:
-        if not _wait(sock):
-            raise OSError(-sock._late())
-    finally:
-        sock._timeout = before
     most = sum(len(buf) for buf in bufs)
-    io = sock._io
-    size = io.next_size() if sock._dgram else io.available()
-    data = bytearray(min(size, most)) if size > 0 else bytearray(0 if sock._dgram else 1)
-    n = _take(sock, io, data, flags & _PEEK)
+    data, size = take(sock, most, flags | _TRUNC)
+    n = len(data)
     at = 0
     for buf in bufs:
         part = min(len(buf), n - at)
-        memoryview(buf)[:part] = memoryview(data)[at : at + part]
+        memoryview(buf)[:part] = data[at : at + part]
         at += part
     if not sock._dgram:
         return n, [], 0, None
-    items, cut = _items(sock, io, room)
+    items, cut = _items(sock, sock._io, room)
     if size > most:
         cut |= _TRUNC
         n = size if flags & _TRUNC else n
     return n, items, cut, datagram.sender(sock)
+
+
+def take(sock, most, flags):
+    """What is to be had, at most so much: (a view of it, its length; with MSG_TRUNC that of the
+    whole datagram)."""
+    if flags & ~(_PEEK | _TRUNC | _DONTWAIT | _WAITALL):
+        raise OSError(_EOPNOTSUPP, "receiving: flags %#x" % flags)
+    before = sock._timeout
+    if flags & _DONTWAIT:
+        sock._timeout = 0
+    try:
+        if (most or sock._dgram) and not _wait(sock):
+            raise fault(-sock._late())
+        if flags & _WAITALL and not flags & (_PEEK | _DONTWAIT) and not sock._dgram:
+            data = bytearray(most)
+            n = sock.readinto(data) or 0
+            return memoryview(data)[:n], n
+    finally:
+        sock._timeout = before
+    io = sock._check_open()
+    size = io.next_size() if sock._dgram else io.available() or 1  # 1: to be told how it ended
+    data = bytearray(max(min(size, most), 0))
+    n = _take(sock, io, data, flags & _PEEK) if most or sock._dgram else 0
+    return memoryview(data)[:n], size if sock._dgram and flags & _TRUNC else n
 
 
 def _wait(sock):
@@ -84,10 +98,10 @@ def _wait(sock):
     io = sock._check_open()
     start = ticks_ms() & 0x3FFFFFFF
     while True:
-        sock._event = False
+        io.event = False
         if io.waiting or io.error:
             return True
-        if not sock._again(start) or sock._io is None:
+        if not sock._again(io, start):
             return False
 
 
@@ -108,7 +122,7 @@ def _take(sock, io, data, peek):
     finally:
         host.leave(st)
     if n < 0:
-        raise OSError(-n if n < -1 else _EAGAIN)
+        raise fault(-n if n < -1 else _EAGAIN)
     return n
 
 
@@ -168,7 +182,7 @@ def send(sock, buffers, items, flags, to):
     detour = _detour(sock._st, ip, items, nif)
     n = sock._push(data, 0, len(data), flags, ip, addr, port, detour)
     if n < 0:
-        raise OSError(-n)
+        raise fault(-n)
     return n
 
 

@@ -19,12 +19,14 @@ _DGRAM_MAX = const(65535)
 
 
 @micropython.native
-def recvfrom(self, size):
+def recvfrom(self, size, flags=0):
     """(what recv() gives, the sender's address as a tuple)"""
     io = self._io
+    if flags:
+        return flagged(self, size, flags), sender(self)
     if not self._dgram or io is None or self._words[_LOCK]:  # see socket._try_recv()
         return self.recv(size), sender(self)
-    data = io.read(size) if size > 0 else None
+    data = io.read(size) if size >= 0 else None
     if data is None:
         data = self.recv(size)
     if self._senders == io.cb[_SENDERS]:  # the same as the last time
@@ -33,9 +35,11 @@ def recvfrom(self, size):
 
 
 @micropython.native
-def recvfrom_into(self, buf, nbytes=0):
+def recvfrom_into(self, buf, nbytes=0, flags=0):
     """(what recv_into() gives, the sender's address as a tuple)"""
     io = self._io
+    if flags:
+        return self.recv_into(buf, nbytes, flags), sender(self)
     if not self._dgram or io is None:
         return self.recv_into(buf, nbytes), sender(self)
     n = -1
@@ -62,12 +66,12 @@ def receive(self, size):
                 return data
         if io.error:
             raise OSError(self._error(io))
-        if self._event:  # it has come since, it may be
-            self._event = False
+        if io.event:  # it has come since, it may be
+            io.event = False
             continue
         if start < 0:
             start = ticks_ms() & 0x3FFFFFFF
-        if not self._again(start):
+        if not self._again(io, start):
             return None
 
 
@@ -108,6 +112,8 @@ def aim(self, address):
         self._detour = None
     else:
         ip, addr, port, nif = _address.sockaddr(self, address)
+        if not self._routed:
+            _address.check_near(ip, addr)
         self._peer_ip, self._peer_addr, self._peer_port = ip, addr, port
         self._detour = _zoned(nif) if nif else None
     if isinstance(address, tuple) and _address.numeric(address[0]):  # DNS may change its mind
@@ -135,7 +141,25 @@ def post(self, io, buf, off, n, ip, addr, port, detour):
         _host.leave(st)
 
 
-# -- with ancillary data: ancillary.py ----------------------------------------------------------
+# -- with flags, and ancillary data: ancillary.py -----------------------------------------------
+
+
+def flagged(self, size, flags):
+    """recv() with flags."""
+    from netstack.api import ancillary
+
+    if size < 0:
+        raise ValueError("size %d: at least 0" % size)
+    return bytes(ancillary.take(self, size, flags)[0])
+
+
+def flagged_into(self, buf, size, flags):
+    """recv_into() with flags."""
+    from netstack.api import ancillary
+
+    data, n = ancillary.take(self, size, flags)
+    memoryview(buf)[: len(data)] = data
+    return n
 
 
 def sendmsg(self, buffers, ancdata=(), flags=0, address=None):

@@ -7,6 +7,16 @@ IPPROTO_IP = _const(0)
 IPPROTO_ICMP = _const(1)
 IPPROTO_UDPLITE = _const(136)
 SO_TYPE = _const(3)
+SO_DONTROUTE = _const(5)
+SO_OOBINLINE = _const(10)
+SO_NO_CHECK = _const(11)
+SO_RCVLOWAT = _const(18)
+SO_SNDLOWAT = _const(19)
+SO_RCVTIMEO = _const(20)
+SO_SNDTIMEO = _const(21)
+SO_PROTOCOL = _const(38)
+SO_DOMAIN = _const(39)
+SOMAXCONN = _const(128)
 SO_ERROR = _const(4)
 SO_BROADCAST = _const(6)
 SO_SNDBUF = _const(7)
@@ -17,6 +27,14 @@ SO_BINDTODEVICE = _const(25)
 SO_ACCEPTCONN = _const(30)
 AI_PASSIVE = _const(1)
 AI_NUMERICHOST = _const(4)
+AI_CANONNAME = _const(2)
+AI_NUMERICSERV = _const(0x400)
+NI_NUMERICHOST = _const(1)
+NI_NUMERICSERV = _const(2)
+NI_NOFQDN = _const(4)
+NI_NAMEREQD = _const(8)
+NI_DGRAM = _const(16)
+INADDR_ANY = _const(0)
 SO_REUSEPORT = _const(15)
 SOL_RAW = _const(255)
 IPPROTO_ICMPV6 = _const(58)
@@ -32,6 +50,7 @@ ICMP6_FILTER = _const(1)
 MSG_PEEK = _const(2)
 MSG_CTRUNC = _const(8)
 MSG_TRUNC = _const(0x20)
+MSG_WAITALL = _const(0x100)
 IP_HDRINCL = _const(3)
 IP_PKTINFO = _const(8)
 IP_RECVTTL = _const(12)
@@ -104,7 +123,17 @@ def CMSG_SPACE(n):
 
 def htons(n):
     """A 16-bit number with its bytes as on the wire, on a machine that has the lowest first."""
+    if not 0 <= n <= 0xFFFF:
+        raise OverflowError("htons: %d is no number of 16 bits" % n)
     return (n & 255) << 8 | n >> 8 & 255
 
 
 ntohs = htons
+
+error = gaierror = herror = OSError
+
+
+def __getattr__(name):
+    from netstack.api import functions
+
+    return getattr(functions, name)

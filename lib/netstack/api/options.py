@@ -4,7 +4,8 @@
 #   SOL_SOCKET   SO_REUSEADDR, SO_TYPE, SO_ERROR (reading clears it), SO_BROADCAST, SO_SNDBUF and
 #                SO_RCVBUF (how far the rings may grow, as the stack's budget allows),
 #                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
-#                SO_REUSEPORT (not TCP)
+#                SO_REUSEPORT (not TCP), SO_DOMAIN, SO_PROTOCOL, SO_DONTROUTE, SO_OOBINLINE,
+#                SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT (TCP), SO_SNDLOWAT (1), SO_NO_CHECK (UDP)
 #   IPPROTO_IP   IP_TOS, IP_TTL, IP_MTU_DISCOVER (UDP), IP_MTU (of a connected socket, to be read)
 #   IPPROTO_IPV6 IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY (before bind)
 #                multicast.py has those of multicast, ancillary.py those of recvmsg(), of both
@@ -28,12 +29,20 @@ _IPV6_V6ONLY = const(26)
 _IPV6_CHECKSUM = const(7)
 _ICMPV6 = const(58)
 _SOL_RAW = const(255)
+_UDP = const(17)
 _UDPLITE = const(136)
 _SO_REUSEADDR = const(2)
 _SO_TYPE = const(3)
 _SO_ERROR = const(4)
 _SO_LINGER = const(13)
-_SO_CALLBACK = const(20)  # MicroPython's: what webrepl sets
+_SO_DONTROUTE = const(5)
+_SO_OOBINLINE = const(10)
+_SO_RCVLOWAT = const(18)
+_SO_SNDLOWAT = const(19)
+_SO_CALLBACK = const(20)  # MicroPython's: what webrepl sets; numbers are SO_RCVTIMEO
+_SO_SNDTIMEO = const(21)
+_SO_PROTOCOL = const(38)
+_SO_DOMAIN = const(39)
 _SO_BINDTODEVICE = const(25)
 _SO_ACCEPTCONN = const(30)
 _TCP_MAXSEG = const(2)
@@ -62,6 +71,7 @@ _OPTIONS = (
     (_IPV6, 67, "tclass", -1, 255),  # IPV6_TCLASS
     (_SOCKET, 6, "broadcast", 0, 1),  # SO_BROADCAST
     (_SOCKET, 15, "reuseport", 0, 1),  # SO_REUSEPORT
+    (_SOCKET, 11, "nosum", 0, 1),  # SO_NO_CHECK
     (_SOCKET, 7, "sndbuf", 0, _MOST),  # SO_SNDBUF
     (_SOCKET, 8, "rcvbuf", 0, _MOST),  # SO_RCVBUF
     (_SOCKET, 9, "keepalive", 0, 1),  # SO_KEEPALIVE
@@ -128,8 +138,14 @@ def copy(old, new):
 
 def put(sock, io, level, option, value):
     """setsockopt() of `sock`, which stands on `io`."""
-    if level == _SOCKET and option == _SO_CALLBACK:
-        sock._callback = value
+    if not (isinstance(level, int) and isinstance(option, int)):
+        raise TypeError("socket option %r, level %r: numbers are needed" % (option, level))
+    if level == _SOCKET and _SO_CALLBACK <= option <= _SO_SNDTIMEO:
+        if option == _SO_CALLBACK and (value is None or callable(value)):
+            sock._callback = value
+            sock._listen_in()
+        else:
+            _set_limit(sock, option, value)
         return
     if level == _SOCKET and option == _SO_BINDTODEVICE:
         _bind_to(sock, io, value)
@@ -148,7 +164,12 @@ def put(sock, io, level, option, value):
         _multicast().put(sock, io, level, option, value)
         return
     if not isinstance(value, int):
-        value = int.from_bytes(bytes(value), "little")
+        value = bytes(value)
+        if len(value) < (1 if level == _IP else 4):
+            raise OSError(_EINVAL, "socket option %d: %d bytes" % (option, len(value)))
+        value = int.from_bytes(value[:4], "little")
+    if level == _SOCKET and _put_own(sock, io, option, value):
+        return
     if level == _SOCKET and option == _SO_REUSEADDR:
         sock._reuse = bool(value)
         if hasattr(io, "reuse"):
@@ -175,6 +196,45 @@ def put(sock, io, level, option, value):
         io.set(name, value)
     finally:
         host.leave(sock._st)
+
+
+def _put_own(sock, io, option, value):
+    """An option that the socket itself has. False: it is none."""
+    if option == _SO_DONTROUTE:
+        sock._routed = not value
+        sock._peer = sock._again_to = None
+    elif option == _SO_OOBINLINE:  # RFC 6093 5: urgent data is in line whatever this says
+        sock._oob = int(value != 0)
+    elif option == _SO_RCVLOWAT and not sock._dgram:
+        if value < 0:
+            raise OSError(_EINVAL, "SO_RCVLOWAT (option 18) %d: at least 0" % value)
+        from netstack.api.more import set_low
+
+        set_low(sock, max(value, 1))
+    else:
+        return False
+    return True
+
+
+def _set_limit(sock, option, value):
+    """SO_RCVTIMEO, SO_SNDTIMEO: a struct timeval of 64 or 32 bits, or milliseconds; 0: none."""
+    if not isinstance(value, int):
+        value = bytes(value)
+        half = len(value) >> 1
+        if half not in (4, 8) or len(value) != 2 * half:
+            raise OSError(_EINVAL, "option %d takes a struct timeval, 16 or 8 bytes" % option)
+        seconds = int.from_bytes(value[:half], "little")
+        micros = int.from_bytes(value[half:], "little")
+        if micros >= 1000000:
+            raise OSError(33, "option %d: microseconds up to 999999" % option)  # EDOM
+        if seconds >> 8 * half - 1:  # below 0: as Linux has it, the time is up
+            seconds, micros = 0, 1
+        value = seconds * 1000 + (micros + 999) // 1000
+    elif value < 0:
+        raise OSError(_EINVAL, "option %d: milliseconds from 0 on" % option)
+    limits = list(sock._limits or (-1, -1))
+    limits[option - _SO_CALLBACK] = min(value, _MOST) or -1
+    sock._limits = tuple(limits)
 
 
 def _is_multicast(sock, level, option):
@@ -253,6 +313,11 @@ def _set_linger(sock, value):
 
 def get(sock, io, level, option, size):
     """getsockopt() of `sock`: an integer, or bytes."""
+    if not 0 <= size <= 1024:
+        raise OSError(_EINVAL, "getsockopt: %d bytes, 0 to 1024" % size)
+    if level == _SOCKET and _SO_CALLBACK <= option <= _SO_SNDTIMEO:
+        ms = sock._limits[option - _SO_CALLBACK] if sock._limits else -1
+        return _timeval(max(ms, 0), size)
     if level == _TCP and option == _TCP_CONGESTION:
         _find(sock, io, level, option)
         value = io.congestion().encode()
@@ -276,7 +341,23 @@ def get(sock, io, level, option, size):
             return value
     else:
         value = _value(sock, io, level, option)
-    return value.to_bytes(size, "little") if size else value
+    return (value & 0xFFFFFFFF).to_bytes(4, "little")[:size] if size else value
+
+
+def _timeval(ms, size):
+    """Milliseconds as a number, or as a struct timeval: of 8 bytes, or of 16."""
+    if not size:
+        return ms
+    half = 8 if size >= 16 else 4
+    parts = (ms // 1000).to_bytes(half, "little"), (ms % 1000 * 1000).to_bytes(half, "little")
+    return b"".join(parts)[:size]
+
+
+def protocol(sock, io):
+    """SO_PROTOCOL"""
+    if not sock._dgram:
+        return _TCP
+    return getattr(io, "proto", _UDPLITE if hasattr(io, "send_coverage") else _UDP)
 
 
 def _info(sock, io):
@@ -302,6 +383,18 @@ def _value(sock, io, level, option):
             return int(sock._listening)
         if option == _SO_REUSEADDR:
             return int(sock._reuse)
+        if option == _SO_DOMAIN:
+            return sock._af
+        if option == _SO_PROTOCOL:
+            return protocol(sock, io)
+        if option == _SO_DONTROUTE:
+            return int(not sock._routed)
+        if option == _SO_OOBINLINE:
+            return sock._oob
+        if option == _SO_SNDLOWAT:
+            return 1
+        if option == _SO_RCVLOWAT and not sock._dgram:
+            return sock._low.least if sock._low else 1
     if level == _IP and option == _IP_MTU:
         return _path_mtu(io)
     bit = _info_bit(sock, io, level, option)

@@ -19,7 +19,7 @@ _EAI_NONAME = const(-2)
 _EAI_AGAIN = const(-3)
 _POLL = const(3)  # MP_STREAM_POLL
 _RD = const(1)
-_TOTAL_MS = const(30000)
+TOTAL_MS = const(30000)
 
 
 class Lookup(io.IOBase):
@@ -94,7 +94,7 @@ def addresses(name, ms=-1):
     """All addresses of a host, waiting for DNS for up to `ms` milliseconds (-1: 30 seconds)."""
     lookup = Lookup(name, types())
     try:
-        host.wait(lookup.done, _TOTAL_MS if ms < 0 else ms)
+        host.wait(lookup.done, TOTAL_MS if ms < 0 else ms)
     finally:
         lookup.cancel()
     return lookup.result()

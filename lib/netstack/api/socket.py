@@ -7,16 +7,21 @@
 # and write go on until all is done or the socket would block (then None, or the short count), a
 # timeout is OSError(ETIMEDOUT), accept() hands its timeout on. DEVIATION: readinto, read and
 # readline return what has come when a timeout strikes in the middle, so that nothing is lost.
-# MicroPython does not run finalisers of Python classes: a socket that is dropped without close()
-# keeps its connection, its port and its memory. Use close() or `with`.
+#
+# The stack knows nothing of a socket, only of `_io`, where it notes that something has happened.
+# So a socket that nobody has any more is garbage, and closed: drop.py. What is rarely wanted is in
+# more.py.
 
 import io as _iomod
 from micropython import const as _const
 from netstack.api import address as _address
 from netstack.api import datagram as _datagram
+from netstack.api import drop as _drop
 from netstack.api import host as _host
 from netstack.api import options as _options
+from netstack.api import stream as _stream
 from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
+from netstack.api.stream import fault as _fault
 from netstack.core.clock import elapsed as _elapsed
 from time import ticks_ms as _ticks_ms
 
@@ -29,6 +34,8 @@ AF_PACKET = _const(17)
 SOCK_STREAM = _const(1)
 SOCK_DGRAM = _const(2)
 SOCK_RAW = _const(3)
+SOCK_NONBLOCK = _const(0x800)
+SOCK_CLOEXEC = _const(0x80000)
 IPPROTO_TCP = _const(6)
 IPPROTO_UDP = _const(17)
 SOL_SOCKET = _const(1)
@@ -58,6 +65,7 @@ _EINPROGRESS = _const(115)
 
 # TCP states (RFC 9293 3.3.2)
 _CLOSED = _const(0)
+_LISTEN = _const(1)
 _SYN_SENT = _const(2)
 _SYN_RCVD = _const(3)
 _ESTABLISHED = _const(4)
@@ -74,41 +82,62 @@ _ERR = _const(8)
 _HUP = _const(16)
 _NVAL = _const(32)
 
+_FLAGS = _const(0x80800)
 _BACKLOG = _const(5)
-_LINE = _const(64)
-_ALL = _const(1024)
-_DGRAM_MAX = _const(65535)
+timeout = _stream.timeout
+default_timeout = -1  # setdefaulttimeout(), in milliseconds
 
 
 class socket(_iomod.IOBase):
     _detour = None  # the way to `_peer` if that is not the usual
     _later = None  # where to connect to with the first data
     v6only = False  # IPV6_V6ONLY
+    _limits = None  # SO_RCVTIMEO, SO_SNDTIMEO in milliseconds; 0: none
+    _callback = None
+    _routed = True  # not SO_DONTROUTE
+    _oob = 0  # SO_OOBINLINE
+    _low = None  # SO_RCVLOWAT: more.py
 
-    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, io=None):
+    def __init__(self, af=AF_INET, type=SOCK_STREAM, proto=0, fileno=None):
+        """fileno: what detach() of another socket gave."""
         if af != AF_PACKET:
             _address.check_family(af)
+        wait = default_timeout
+        if type & _FLAGS:
+            wait = 0 if type & SOCK_NONBLOCK else wait
+            type &= ~_FLAGS
         self._af = af
         self._st = _host.stack()
         self._words = self._st.w
         self._dgram = type != SOCK_STREAM
         self._listening = False
-        self._timeout = -1  # milliseconds; -1: for ever
+        self._timeout = wait  # milliseconds; -1: for ever
         self._reuse = False
         self._linger = -1
-        self._event = False  # something has happened since it was last cleared
-        self._callback = None
         self._round = _host.current_round()
         self._peer = self._peer_addr = None  # the address sendto() was last given, and its bytes
         self._peer_port = 0
         self._again_to = None  # that address, if the fast path may try first
         self._from = None  # the sender that recvfrom() has last told of, as a tuple,
         self._senders = -1  # at this count of its endpoint's SENDERS
+        io = fileno
         if io is None:
             io = _open(af, type, proto, self.network())
+        elif not self._dgram:
+            self._listening = io.state == _LISTEN
+        self._guard = None  # it dies with us
+        self._hold(io)
+
+    def _hold(self, io):
+        """Stand on this from now on."""
         self._io = io
-        self._notify_bound = self._notify
-        io.notify = self._notify_bound
+        self._guard = _drop.hold(self._guard, io)
+        io.event = False  # something has happened since it was last cleared
+        self._listen_in()
+
+    def _listen_in(self):
+        """With a callback the stack knows us, and we stay for as long as it is there."""
+        self._io.notify = self._notify if self._callback else _happened
 
     def __repr__(self):
         if self._io is None:
@@ -141,12 +170,10 @@ class socket(_iomod.IOBase):
 
     # -- waiting ----------------------------------------------------------------------------
 
-    @micropython.native
-    def _notify(self, _):
-        """Called by the stack when anything about `_io` changed."""
-        self._event = True
-        if self._callback:
-            _host.owe(self)
+    def _notify(self, io):
+        """Called by the stack when anything about `_io` changed, and there is a callback."""
+        io.event = True
+        _host.owe(self)
 
     def call_back(self):
         """Called by the scheduler after _notify()."""
@@ -154,15 +181,19 @@ class socket(_iomod.IOBase):
             self._callback(self)
 
     @micropython.native
-    def _again(self, start):
+    def _again(self, io, start, sending=False):
         """Nothing to be had: poll the stack, and unless that brought something, sleep. False when
-        the time since `start` is up."""
+        the time since `start` is up. Raises OSError when the socket was closed meanwhile."""
         due = _host.pump()
-        if self._event:
+        if self._io is not io:
+            raise OSError(_EINVAL if self._io else _EBADF)
+        if io.event:
             return True
         ms = self._timeout
         if ms == 0:
             return False
+        if ms < 0 and self._limits:
+            ms = self._limits[sending]
         if ms > 0:
             left = ms - _elapsed(_ticks_ms() & 0x3FFFFFFF, start)
             if left <= 0:
@@ -174,7 +205,8 @@ class socket(_iomod.IOBase):
         return True
 
     def _late(self):
-        return -_EAGAIN if self._timeout == 0 else -_ETIMEDOUT
+        """As on Linux, who is late by SO_RCVTIMEO is told EAGAIN."""
+        return -_ETIMEDOUT if self._timeout > 0 else -_EAGAIN
 
     def _check_open(self):
         io = self._io
@@ -192,7 +224,7 @@ class socket(_iomod.IOBase):
             return -_ENOTCONN
         start = -1
         while True:
-            self._event = False
+            io.event = False
             n_got = self._try_recv(io, buf, off, n)
             if n_got >= 0:
                 return n_got
@@ -200,7 +232,7 @@ class socket(_iomod.IOBase):
                 return self._told(io, n_got)
             if start < 0:
                 start = _ticks_ms() & 0x3FFFFFFF
-            if not self._again(start):
+            if not self._again(io, start):
                 return self._late()
 
     @micropython.native
@@ -242,7 +274,7 @@ class socket(_iomod.IOBase):
             return -_EOPNOTSUPP
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
-            self._event = False
+            io.event = False
             if detour:  # not as the options say
                 sent = self._try_post(io, buf, off, n, ip, addr, port, detour)
             else:
@@ -253,7 +285,7 @@ class socket(_iomod.IOBase):
                 return sent
             if sent != -_EAGAIN or flags & MSG_DONTWAIT:
                 return self._told(io, sent)
-            if not self._again(start):
+            if not self._again(io, start, True):
                 return self._late()
 
     def _try_send(self, io, buf, off, n, flags, ip, addr, port):
@@ -294,7 +326,7 @@ class socket(_iomod.IOBase):
         if self._listening:
             return
         if io.state != _CLOSED or io.raddr is not None:
-            raise OSError(_EISCONN)
+            raise OSError(_EINVAL)
         st = self._st
         _host.enter(st)
         try:
@@ -304,8 +336,8 @@ class socket(_iomod.IOBase):
         finally:
             _host.leave(st)
         _options.copy(io, new)
-        new.notify = self._notify_bound
-        self._io = new
+        io.notify = None
+        self._hold(new)
         self._listening = True
 
     def accept(self):
@@ -315,7 +347,7 @@ class socket(_iomod.IOBase):
             raise OSError(_EOPNOTSUPP if self._dgram else _EINVAL)
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
-            self._event = False
+            listener.event = False
             _host.enter(self._st)
             try:
                 conn = listener.accept()
@@ -323,10 +355,8 @@ class socket(_iomod.IOBase):
                 _host.leave(self._st)
             if conn is not None:
                 break
-            if not self._again(start):
-                raise OSError(-self._late())
-            if self._io is None:  # closed by a callback meanwhile
-                raise OSError(_EBADF)
+            if not self._again(listener, start):
+                raise _fault(-self._late())
         try:
             new = socket(self._af, SOCK_STREAM, 0, conn)
         except MemoryError as error:
@@ -351,6 +381,8 @@ class socket(_iomod.IOBase):
         ip, addr, port, nif = _address.sockaddr(self, address)
         if not any(addr):  # as on Linux: this host
             addr = ip.loopback
+        if not self._routed:
+            _address.check_near(ip, addr)
         if not self._dgram:
             io = self._connectable(io)
         if not self._dgram and io.fastopen_connect:
@@ -380,7 +412,7 @@ class socket(_iomod.IOBase):
 
     def _connectable(self, io):
         if self._listening:
-            raise OSError(_EOPNOTSUPP)
+            raise OSError(_EISCONN)
         if io.state == _SYN_SENT or io.state == _SYN_RCVD:
             raise OSError(_EALREADY)
         if io.state != _CLOSED:
@@ -389,20 +421,23 @@ class socket(_iomod.IOBase):
             new = self._st.tcp.open()
             _options.copy(io, new)
             io.notify = None
-            new.notify = self._notify_bound
-            self._io = io = new
+            self._hold(new)
+            io = new
         return io
 
     def _wait_connected(self, io):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
-            self._event = False
+            io.event = False
             if io.state != _SYN_SENT and io.state != _SYN_RCVD:
                 break
-            if not self._again(start):
-                raise OSError(_EINPROGRESS if self._timeout == 0 else _ETIMEDOUT)
-        if io.error:
-            raise OSError(io.error)
+            if not self._again(io, start, True):
+                raise _fault(_ETIMEDOUT if self._timeout > 0 else _EINPROGRESS)
+        error = io.error
+        if error:
+            if self._timeout:
+                io.error = 0  # told: SO_ERROR does not tell it again
+            raise _fault(error)
 
     def getsockname(self):
         io = self._check_open()
@@ -426,7 +461,7 @@ class socket(_iomod.IOBase):
         buf = _readable(buf)
         n = self._push(buf, 0, len(buf), flags)
         if n < 0:
-            raise OSError(-n)
+            raise _fault(-n)
         return n
 
     def sendall(self, buf, flags=0):
@@ -456,7 +491,7 @@ class socket(_iomod.IOBase):
             n = self._push(buf, done, size - done, flags)
             if n < 0:
                 if n != -_EAGAIN:
-                    raise OSError(-n)
+                    raise _fault(-n)
                 return done or None
             done += n
             if done >= size or self._dgram:
@@ -469,7 +504,7 @@ class socket(_iomod.IOBase):
         if flags & MSG_FASTOPEN and not self._dgram:
             n = self._open_early(_readable(buf), flags & ~MSG_FASTOPEN, address)
             if n < 0:
-                raise OSError(-n)
+                raise _fault(-n)
             return n
         if not self._dgram:
             return self.send(buf, flags)
@@ -479,43 +514,48 @@ class socket(_iomod.IOBase):
         to = self._peer_addr
         n = self._push(buf, 0, len(buf), flags, self._peer_ip, to, self._peer_port, self._detour)
         if n < 0:
-            raise OSError(-n)
+            raise _fault(-n)
         return n
 
     # -- receiving --------------------------------------------------------------------------
 
     @micropython.native
-    def recv_into(self, buf, nbytes=0):
+    def recv_into(self, buf, nbytes=0, flags=0):
         """Receives up to `nbytes` (0: as many as `buf` takes); 0 at the end of the stream."""
+        if flags:
+            return _datagram.flagged_into(self, buf, _room(buf, nbytes), flags)
         n = self._pull(buf, 0, _room(buf, nbytes))
         if n < 0:
-            raise OSError(-n)
+            raise _fault(-n)
         return n
 
     @micropython.native
-    def recv(self, size):
-        """Up to `size` bytes, empty at the end of the stream."""
-        data = self._recv_datagram(size) if self._dgram and size > 0 else self._recv(size)
+    def recv(self, size, flags=0):
+        """Up to `size` bytes, empty at the end of the stream. flags: MSG_PEEK, MSG_DONTWAIT,
+        MSG_WAITALL (of TCP: no less unless it ends), MSG_TRUNC."""
+        if flags:
+            return _datagram.flagged(self, size, flags)
+        data = self._recv_datagram(size) if self._dgram and size >= 0 else self._recv(size)
         if data is None:
-            raise OSError(-self._late())
+            raise _fault(-self._late())
         return data
 
     def _recv(self, size):
         """recv(), with None when nothing came in time."""
         if size < 0:
             raise ValueError("size %d: at least 0" % size)
+        if self._dgram:
+            return self._recv_datagram(size)
         if size == 0:
             self._check_open()
             return b""
-        if self._dgram:
-            return self._recv_datagram(size)
         if not self._wait_readable():
             return None
         n = min(size, self._io.available()) or 1  # 1: to be told how it ended
         data = bytes(n)  # fresh, nobody else's: filled in place, so that nothing is copied
         n = self._pull(data, 0, n)
         if n < 0:
-            raise OSError(-n)
+            raise _fault(-n)
         return data if n else b""
 
     def _wait_readable(self):
@@ -525,81 +565,15 @@ class socket(_iomod.IOBase):
             raise OSError(_ENOTCONN)
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
-            self._event = False
+            io.event = False
             if io.available() or io.eof() or io.deaf or io.error or io.state < _SYN_SENT:
                 return True
-            if not self._again(start):
+            if not self._again(io, start):
                 return False
 
-    def readinto(self, buf, nbytes=-1):
-        """Fills `buf` (or its first `nbytes`); less at the end of the stream, at a timeout, or
-        without blocking, where None says that nothing has come."""
-        size = len(buf) if nbytes < 0 else min(nbytes, len(buf))
-        if size:
-            buf[0] = buf[0]  # raises TypeError if it may not be written
-        done = 0
-        while done < size:
-            n = self._pull(buf, done, size - done)
-            if n == -_EAGAIN or (n == -_ETIMEDOUT and done):
-                return done or None
-            if n < 0:
-                raise OSError(-n)
-            done += n
-            if n == 0 or self._dgram:
-                break
-        return done
-
-    def read(self, size=-1):
-        """`size` bytes, or all until the end; less as with readinto()."""
-        if self._dgram:
-            return self._recv(_DGRAM_MAX if size < 0 else size)
-        parts = []
-        left = size
-        while left:
-            data = self._recv(_ALL if size < 0 else left)
-            if data is None:
-                if parts:
-                    break
-                if self._timeout:
-                    raise OSError(_ETIMEDOUT)
-                return None
-            if not data:
-                break
-            parts.append(data)
-            left -= len(data) if size > 0 else 0
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def readline(self, limit=-1):
-        """A line with its newline; without one at the end of the stream or at `limit` bytes."""
-        line = b""
-        while limit < 0 or len(line) < limit:
-            if not self._wait_readable():
-                if line:
-                    break
-                if self._timeout:
-                    raise OSError(_ETIMEDOUT)
-                return None
-            n = _LINE if limit < 0 else min(_LINE, limit - len(line))
-            part = self._upto_newline(n)
-            line += part
-            if not part or part[-1] == 10:
-                break
-        return line
-
-    def _upto_newline(self, n):
-        """What has come, up to `n` bytes, but nothing behind a newline; empty at the end."""
-        data = bytearray(n)
-        _host.enter(self._st)
-        try:
-            n = self._io.peek(data, 0, n)
-            if n > 0:
-                at = data.find(b"\n", 0, n)
-                n = self._io.recv(data, 0, at + 1 if at >= 0 else n)
-        finally:
-            _host.leave(self._st)
-        if n < 0:
-            raise OSError(-self._told(self._io, n))
-        return bytes(memoryview(data)[:n])
+    readinto = _stream.readinto
+    read = _stream.read
+    readline = _stream.readline
 
     def __iter__(self):
         return self
@@ -639,11 +613,13 @@ class socket(_iomod.IOBase):
     # -- the end ----------------------------------------------------------------------------
 
     def shutdown(self, how):
+        """SHUT_RD: what has come and what will come is thrown away; SHUT_WR: the peer is told that
+        there is no more. A listening socket stops listening with SHUT_RD."""
         io = self._check_open()
-        if self._dgram or self._listening or io.state < _SYN_SENT:
-            raise OSError(_ENOTCONN)
         if not SHUT_RD <= how <= SHUT_RDWR:
             raise OSError(_EINVAL)
+        if self._dgram or self._listening or io.state < _SYN_SENT:
+            return _more().shutdown(self, io, how)
         _host.enter(self._st)
         try:
             if how != SHUT_WR:
@@ -663,6 +639,12 @@ class socket(_iomod.IOBase):
         _host.enter(self._st)
         try:
             self._io = None
+            if self._callback:
+                self._callback = None
+                io.notify = _happened
+            if _drop.shared and _drop.unshare(io):
+                self._guard = None
+                return
             io.notify = None
             if self._linger == 0 and not self._listening:
                 io.abort()
@@ -670,21 +652,9 @@ class socket(_iomod.IOBase):
                 io.close()
         finally:
             _host.leave(self._st)
-        self._callback = None
+        _drop.let_go(self._guard)  # not before: there may be no memory to close it now
         if self._linger > 0 and not self._listening:
-            self._wait_sent(io)
-
-    def _wait_sent(self, io):
-        """Until all of it and our FIN are acknowledged, or SO_LINGER's time is up."""
-        if self._timeout == 0:
-            if _unsent(io):
-                raise OSError(_EAGAIN)
-            return
-        self._timeout = self._linger * 1000
-        self._event = False
-        start = _ticks_ms() & 0x3FFFFFFF
-        while _unsent(io) and self._again(start):
-            pass
+            _more().wait_sent(self, io)
 
     def fileno(self):
         """No file descriptor stands behind it."""
@@ -692,7 +662,13 @@ class socket(_iomod.IOBase):
 
     def makefile(self, mode="rb", buffering=0):
         """The socket itself, which is a stream; closing that closes this."""
+        if not mode or mode.strip("rwb") or "r" not in mode and "w" not in mode:
+            raise ValueError("makefile mode %r: r, w, b" % mode)
         return self
+
+    def __getattr__(self, name):
+        """What is rarely asked for: CPython's family, type, proto, timeout, dup(), detach()"""
+        return _more().attribute(self, name)
 
     # -- stream protocol --------------------------------------------------------------------
 
@@ -732,7 +708,8 @@ class socket(_iomod.IOBase):
         ready = 0
         if flags & _RD and (io.available() or io.eof() or io.deaf):
             ready = _RD
-        if state < _SYN_SENT:
+        if state < _SYN_SENT or state > _CLOSE_WAIT:
+            # Over, or both ends have said that there is no more.
             return ready | flags & (_RD | _WR) | _HUP
         # With our FIN sent a write fails at once, which is no reason to wait either.
         if flags & _WR and (io.room() > 0 or state > _ESTABLISHED and state != _CLOSE_WAIT):
@@ -745,6 +722,18 @@ def __getattr__(name):
     from netstack.api import names
 
     return getattr(names, name)
+
+
+def _more():
+    from netstack.api import more
+
+    return more
+
+
+@micropython.native
+def _happened(io):
+    """Called by the stack when anything about what a socket stands on has changed."""
+    io.event = True
 
 
 def _open(af, kind, proto, network):
@@ -768,11 +757,6 @@ def _open(af, kind, proto, network):
     raise OSError(_ESOCKTNOSUPPORT, "socket type %s: SOCK_STREAM or SOCK_DGRAM" % kind)
 
 
-def _unsent(io):
-    """Does a closed connection wait for its data or its FIN to be acknowledged?"""
-    return io.state != _FIN_WAIT_2 and io.state != _TIME_WAIT and io.state > _SYN_SENT
-
-
 def _readable(buf):
     """Something whose length is its number of bytes."""
     kind = type(buf)
@@ -789,7 +773,9 @@ def _room(buf, nbytes):
     n = len(buf)
     if n:
         buf[0] = buf[0]  # raises TypeError if it may not be written
-    return nbytes if 0 < nbytes < n else n
+    if nbytes < 0 or nbytes > n:
+        raise ValueError("nbytes %d: 0 to %d" % (nbytes, n))
+    return nbytes or n
 
 
 def create_connection(address, timeout=None, source_address=None):

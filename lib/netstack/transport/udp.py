@@ -103,6 +103,7 @@ class Endpoint:
     ports = True
     reuse = False  # SO_REUSEADDR: others that have set it may have the same address and port,
     reuseport = False  # SO_REUSEPORT: and get their share of what comes there
+    _nosum = False
     _extras = 0
     src = None  # as a Way
     loop = False
@@ -247,6 +248,16 @@ class Endpoint:
         self._forget()
 
     @property
+    def nosum(self):
+        """Is there no checksum in what goes over IPv4 in one piece?"""
+        return self._nosum
+
+    @nosum.setter
+    def nosum(self, value):
+        self._nosum = value
+        self._forget()
+
+    @property
     def nif(self):
         """The interface by which alone it sends and receives; None: any."""
         return self._nif
@@ -387,7 +398,7 @@ class Endpoint:
             return -_EINVAL
         n = self.udp.emit(way, buf, off, n, ip, src, dst, port)
         if n >= 0 and (way is self or way is self._way6) and self._nif is None and self._pmtudisc:
-            if self.fast and not self.control:
+            if self.fast and not (self.control or self._nosum):
                 udp_fast.prepare(self, ip, way, src, dst, port)
         return n
 
@@ -716,7 +727,9 @@ class UDP:
         put16(to, at + _SUM, 0)
         acc = ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR)
         acc = csum(to, at, _HDR, copy_csum(to, data, buf, off, n, acc))
-        if acc == 0xFFFF:
+        if ep.nosum and ip.alen == 4:
+            acc = 0xFFFF
+        elif acc == 0xFFFF:
             acc = 0  # RFC 768: a sum of zero is sent as all ones
         put_csum(to, at + _SUM, acc)
         self.stat[_OUT] += 1

@@ -73,7 +73,7 @@ def namespace():
         yield ns
 
 
-def _sources(config):
+def sources(config):
     """MICROPYPATH: the frozen stack, or with --source that of lib/."""
     if not config.getoption("--source", False):
         return os.environ.get("MICROPYPATH", ".frozen")
@@ -90,7 +90,7 @@ def pytest_runtest_makereport(item, call):
 def _captured(ns, request, tmp_path):
     pcap = tmp_path / "tap0.pcap"
     with ns.capture(pcap, "tap0") as capture:
-        lan = Lan(ns, capture, _sources(request.config))
+        lan = Lan(ns, capture, sources(request.config))
         yield lan
     if not getattr(request.node, "passed", False):
         return  # it has enough to say already; the capture stays for a look

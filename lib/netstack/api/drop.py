@@ -1,0 +1,92 @@
+# Sockets that nobody has any more, and that nobody has closed: the collector finds them, and what
+# they stood on is closed.
+#
+# MicroPython runs no finalisers of Python classes. So each socket has a Guard, an object of C that
+# dies with it: ports/guard/guard.c. Its finaliser runs inside the collector, wherever that was
+# called, so all it does is to set `notify` of what the socket stood on to lost(), and to have
+# _found() scheduled. `held` keeps what is to be found there alive till then. A MicroPython without
+# that type, as a stock firmware is, does not close them: what they stood on stays.
+
+from micropython import const
+from netstack.api import host
+
+_LOCK = const(44)  # of Stack.w
+
+try:
+    from _netstack import Guard, on_drop
+except ImportError:
+    Guard = None
+
+held = {}  # id -> what a socket stands on
+shared = []  # what more than one socket stands on, once for each beside the first: dup()
+
+
+def lost(io):
+    """What is told of something whose socket is gone: nobody listens."""
+
+
+def hold(guard, io):
+    """A socket stands on `io` from now on; `guard` is what it had before, or None. Returns the
+    guard to be kept."""
+    if Guard is None:
+        return None
+    if guard is None:
+        guard = Guard(io)
+    else:
+        held.pop(id(guard.io(io)), None)
+    held[id(io)] = io
+    return guard
+
+
+def let_go(guard):
+    """A socket is closed, and no concern of ours any more."""
+    if guard is not None:
+        held.pop(id(guard.io(None)), None)
+
+
+def share(guard, io):
+    """One more socket stands on `io`, with the same guard, which dies when both have gone."""
+    shared.append(io)
+    if guard is not None:
+        held[id(io)] = io
+
+
+def unshare(io):
+    """A socket that stands on `io` is closed: is there another?"""
+    if io in shared:
+        shared.remove(io)
+        return True
+    return False
+
+
+class _Reaper:
+    def call_back(self):
+        """Close what is lost. Nobody is inside the stack."""
+        st = host.stack()
+        host.enter(st)
+        try:
+            for key in list(held):
+                io = held[key]
+                if io.notify is lost:
+                    held.pop(key)
+                    while unshare(io):
+                        pass
+                    io.notify = None
+                    io.close()
+        finally:
+            host.leave(st)
+
+
+_reaper = _Reaper()
+
+
+def _found(_):
+    """Scheduled by a finaliser. Whoever is inside the stack finishes first."""
+    if host.stack().w[_LOCK]:
+        host.owe(_reaper)
+    else:
+        _reaper.call_back()
+
+
+if Guard:
+    on_drop(lost, _found)
