@@ -347,13 +347,17 @@ class Connection(Controlled):
                 return -_EAGAIN
         n = self.peek(buf, off, n)
         if n > 0:
-            self.rx.skip(n)
-            if self.rx.w[_LEN] == 0 and not (self.ranges and self.ranges.n):
-                self.rx.rewind()
-            if self.rx_size < self.rcvbuf:
-                buffers.tune(self, n)
-            self._update_window()
+            self.drop(n)
         return n
+
+    def drop(self, n):
+        """The first `n` of the bytes that wait have been read."""
+        self.rx.skip(n)
+        if self.rx.w[_LEN] == 0 and not (self.ranges and self.ranges.n):
+            self.rx.rewind()
+        if self.rx_size < self.rcvbuf:
+            buffers.tune(self, n)
+        self._update_window()
 
     def peek(self, buf, off, n):
         """As recv(), but the bytes stay."""

@@ -32,6 +32,7 @@ class Listener(Controlled):
     fastopen = 0  # TCP_FASTOPEN: connections that may be accepted before they are established
     defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
     device = None  # SO_BINDTODEVICE: the interface by which alone SYNs may come
+    kind = Connection  # what it makes of a handshake
     state = _LISTEN
 
     def __init__(self, tcp, ip, addr, port, backlog):
@@ -133,7 +134,7 @@ class Listener(Controlled):
         at = fr.l3 + ip.src_off
         buf = fr.buf
         self.tcp.make_room()
-        conn = Connection(self.tcp, self)
+        conn = self.kind(self.tcp, self)
         conn.ip = ip
         conn.raddr = bytearray(buf[at : at + ip.alen])
         at = fr.l3 + ip.dst_off

@@ -272,7 +272,7 @@ class SynQueue:
             stat[_BACKLOG_FULL] += 1
             return None
         try:
-            conn = Connection(self.tcp, listener)
+            conn = listener.kind(self.tcp, listener)
             conn.laddr = bytearray(fr.ip.alen)
             conn.raddr = bytearray(fr.ip.alen)
         except MemoryError:
