@@ -43,6 +43,7 @@ def sooner(words: ptr32, then: int) -> bool:
 class Timer:
     """One timer: calls `callback()` once when it is due. Made by Timers.new()."""
 
+    @micropython.native
     def __init__(self, timers, callback):
         self.timers = timers
         self.callback = callback
@@ -50,6 +51,7 @@ class Timer:
         self.active = False
         self.at = len(timers.list)  # its place there
 
+    @micropython.native
     def start(self, now, ms):
         """Due `ms` milliseconds after `now`; a running timer is set anew."""
         self.due = later(now, ms)
@@ -73,11 +75,13 @@ class Timers:
         self.w = w
         self.list = []
 
+    @micropython.native
     def new(self, callback):
         timer = Timer(self, callback)
         self.list.append(timer)
         return timer
 
+    @micropython.native
     def discard(self, timer):
         timer.active = False
         last = self.list.pop()

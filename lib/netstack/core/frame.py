@@ -55,6 +55,7 @@ class Pool:
         fr.pay = fr.end = HEADROOM
         return fr
 
+    @micropython.native
     def alloc(self, control=False):
         """A frame with `pay` and `end` at HEADROOM; None when the pool is empty."""
         left = self.left
@@ -71,6 +72,7 @@ class Pool:
         fr.group = False
         return fr
 
+    @micropython.native
     def release(self, fr):
         assert not fr.free, "frame released twice"
         fr.free = True

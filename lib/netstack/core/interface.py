@@ -269,6 +269,7 @@ class Interface:
             self._own = True
         return self._in
 
+    @micropython.native
     def transmit(self, fr):
         """Send the frame from l2 to end, or queue it while the NIC is busy. Takes `fr`."""
         if not self.up:  # what a timer of ours still sends: an ARP request, a retransmission
@@ -309,6 +310,7 @@ class Interface:
         """Can the transmit queue take another frame?"""
         return self.queued < _TXQ
 
+    @micropython.native
     def _send(self, fr):
         size = fr.end - fr.l2
         n = self.send(fr.buf, fr.l2, size)

@@ -154,6 +154,7 @@ class Stack:
 
     # -- memory -----------------------------------------------------------------------------
 
+    @micropython.native
     def charge(self, n):
         """Take `n` bytes of the budget for a ring; False when they are not there."""
         if self.spent + n > self.budget:

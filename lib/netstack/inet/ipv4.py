@@ -255,6 +255,7 @@ class IPv4:
             if announce:
                 nif.arp.announce()
 
+    @micropython.native
     def local(self, buf, off):
         """The interface that has this address, or None."""
         for nif in self.st.nifs:
@@ -270,6 +271,7 @@ class IPv4:
                 return nif
         return None
 
+    @micropython.native
     def route(self, dst, off, src=None, soff=0):
         """The interface that leads to an address, for packets from src[soff] if that is known, or
         None: our own addresses through loopback, then routes and networks on a link, then a
@@ -350,6 +352,7 @@ class IPv4:
         nif = self.route(dst, 0)
         return (self.mtu(dst, nif) if nif else 576) - _HDR
 
+    @micropython.native
     def pseudo(self, src, soff, dst, doff, proto, n):
         return pseudo(src, soff, dst, doff, 4, proto, n)
 
@@ -383,6 +386,7 @@ class IPv4:
             return
         self.deliver(fr, buf, at)
 
+    @micropython.native
     def deliver(self, fr, buf, at):
         """Give a good packet for us to whom it is for. Borrows `fr`."""
         if self.router and self.router.take(fr):
@@ -548,6 +552,7 @@ class IPv4:
         None: there is none."""
         return nif or self.route(dst, 0, src)
 
+    @micropython.native
     def output(self, fr, src, dst, proto, ttl=64, tos=0, nif=None):
         """Put an IPv4 header in front of l4 and send to `dst` from `src` (4 bytes each), by the
         interface `nif` if one is given. tos: 256 more for DF also with ICMP. Takes `fr`. Returns

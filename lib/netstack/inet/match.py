@@ -174,6 +174,7 @@ class Match:
         address(self.w, _STATS4 + 2 * kind, stat)
         self.st.kinds[kind] = handler
 
+    @micropython.native
     def ordinary(self, io):
         """A frame that is good and that nobody has taken: a SYN, say. What the rest of poll(),
         Ethernet.input and IPv4.input would come to, without looking at it once more."""

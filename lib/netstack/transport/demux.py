@@ -202,11 +202,13 @@ class Table:
         address(w, 5, self._keys)
         address(w, 7, self._blocks)
 
+    @micropython.native
     def find(self):
         """The block filed under self.key, or None."""
         i = _search(self.w, self.key, 0)
         return self.objs[i] if i >= 0 else None
 
+    @micropython.native
     def lookup(self, fr):
         """Who gets the packet in `fr`: what is connected to its sender first, then what is bound
         to the address, then to the port alone. Borrows `fr`."""
@@ -217,6 +219,7 @@ class Table:
         i = _search(self.w, key, ip.alen)
         return self.objs[i] if i >= 0 else None
 
+    @micropython.native
     def add(self, obj):
         """File `obj` under self.key, which must not be taken. False when the table is full.
         MemoryError leaves all as it was."""
@@ -230,6 +233,7 @@ class Table:
         self.count += 1
         return True
 
+    @micropython.native
     def _file(self, i, obj):
         _link(self.w, self.key, i)
         self.objs[i] = obj
@@ -249,12 +253,14 @@ class Table:
         self._unused = len(objs)
         copy(self.key, 0, wanted, 0, 4 * _WORDS)
 
+    @micropython.native
     def remove(self):
         """Take out what is filed under self.key."""
         i = _search(self.w, self.key, 0)
         if i >= 0:
             self.clear(i)
 
+    @micropython.native
     def clear(self, i):
         """Take out row `i`, which is in use."""
         _unlink(self.w, i, self._unused)

@@ -38,6 +38,7 @@ _RTT = const(100)  # while none is known
 _ENOMEM = const(12)
 
 
+@micropython.native
 def reserve(conn):
     """Take the guarantee of both rings. Raises OSError(ENOMEM)."""
     rx = _within(_RX_MIN, conn.rcvbuf)
@@ -52,12 +53,14 @@ def reserve(conn):
         conn.rx_size = first_window(conn.st, conn.rcvbuf)
 
 
+@micropython.native
 def _within(n, limit):
     if limit < _LEAST:
         limit = _LEAST
     return n if n < limit else limit
 
 
+@micropython.native
 def first_window(st, rcvbuf):
     """The window a new connection begins with: all of `rcvbuf` up to 64 kB while memory is ample;
     no more than a sixteenth of what is left; two segments at least."""
@@ -214,6 +217,7 @@ def slim(conn):
             conn.tx_held = least
 
 
+@micropython.native
 def free_send(conn):
     """Nothing is sent any more."""
     conn.st.credit(conn.tx_held)
@@ -225,6 +229,7 @@ def free_send(conn):
         cb[_TX] = cb[_TX + 1] = 0
 
 
+@micropython.native
 def free(conn):
     """The connection is over, and nobody reads what it has left."""
     free_send(conn)

@@ -88,6 +88,7 @@ def _model(conn):
             conn.control = cubic
 
 
+@micropython.native
 def start(conn):
     """The connection is established."""
     cb = conn.cb
@@ -119,6 +120,7 @@ def _forget_recovery(cb):
     move32(cb, _ECN_END, cb, _RECOVER)
 
 
+@micropython.native
 def in_flight(conn):
     """Bytes sent and not acknowledged."""
     return sub32(conn.cb, _SND_MAX, conn.cb, _SND_UNA)

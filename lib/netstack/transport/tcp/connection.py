@@ -143,6 +143,7 @@ class Connection(Controlled):
     challenge_at = 0
     header = None  # of frames, written in advance: fast.py
 
+    @micropython.native
     def __init__(self, tcp, listener=None):
         self.tcp = tcp
         self.st = tcp.st
@@ -215,6 +216,7 @@ class Connection(Controlled):
         self.start(_SYN_SENT)
         self.st.defer(self)
 
+    @micropython.native
     def _unbind(self):
         """The port is held by the table from now on, or by nobody."""
         if self in self.tcp.bound:
@@ -255,6 +257,7 @@ class Connection(Controlled):
             ecn.offer(self)
         self.set_state(state)
 
+    @micropython.native
     def enter(self):
         """Take memory, a timer and a place in the table. Raises OSError: EADDRINUSE, ENOMEM."""
         st = self.st
@@ -391,6 +394,7 @@ class Connection(Controlled):
 
     # -- CLOSE and ABORT --------------------------------------------------------------------
 
+    @micropython.native
     def shutdown_send(self):
         """No more data from us (RFC 9293 3.10.4): what is queued goes out, then a FIN."""
         state = self.state
@@ -414,6 +418,7 @@ class Connection(Controlled):
             self.rx.skip(self.rx.w[_LEN])
             self._update_window()
 
+    @micropython.native
     def close(self):
         """Finish politely; the connection lives on by itself as long as it takes. Data that was
         received and never read makes it a reset (RFC 2525 2.17)."""
@@ -444,6 +449,7 @@ class Connection(Controlled):
 
     # -- what the machine does to itself ----------------------------------------------------
 
+    @micropython.native
     def set_state(self, state):
         """The only place where the state changes."""
         self.state = state
@@ -452,6 +458,7 @@ class Connection(Controlled):
         cb[_FAST] = 0
         cb[_FLAGS] |= _F_CHANGED
 
+    @micropython.native
     def input(self, fr, seg):
         """A segment for this connection. Borrows `fr`."""
         arrives(self, seg, fr)
@@ -472,6 +479,7 @@ class Connection(Controlled):
         self.challenged += 1
         return self.challenged <= _CHALLENGES
 
+    @micropython.native
     def opened(self):
         """ESTABLISHED has been reached."""
         keep(self)
@@ -480,12 +488,14 @@ class Connection(Controlled):
         if self.fin_wanted:
             self.set_state(_FIN_WAIT_1)
 
+    @micropython.native
     def linger(self):
         """FIN-WAIT-2: wait for the peer's FIN, but not for ever if nobody is interested."""
         if self.orphan:
             set_timer(self, _T_2MSL, _ORPHAN_MS)
             self.st.defer(self)
 
+    @micropython.native
     def time_wait(self):
         """A record takes our place in the table. This object stays for what a program has not read
         yet, and to send the ACK that is due."""
@@ -506,6 +516,7 @@ class Connection(Controlled):
         if self.rack is not None or self.board is not None:
             self.board = self.rack = None
 
+    @micropython.native
     def _leave(self):
         """Leave the table, and all timers."""
         cb = self.cb

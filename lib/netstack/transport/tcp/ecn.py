@@ -38,6 +38,7 @@ def offer(conn):
         conn.cb[_FLAGS] |= _F_ECN
 
 
+@micropython.native
 def handshake(conn, flags):
     """The flags of our SYN or SYN,ACK. A SYN that is not answered may have met a router that drops
     what it does not know: the next one does without (6.1.1.1)."""
@@ -49,6 +50,7 @@ def handshake(conn, flags):
     return flags | _ECE_CWR if cb[_FLAGS] & _F_ECN else flags
 
 
+@micropython.native
 def agree(conn, seg):
     """The peer's SYN or SYN,ACK has come (6.1.1). One that merely mirrors our bits does not know
     what they mean."""

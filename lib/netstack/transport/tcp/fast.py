@@ -701,6 +701,7 @@ def _sender(tcp):
     return send
 
 
+@micropython.native
 def predict(conn):
     """The end of a batch: may the fast path have what comes next?"""
     cb = conn.cb

@@ -94,6 +94,7 @@ _CHALLENGE = const(9)
 _RESETS = const(10)
 
 
+@micropython.native
 def arrives(conn, seg, fr):
     """A segment for a connection that is not closed. Borrows `fr`."""
     conn.st.defer(conn)
@@ -126,6 +127,7 @@ def arrives(conn, seg, fr):
         _check_fin(conn, seg)
 
 
+@micropython.native
 def opens(conn, seg, fr):
     """A segment for a new connection in SYN-RECEIVED, which is known to be the ACK that it waits
     for: what arrives() makes of it, without what has been looked at before."""
@@ -205,6 +207,7 @@ def _early_text(conn, cb):
         cb[_FLAGS] |= _F_CHANGED
 
 
+@micropython.native
 def peer_syn(conn, seg):
     """Take IRS, window and options from the peer's SYN."""
     cb = conn.cb
@@ -223,6 +226,7 @@ def peer_syn(conn, seg):
     _take_window(conn.cb, seg.w, seg.wnd)
 
 
+@micropython.native
 def _agree(conn, seg):
     """Of the options we offer, those are used that the peer's SYN bears (RFC 7323, RFC 2018)."""
     cb = conn.cb
@@ -262,6 +266,7 @@ def _take_window(cb: ptr32, seg: ptr32, wnd: int):
     cb[5] = seg[1]
 
 
+@micropython.native
 def established(conn, seg):
     """Both SYNs are acknowledged."""
     cb = conn.cb
@@ -437,6 +442,7 @@ def _without_sack(conn, seg, acked, late):
         undo.probe(conn)
 
 
+@micropython.native
 def advance(conn, seg, acked):
     """SND.UNA moves on."""
     cb = conn.cb
@@ -472,6 +478,7 @@ def advance(conn, seg, acked):
         tlp.arm(conn)
 
 
+@micropython.native
 def _measure(conn, seg):
     """SND.UNA has moved: a round-trip time, once for each flight (RFC 6298 section 3; RFC 7323
     appendix G: one for each ACK would forget too fast), and the first after a timeout, which says
@@ -524,6 +531,7 @@ def _update_window(conn, seg):
         _take_window(conn.cb, seg.w, seg.wnd)
 
 
+@micropython.native
 def _closing_ack(conn):
     """States that wait for our FIN to be acknowledged. True: go on with text and FIN."""
     cb = conn.cb
@@ -592,6 +600,7 @@ def _before_end(seg, cb, off):
     return True
 
 
+@micropython.native
 def _check_fin(conn, seg):
     """Eighth. A FIN ahead of missing text is remembered until the text is there. One that text
     which came first contradicts is not: the connection would never end."""

@@ -64,6 +64,7 @@ class Listener(Controlled):
         if self.laddr is None:
             clear_local(key, ip.alen)
 
+    @micropython.native
     def accept(self):
         """The connection that has waited for longest, or None."""
         if not self.ready:
@@ -94,6 +95,7 @@ class Listener(Controlled):
             self.st.timers.discard(self._timer)
             self._timer = None
 
+    @micropython.native
     def input(self, fr, seg):
         """A segment for no connection but for our port. Borrows `fr`."""
         flags = seg.flags
@@ -112,6 +114,7 @@ class Listener(Controlled):
             elif not (self.fastopen and self._at_once(fr, seg)):
                 queue.open(self, fr, seg)
 
+    @micropython.native
     def full(self):
         """No more connections are wanted until the program accepts one. As on Linux a SYN gets no
         answer then, and a handshake that was begun is not completed: the peer tries again."""
@@ -149,6 +152,7 @@ class Listener(Controlled):
         self.st.defer(conn)
         return conn
 
+    @micropython.native
     def opened(self, conn):
         """A connection of ours is established."""
         self.pending -= 1
@@ -157,6 +161,7 @@ class Listener(Controlled):
         else:
             self._give(conn)
 
+    @micropython.native
     def _give(self, conn):
         self.ready.append(conn)
         if self.notify:
@@ -205,6 +210,7 @@ class Listener(Controlled):
             self.pending -= 1
         conn.orphan = True
 
+    @micropython.native
     def run(self):
         if self.notify and self.ready:
             self.notify(self)

@@ -72,6 +72,7 @@ def _parse(w: ptr32, buf: ptr8, at: int, end: int) -> int:
     return found
 
 
+@micropython.native
 def parse(seg, buf, at, end):
     """Unknown options are skipped by their length. Returns 0, or the counter of what is bad."""
     w = seg.w
@@ -91,6 +92,7 @@ def parse(seg, buf, at, end):
     return 0
 
 
+@micropython.native
 def offer(conn):
     """The options of our SYN."""
     tcp = conn.tcp
@@ -108,6 +110,7 @@ def offer(conn):
     conn.cb[_FLAGS] |= flags
 
 
+@micropython.native
 def length(conn, flags, text):
     """Bytes of options in a segment with these `flags` and `text` bytes of text."""
     using = conn.cb[_FLAGS]
@@ -133,6 +136,7 @@ def length(conn, flags, text):
     return n
 
 
+@micropython.native
 def put(conn, buf, at, flags, n):
     """Write the `n` bytes of options that length() has counted."""
     using = conn.cb[_FLAGS]
@@ -147,6 +151,7 @@ def put(conn, buf, at, flags, n):
         sack.put(conn, buf, at, n - 4 >> 3)
 
 
+@micropython.native
 def _put_syn(conn, using, buf, at):
     if using & _F_TS:
         timestamps.put(conn, buf, at)

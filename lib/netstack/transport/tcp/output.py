@@ -76,6 +76,7 @@ _REXMT = const(14)
 _PROBES_SENT = const(21)
 
 
+@micropython.native
 def output(conn):
     """Send whatever may be sent now."""
     state = conn.state
@@ -118,6 +119,7 @@ def _duplicates(conn, cb):
         n -= 1
 
 
+@micropython.native
 def _ack(conn, cb):
     """An ACK bears the number the peer expects next, as far as we know, not that of what is being
     sent again: else it is not acceptable (RFC 9293 3.10.7.4 first), and two ends that both send
@@ -246,6 +248,7 @@ def _tail(conn, cb):
         conn.tcp.stat[_PROBES_SENT] += 1
 
 
+@micropython.native
 def _more(conn, cb):
     """Send one segment of data or a FIN if there is a reason to; False when there is none."""
     off = sub32(cb, _SND_NXT, cb, _SND_UNA)
@@ -303,6 +306,7 @@ def _arrived(conn, cb, off):
     return 0
 
 
+@micropython.native
 def _owes_fin(conn):
     state = conn.state
     return state == _FIN_WAIT_1 or state == _CLOSING or state == _LAST_ACK
@@ -327,6 +331,7 @@ def _worth_it(conn, cb, n, left, off):
     return False
 
 
+@micropython.native
 def _send(conn, cb, off, n, left, fin):
     flags = _ACK
     if fin:
@@ -379,6 +384,7 @@ def probe(conn):
             add32(cb, _SND_MAX, 1)
 
 
+@micropython.native
 def _time(conn, cb, seq):
     """Time this segment, if none is being timed (RFC 6298 section 3, Karn: new data only)."""
     if not cb[_FLAGS] & _F_TIMING:
@@ -392,5 +398,6 @@ def _retry(conn, cb):
     set_timer(conn, _T_OUTPUT, 1)
 
 
+@micropython.native
 def set_timer(conn, timer, ms):
     conn.cb[timer] = later(conn.st.now, ms) or 1

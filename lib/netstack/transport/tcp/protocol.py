@@ -159,9 +159,11 @@ class TCP(Controlled):
 
     # -- table ------------------------------------------------------------------------------
 
+    @micropython.native
     def _set_key(self, conn):
         set_key(self.table.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen)
 
+    @micropython.native
     def file(self, conn):
         """Enter a connection; False when the four numbers are taken."""
         self.make_room()
@@ -172,6 +174,7 @@ class TCP(Controlled):
         self.stat[_OPENED] += 1
         return self.table.add(conn)
 
+    @micropython.native
     def unfile(self, conn):
         self._set_key(conn)
         self.table.remove()
@@ -201,6 +204,7 @@ class TCP(Controlled):
                 if not self.taken(None, None, port):
                     return port
 
+    @micropython.native
     def choose_iss(self, conn):
         """ISN = M + F(addresses, ports, secret) (RFC 6528 section 3): M ticks every 4 us."""
         self._set_key(conn)
@@ -221,6 +225,7 @@ class TCP(Controlled):
 
     # -- input ------------------------------------------------------------------------------
 
+    @micropython.native
     def input(self, fr):
         """Borrows `fr`."""
         self.stat[_IN] += 1

@@ -81,6 +81,7 @@ class Rows(Table):
         self._due = due
         self._timer = st.timers.new(self._expire)
 
+    @micropython.native
     def key_of(self, fr):
         """Make self.key that of the packet in `fr`, whose receiver we are."""
         ip = fr.ip
@@ -90,12 +91,14 @@ class Rows(Table):
     def key_for(self, conn):
         set_key(self.key, conn.lport, conn.rport, conn.laddr, 0, conn.raddr, 0, conn.ip.alen)
 
+    @micropython.native
     def new(self):
         """A row filed under self.key; -1 when there are `limit` of them. MemoryError leaves all as
         it was."""
         row = self._unused if self._unused != _NONE else len(self.objs)
         return row if self.add(row) else -1
 
+    @micropython.native
     def _file(self, i, row):
         _link(self.w, self.key, i)
         self.objs[i] = row
@@ -116,6 +119,7 @@ class Rows(Table):
             while len(column) < rows:
                 column.append(None)
 
+    @micropython.native
     def drop(self, row):
         """Take a row out."""
         _schedule(self.words, self.width, self._order, row, 0)
@@ -135,6 +139,7 @@ class Rows(Table):
         copy(conn.laddr, 0, keys, at + 20 - n, n)
         copy(conn.raddr, 0, keys, at + 36 - n, n)
 
+    @micropython.native
     def set_due(self, row, ms):
         """Have due(row) called in `ms` milliseconds."""
         now = self.st.now

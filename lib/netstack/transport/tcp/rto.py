@@ -17,6 +17,7 @@ _RTO_MAX = const(60000)  # RFC 6298 (2.5)
 _RTO_KEPT = const(1000)
 
 
+@micropython.native
 def sample(conn, rtt):
     """A round-trip time was measured (RFC 6298 (2.2), (2.3)); SRTT is kept times 8, RTTVAR
     times 4."""
@@ -51,6 +52,7 @@ def _sample(cb: ptr32, rtt: int):
     cb[20] = rto if rto < 60000 else 60000
 
 
+@micropython.native
 def set_rto(conn):
     """RTO from SRTT and RTTVAR (RFC 6298 (2.3)); K * RTTVAR is at least the floor, as in Linux."""
     cb = conn.cb

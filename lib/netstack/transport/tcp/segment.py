@@ -137,6 +137,7 @@ class Segment:
         self.sack = 0  # offset in the frame of so many
         self.blocks = 0
 
+    @micropython.native
     def parse(self, fr):
         """Check and take apart the segment at fr.l4. Returns 0, or the counter of what is bad."""
         buf = fr.buf
@@ -165,6 +166,7 @@ class Segment:
             return options.parse(self, buf, at + _HDR, at + hlen)
         return 0
 
+    @micropython.native
     def seqlen(self):
         """Sequence numbers it takes: text, SYN and FIN (SEG.LEN of RFC 9293 3.4)."""
         flags = self.flags
@@ -190,6 +192,7 @@ class Segment:
         self.len -= n
 
 
+@micropython.native
 def emit(conn, flags, seq, offset, n):
     """Send one segment of `conn`: sequence number cb[seq], `n` bytes of the send ring from
     `offset`. False when there was no frame for it."""
@@ -223,6 +226,7 @@ def emit(conn, flags, seq, offset, n):
     return True
 
 
+@micropython.native
 def window(conn, shift):
     """The window to offer, in units of 1 << shift; moves RCV.ADV, the right edge once offered,
     which never moves back (RFC 9293 3.8.6.2.2: receiver's silly window avoidance)."""

@@ -93,12 +93,14 @@ class SynQueue:
 
     # -- records ----------------------------------------------------------------------------
 
+    @micropython.native
     def find(self, fr):
         """The row of the packet in `fr`, or None. Its key is that of the rows from now on."""
         rows = self.rows
         rows.key_of(fr)
         return rows.find() if rows.count else None
 
+    @micropython.native
     def _load(self, row, conn):
         """Make `conn` what the record says, in SYN-RECEIVED with a SYN,ACK sent."""
         words = self.rows.words
@@ -124,6 +126,7 @@ class SynQueue:
         conn.dead = False
         return conn
 
+    @micropython.native
     def drop(self, row):
         self._listeners[row].pending -= 1
         self._listeners[row] = None
@@ -138,6 +141,7 @@ class SynQueue:
 
     # -- SYNs -------------------------------------------------------------------------------
 
+    @micropython.native
     def open(self, listener, fr, seg):
         """A SYN for `listener`: note it and answer, or answer with a cookie."""
         conn = self.embryo
@@ -155,6 +159,7 @@ class SynQueue:
         listener.pending += 1
         self._send(row, conn)
 
+    @micropython.native
     def _meet(self, conn, listener, fr, seg):
         """A control block in SYN-RECEIVED, from a SYN."""
         _address(conn, fr)
@@ -171,6 +176,7 @@ class SynQueue:
         move32(conn.cb, _SND_MAX, conn.cb, _ISS)
         conn.cb[_RTO] = 1000
 
+    @micropython.native
     def _send(self, row, conn):
         """Send what the Embryo owes, and keep what has changed by that."""
         cb = conn.cb
@@ -195,6 +201,7 @@ class SynQueue:
 
     # -- what follows -----------------------------------------------------------------------
 
+    @micropython.native
     def input(self, row, fr, seg):
         """A segment for a record (RFC 9293 3.10.7.4). Borrows `fr`."""
         enter = opens
@@ -216,6 +223,7 @@ class SynQueue:
             self.drop(row)
             self._begin(new, fr, seg, enter)
 
+    @micropython.native
     def _completed(self, row, seg):
         """Is this simply the ACK that is waited for? If not, completes() knows what it is."""
         words = self.rows.words
@@ -231,6 +239,7 @@ class SynQueue:
             )
         )
 
+    @micropython.native
     def _begin(self, conn, fr, seg, enter):
         """A new connection gets the segment that made it. If that establishes it, the program is
         told first, so that what it does at once goes out together with the rest."""
@@ -264,6 +273,7 @@ class SynQueue:
                 self._begin(new, fr, seg, arrives)
         return True
 
+    @micropython.native
     def _born(self, listener, fr):
         """A new Connection; None when there is no place for it: the peer's next segment, or our
         next SYN,ACK, gives it another chance."""
@@ -300,6 +310,7 @@ def _room(conn, listener):
     return listener.maxseg if 0 < listener.maxseg < mss else mss
 
 
+@micropython.native
 def _address(conn, fr):
     """The ports and addresses of the packet in `fr`, whose receiver we are."""
     buf = fr.buf
@@ -313,6 +324,7 @@ def _address(conn, fr):
     copy(conn.laddr, 0, buf, at + ip.dst_off, n)
 
 
+@micropython.native
 def _derive(conn):
     """What follows from the words that are kept."""
     conn.state = _SYN_RCVD

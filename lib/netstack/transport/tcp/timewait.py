@@ -54,6 +54,7 @@ class TimeWait:
         self.shape = shape
         self.last = array("I", bytes(16))  # SND.MAX, in its place, of one that is reopened
 
+    @micropython.native
     def add(self, conn):
         """`conn` has nothing to do any more but to wait. When there are too many the one that has
         waited for longest gives way (RFC 9293 3.6.1 wants it kept, but would rather serve)."""
@@ -109,6 +110,7 @@ class TimeWait:
         while self.rows.count:
             self._due(self.rows.first())
 
+    @micropython.native
     def _end(self, row):
         """Returns the connection, if the program holds it."""
         conn = self._conns[row]
@@ -116,6 +118,7 @@ class TimeWait:
         self.rows.drop(row)
         return conn
 
+    @micropython.native
     def _due(self, row):
         conn = self._end(row)
         if conn:
@@ -123,6 +126,7 @@ class TimeWait:
 
     # -- segments ---------------------------------------------------------------------------
 
+    @micropython.native
     def input(self, fr, seg, listener):
         """A segment for no connection: does it belong to one in TIME-WAIT? `listener` has its
         port, or is None. Borrows `fr`."""

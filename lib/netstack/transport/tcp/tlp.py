@@ -35,6 +35,7 @@ _PTO_MIN = const(20)
 _ESTABLISHED = const(4)
 
 
+@micropython.native
 def arm(conn):
     """Start the retransmission timer: for a probe if nothing tells of a loss, else for the
     timeout."""
