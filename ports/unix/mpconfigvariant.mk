@@ -23,6 +23,8 @@ MPY_CROSS_FLAGS += -march=host
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_watch
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_unwatch
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_on_wait
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_sleep
+LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_rouse
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_recv
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_send
 

@@ -2,5 +2,6 @@
 
 void netstack_wait(void);
 void netstack_wake(void);
+void netstack_sleeping(int change);
 
 extern unsigned netstack_fetched; // frames that came from TAPs

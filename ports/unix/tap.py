@@ -44,7 +44,8 @@ _open = _libc.func("i", "open", "si")
 _close = _libc.func("i", "close", "i")
 _ioctl = _libc.func("i", "ioctl", "iLP")
 _socket = _libc.func("i", "socket", "iii")
-_poll = _libc.func("i", "poll", "PLi")
+_poll = _libc.func("i", "netstack_sleep", "PLi")  # threads.c
+rouse = _libc.func("v", "netstack_rouse", "")
 _on_wait = _libc.func("v", "netstack_on_wait", "OPi")  # wait.c
 _recv = _libc.func("O", "netstack_recv", "P")  # frames.c
 _send = _libc.func("O", "netstack_send", "P")
@@ -142,7 +143,7 @@ def wait(nics, ms):
     for nic in nics:
         fd = getattr(nic, "fileno", -1)
         if fd >= 0 and count < _WAIT_MAX:
-            # Room of the first TAP found: it belongs to one stack, hence to one thread.
+            # Room of the first TAP found: netstack_sleep() has a copy of it.
             if not count:
                 fds = nic._pollfds
             _enter(fds, count, fd)

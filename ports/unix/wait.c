@@ -47,7 +47,14 @@ static mp_obj_t on_wait = MP_OBJ_NULL;
 static volatile uint32_t *words;
 static int most_ms = -1;
 
-enum { LOCK = 44, MISSED = 45, QUEUED = 47, ARMED = 48, DUE = 49, ASKED = 62 };
+enum { LOCK = 44, MISSED = 45, QUEUED = 47, ARMED = 48, DUE = 49, ASKED = 62, SLEEPING = 65 };
+
+// One more thread sleeps while others may run, or one less. With the GIL held.
+void netstack_sleeping(int change) {
+    if (words != NULL) {
+        words[SLEEPING] += change;
+    }
+}
 
 __attribute__((used)) void netstack_on_wait(mp_obj_t callback, void *stack_words, int most) {
     on_wait = callback;
@@ -131,9 +138,11 @@ static bool doze(const struct pollfd *extra, nfds_t n, int ms, int *ready) {
             fds[count++] = watched[i];
         }
     }
+    netstack_sleeping(1);
     MP_THREAD_GIL_EXIT();
     int result = __real_poll(fds, count, ms);
     MP_THREAD_GIL_ENTER();
+    netstack_sleeping(-1);
     waiting = false;
     *ready = result < 0 ? -1 : 0;
     bool frame = false;

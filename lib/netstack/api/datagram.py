@@ -131,9 +131,8 @@ def _zoned(nif):
 def post(self, io, buf, off, n, ip, addr, port, detour):
     """Send a datagram another way than the options say. Returns `n`, or -errno."""
     st = self._st
-    if self._words[_LOCK]:
+    if not st.claim() and not _host.claim(st):
         return -_EAGAIN
-    st.enter()
     try:
         sent = -self._error(io) if io.error else io.post(buf, off, n, ip, addr, port, detour)
         return -_EAGAIN if sent == -_ENOBUFS else sent

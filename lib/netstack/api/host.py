@@ -11,7 +11,7 @@ import io
 import sys
 from micropython import const, schedule
 from netstack.core.clock import elapsed, later, sooner
-from time import sleep_ms, ticks_ms
+from time import sleep, sleep_ms, ticks_ms
 
 _EAGAIN = const(11)
 _POLL = const(3)  # MP_STREAM_POLL
@@ -27,11 +27,17 @@ _LOCK = const(44)  # words of Stack.w: core/stack.py
 _MISSED = const(45)
 _ARMED = const(48)  # of core/clock.py
 _DUE = const(49)
+_OWNER = const(64)
+_THREADS = const(63)
+_SLEEPING = const(65)  # threads of the unix port that sleep
 _ASKED = const(62)  # how often pump_once_a_round() was called, for ports/unix/wait.c
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
+_SHARED_MS = const(20)  # the longest that a thread sleeps while others may change what it waits for
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
+_BUSY = 0.00005  # seconds, before a thread tries again to enter the stack
 UNIX = sys.platform in ("linux", "darwin")
+BUSY = "the stack is busy, and goes on only when this callback has returned: try again later"
 
 _st = None
 _service = None
@@ -66,12 +72,23 @@ def _make():
     nif.set_up(True)
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)
     _attach_ip6(st, nif)
+    _expect_threads(st)
     if UNIX:
         st.idle = _sleeper(st)
     else:
         _service = Service(st)
         st.idle = _service.idle
     return st
+
+
+def _expect_threads(st):
+    """Where there are threads, the stack notes which of them is inside."""
+    try:
+        from _thread import get_ident
+    except ImportError:
+        return
+    st.ident = get_ident
+    st.w[_THREADS] = 1
 
 
 def _attach_ip6(st, lo):
@@ -212,11 +229,26 @@ def _attach_ethernet(nif):
 
 
 def enter(st):
-    """A call into the stack begins. From a scheduled callback that has interrupted the stack it
-    is refused: whoever it interrupted cannot go on before the callback returns."""
-    if st.w[_LOCK]:
-        raise OSError(_EAGAIN)
-    st.enter()
+    """A call into the stack begins. A thread waits for another to leave. Whoever has interrupted
+    the stack, a callback of its own or of the scheduler, is refused: it cannot go on before that
+    returns."""
+    if not st.claim() and not claim(st):
+        raise OSError(_EAGAIN, BUSY)
+
+
+def claim(st):
+    """Enter the stack, which was busy, when the other thread has left. False: it is not another's
+    turn but our own, which has been interrupted."""
+    while not interrupted(st):
+        sleep(_BUSY)
+        if st.claim():
+            return True
+    return False
+
+
+def interrupted(st):
+    """Is it this thread that is inside the stack?"""
+    return st.w[_LOCK] and not (st.w[_THREADS] and st.w[_OWNER] != st.ident() & 0xFFFFFFFF)
 
 
 def leave(st):
@@ -241,7 +273,21 @@ def pump():
         service.rearm()
     if _owed:
         _settle()
-    return 0 if st.w[_MISSED] else due
+    if st.w[_MISSED]:
+        if st.w[_LOCK]:
+            _give_way(st)
+        return 0
+    return due
+
+
+def _give_way(st):
+    """Somebody is inside the stack: if that is another thread, let it finish."""
+    if not interrupted(st):
+        sleep(_BUSY)
+
+
+def rouse():
+    """What a thread may be waiting for has happened, and some are asleep."""
 
 
 def owe(sock):
@@ -294,6 +340,8 @@ def wait(done, ms):
         if value:
             return value
         w = _st.w
+        if w[_LOCK] and interrupted(_st):
+            raise OSError(_EAGAIN, BUSY)
         if w[_ARMED]:  # done() may have begun something
             left = max(elapsed(w[_DUE], ticks_ms() & 0x3FFFFFFF), 0)
             if due < 0 or left < due:
@@ -309,17 +357,26 @@ def wait(done, ms):
 
 
 def _sleeper(st):
-    """What makes the unix port sleep until a NIC has something or some milliseconds are over."""
+    """What makes the unix port sleep until a NIC has something or some milliseconds are over, or
+    another thread has come by what this one may be waiting for."""
+    global rouse
     try:
         import tap
     except ImportError:  # a build without TAPs
         return lambda ms: sleep_ms(_BLIND_MS if ms < 0 else ms)
 
+    first = st.ident()
+
     def idle(ms):
+        most = _RECHECK_MS
+        if st.w[_SLEEPING] or st.ident() != first:
+            most = _SHARED_MS
         for nic in _nics:
-            if getattr(nic, "fileno", -1) < 0 and (ms < 0 or ms > _BLIND_MS):
-                ms = _BLIND_MS
-        tap.wait(_nics, ms)
+            if getattr(nic, "fileno", -1) < 0:
+                most = _BLIND_MS
+        tap.wait(_nics, most if ms < 0 or ms > most else ms)
+
+    rouse = tap.rouse
 
     tap.on_wait(_background, st.w)
     return idle

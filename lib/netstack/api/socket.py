@@ -26,6 +26,7 @@ from netstack.core.clock import elapsed as _elapsed
 from time import ticks_ms as _ticks_ms
 
 _LOCK = _const(44)  # of Stack.w
+_SLEEPING = _const(65)
 
 AF_UNSPEC = _const(0)
 AF_INET = _const(2)
@@ -172,7 +173,7 @@ class socket(_iomod.IOBase):
 
     def _notify(self, io):
         """Called by the stack when anything about `_io` changed, and there is a callback."""
-        io.event = True
+        _happened(io)
         _host.owe(self)
 
     def call_back(self):
@@ -192,6 +193,8 @@ class socket(_iomod.IOBase):
         ms = self._timeout
         if ms == 0:
             return False
+        if self._words[_LOCK] and _host.interrupted(self._st):
+            raise OSError(_EAGAIN, _host.BUSY)
         if ms < 0 and self._limits:
             ms = self._limits[sending]
         if ms > 0:
@@ -238,13 +241,15 @@ class socket(_iomod.IOBase):
     @micropython.native
     def _try_recv(self, io, buf, off, n):
         st = self._st
-        if st.w[_LOCK]:  # see host.enter()
-            return -_EAGAIN
-        if self._dgram:  # one piece of machine code, which nobody interrupts
+        if self._dgram and not st.w[_LOCK]:  # one piece of machine code, which nobody interrupts
             got = io.recv(buf, off, n)
             return got if got >= 0 else -self._error(io)
-        st.enter()
+        if not st.claim() and not _host.claim(st):
+            return -_EAGAIN
         try:
+            if self._dgram:
+                got = io.recv(buf, off, n)
+                return got if got >= 0 else -self._error(io)
             return io.recv(buf, off, n)
         finally:
             _host.leave(st)
@@ -290,9 +295,8 @@ class socket(_iomod.IOBase):
 
     def _try_send(self, io, buf, off, n, flags, ip, addr, port):
         st = self._st
-        if st.w[_LOCK]:
+        if not st.claim() and not _host.claim(st):
             return -_EAGAIN
-        st.enter()
         try:
             if not self._dgram:
                 return io.send(buf, off, n, flags & MSG_MORE != 0) if n else 0
@@ -433,6 +437,7 @@ class socket(_iomod.IOBase):
                 break
             if not self._again(io, start, True):
                 raise _fault(_ETIMEDOUT if self._timeout > 0 else _EINPROGRESS)
+        self._check_open()
         error = io.error
         if error:
             if self._timeout:
@@ -551,7 +556,7 @@ class socket(_iomod.IOBase):
             return b""
         if not self._wait_readable():
             return None
-        n = min(size, self._io.available()) or 1  # 1: to be told how it ended
+        n = min(size, self._check_open().available()) or 1  # 1: to be told how it ended
         data = bytes(n)  # fresh, nobody else's: filled in place, so that nothing is copied
         n = self._pull(data, 0, n)
         if n < 0:
@@ -566,6 +571,8 @@ class socket(_iomod.IOBase):
         start = _ticks_ms() & 0x3FFFFFFF
         while True:
             io.event = False
+            if self._io is not io:  # another thread has closed it
+                raise OSError(_EBADF)
             if io.available() or io.eof() or io.deaf or io.error or io.state < _SYN_SENT:
                 return True
             if not self._again(io, start):
@@ -734,6 +741,8 @@ def _more():
 def _happened(io):
     """Called by the stack when anything about what a socket stands on has changed."""
     io.event = True
+    if io.st.w[_SLEEPING]:  # other threads
+        _host.rouse()
 
 
 def _open(af, kind, proto, network):

@@ -80,14 +80,15 @@ def readline(self, limit=-1):
 def _upto_newline(self, n):
     """What has come, up to `n` bytes, but nothing behind a newline; empty at the end."""
     data = bytearray(n)
+    io = self._check_open()
     _host.enter(self._st)
     try:
-        n = self._io.peek(data, 0, n)
+        n = io.peek(data, 0, n)
         if n > 0:
             at = data.find(b"\n", 0, n)
-            n = self._io.recv(data, 0, at + 1 if at >= 0 else n)
+            n = io.recv(data, 0, at + 1 if at >= 0 else n)
     finally:
         _host.leave(self._st)
     if n < 0:
-        raise fault(-self._told(self._io, n))
+        raise fault(-self._told(io, n))
     return bytes(memoryview(data)[:n])

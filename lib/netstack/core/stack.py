@@ -30,7 +30,9 @@ _QUEUED = const(47)
 _ARMED = const(48)  # of core/clock.py
 _DUE = const(49)
 _STEPS = const(50)  # how many there are
-_WORDS = const(63)
+_THREADS = const(63)
+_OWNER = const(64)
+_WORDS = const(66)
 _FLUSH = const(0)  # Stack.steps: what poll() calls
 _TIMERS = const(1)
 _NIFS = const(2)
@@ -58,7 +60,9 @@ class Stack:
         # 2 HOPS: changes of routes and neighbours, from 1 on
         # 3 the last IPv4 identification  44 calls from outside that go on, poll() being one
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
-        # 48, 49 of core/clock.py  50 length of `steps`  62 see api/host.py  others: inet/match.py
+        # 48, 49 of core/clock.py  50 length of `steps`  62, 65 see api/host.py
+        # 63 there may be threads: then 64 is who holds 44, as ident() has it
+        # others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.w[_HOPS] = 1
@@ -87,7 +91,9 @@ class Stack:
         self.flush = _flusher(self, jobs)
         self.steps = [self.flush, self.timers.run]  # and the poll() of each interface
         self.poll = _poller(self)
+        self.ident = None  # a function that tells one thread from another
         self.enter = _enterer(self)
+        self.claim = _claimer(self)
         self.leave = _leaver(self)
         self._link_timer = self.timers.new(self._check_links)
 
@@ -215,6 +221,8 @@ def _poller(st):
             return 0
         w[_LOCK] = 1
         w[_MISSED] = 0
+        if w[_THREADS]:
+            w[_OWNER] = int(st.ident())
         now &= 0x3FFFFFFF
         w[1] = w[1] + ((now - w[0]) & 0x3FFFFFFF)  # tick() of clock.py
         w[0] = now
@@ -265,6 +273,28 @@ def _enterer(st):
             st.now = now
 
     return enter
+
+
+def _claimer(st):
+    """Stack.claim."""
+    words = where(st.w)
+
+    @micropython.viper
+    def claim() -> bool:
+        """enter() for whom somebody may have been before: False while the stack is busy."""
+        w = ptr32(int(words))
+        if w[_LOCK]:
+            return False
+        w[_LOCK] = 1
+        if w[_THREADS]:
+            w[_OWNER] = int(st.ident())
+        now = int(st.clock()) & 0x3FFFFFFF
+        w[1] = w[1] + ((now - w[0]) & 0x3FFFFFFF)  # tick() of clock.py
+        w[0] = now
+        st.now = now
+        return True
+
+    return claim
 
 
 def _leaver(st):

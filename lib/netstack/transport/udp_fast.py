@@ -473,6 +473,8 @@ def _poster(st, compose):
         if w[44]:
             return False
         w[44] = 1
+        if w[63]:  # there may be threads: core/stack.py
+            w[64] = int(st.ident())
         try:
             done = int(compose(io, n))
         finally:
