@@ -472,6 +472,7 @@ class Stream:
         self.server.on_recv = self.got
         self.client.on_sent = self.sent
         self.fill_bound = self.fill
+        self.arrived_bound = self.arrived
         self.done_bound = self.done
         self.data = bytes(1000)
         self.total = self.received = self.acknowledged = 0
@@ -486,6 +487,9 @@ class Stream:
     def fill(self, conn, buf, at, n, more):
         return n + more
 
+    def arrived(self):
+        return self.received == self.total
+
     def done(self):
         return self.received == self.acknowledged == self.total
 
@@ -499,7 +503,8 @@ class Stream:
                     n = client.write(self.data)
             assert n > 0
             self.total += n
-            assert host.wait(self.done_bound, 20000)
+            assert host.wait(self.arrived_bound, 20000)
+        assert host.wait(self.done_bound, 20000)
 
 
 def test_segments_allocate_nothing():
