@@ -1,7 +1,7 @@
 # MicroPython's `ssl`, with much of CPython's: TLS and DTLS over sockets and other streams.
 #
-# mbedTLS does the cryptography, in the module `tls`; ports/tls/_ssl.c is what else is needed of it.
-# An SSLSocket is a stream with the methods of sockets, so select.poll, asyncio and whatever takes
+# mbedTLS does the cryptography, in the module `tls`; ports/tls/_ssl.c has what else is needed. An
+# SSLSocket is a stream with the methods of sockets, so select.poll, asyncio and whatever takes
 # a socket take it. Errors of the socket below stay what they are; those of TLS are OSError with
 # mbedTLS's negative number and its name; a certificate that is not believed is a ValueError.
 
@@ -268,6 +268,9 @@ class SSLSocket(_io.IOBase):
                     if self._waits():
                         return None
             value = operation(*args)
+            # mbedTLS also says so when what has come was no data, but a ticket, say.
+            while value is None and not below.why and not self._waits():
+                value = operation(*args)
         except OSError as error:
             number = error.errno
             if isinstance(number, int) and -256 < number < 0:  # of the stream below
@@ -374,9 +377,10 @@ class SSLSocket(_io.IOBase):
 
     @property
     def session(self):
-        """For wrap_socket(session=...): bytes, once there is one to go on with."""
-        if self._session is None and self._shaken:
-            self._session = _ssl.session(self._tls)
+        """For wrap_socket(session=...): bytes, once there is one to go on with; with TLS 1.3 the
+        server sends it some time after the handshake."""
+        if self._shaken and self._sock:
+            self._session = _ssl.session(self._tls) or self._session
         return self._session
 
     # -- the end ----------------------------------------------------------------------------

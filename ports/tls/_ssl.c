@@ -12,10 +12,15 @@
 #include "mbedtls/ssl_cookie.h"
 #include "mbedtls/ssl_ticket.h"
 
-// Whoever uses `tls` by itself gets no cookies, as the rest of its code expects.
+// Whoever uses `tls` by itself gets no cookies, as the rest of its code expects. Tickets of TLS 1.3
+// are taken, for session().
 static int config_defaults(mbedtls_ssl_config *conf, int endpoint, int transport, int preset) {
     int ret = mbedtls_ssl_config_defaults(conf, endpoint, transport, preset);
     mbedtls_ssl_conf_dtls_cookies(conf, NULL, NULL, NULL);
+    #if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(conf,
+        MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+    #endif
     return ret;
 }
 
@@ -27,6 +32,9 @@ static bool ended(mbedtls_ssl_context *ssl) {
 
 static int read_until_end(mbedtls_ssl_context *ssl, unsigned char *buf, size_t len) {
     int ret = ended(ssl) ? 0 : mbedtls_ssl_read(ssl, buf, len);
+    while (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) { // RFC 8446 4.6.1: no data
+        ret = mbedtls_ssl_read(ssl, buf, len);
+    }
     if (len > 0 && (ret == 0 || ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)) {
         mbedtls_ssl_set_user_data_n(ssl, 1);
     }
@@ -352,6 +360,11 @@ static mp_obj_t session(mp_obj_t sock) {
     size_t len = 0;
     byte *buf = NULL;
     int ret = mbedtls_ssl_get_session(&o->ssl, &saved);
+    #if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    if (ret == 0 && saved.tls_version == MBEDTLS_SSL_VERSION_TLS1_3 && saved.ticket == NULL) {
+        ret = MBEDTLS_ERR_SSL_FEATURE_UNAVAILABLE; // the server has sent no ticket yet
+    }
+    #endif
     if (ret == 0) {
         mbedtls_ssl_session_save(&saved, NULL, 0, &len);
         buf = m_new_maybe(byte, len);

@@ -11,6 +11,7 @@ MICROPY_PY_SSL = 1
 MICROPY_SSL_AXTLS = 0
 MICROPY_SSL_MBEDTLS = 1
 MBEDTLS_CONFIG_FILE = \"tls_config.h\"
+NETSTACK_TLS13 ?= 1
 MICROPY_PY_BTREE = 0
 
 # C of every port: tls, guard.

@@ -53,5 +53,7 @@ def test_pages(https, tmp_path):
     https("1")
     idle, session, handshake = map(int, https("mem").split())
     assert idle - before < FLAT, (before, idle)
-    print("heap: %d, of a session %d, of a handshake %d" % (idle, session - idle, handshake - idle))
+    print(
+        "heap: %d, of a session %d, of a handshake %d" % (idle, session - idle, handshake - idle)
+    )
     assert session - idle < SESSION and handshake - idle < HANDSHAKE
