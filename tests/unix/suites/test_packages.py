@@ -35,22 +35,6 @@ MICRODOT_TESTS = {
 }
 
 
-@pytest.fixture
-def program(pypi):
-    """Start programs/<name>.py in a namespace, with some packages at hand; wait for "ready"."""
-
-    def start(ns, name, packages, *args, ready=True, cwd=None):
-        path = [pypi(*each.split("/")) for each in packages]
-        env = upstream.environment(path, netns.OURS, NETSTACK_TAP="tap0", NETSTACK_MAC=netns.MAC)
-        argv = [upstream.OURS, os.path.join(upstream.PROGRAMS, name + ".py"), *args]
-        process = ns.start(*argv, env=env, cwd=cwd)
-        if ready:
-            process.expect("^ready")
-        return process
-
-    return start
-
-
 def test_microdot_own_tests(alone, pypi, tmp_path):
     """microdot's tests: most by a client in the same program, test_end2end over sockets."""
     shutil.copytree(pypi("microdot", "tests"), tmp_path / "tests")

@@ -3,9 +3,10 @@
 import asyncio
 import sys
 
-from microdot import Microdot
+from microdot import Microdot, Request
 from microdot.websocket import with_websocket
 
+Request.max_content_length = Request.max_body_length = 200000
 app = Microdot()
 
 
@@ -57,5 +58,4 @@ async def main():
     await app.start_server(port=int(sys.argv[1]), ssl=context)
 
 
-app.max_content_length = 200000
 asyncio.run(main())
