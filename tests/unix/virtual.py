@@ -84,12 +84,15 @@ import hosts  # noqa: E402
 import network  # noqa: E402
 import struct  # noqa: E402
 from netstack.api import host  # noqa: E402
+from netstack.transport.tcp import settings  # noqa: E402
 from packets import ip  # noqa: E402
 
 OURS = "10.0.0.1"
 FAR = "10.0.0.2"
 GONE = "10.0.0.77"  # nobody
 ECHO, MUTE, CLOSED, DNS = 7, 9, 13, 53  # ports of the far host
+# What a server needs so that it does not wait for ever for clients that are gone.
+_KEEP = (("keepidle", 60), ("keepintvl", 10), ("keepcnt", 5), ("keepalive", True))
 
 
 class _Clock:
@@ -188,6 +191,8 @@ class Far:
             conn = listener.accept()
             self.accepted += 1
             conn.notify = self._echo
+            for name, value in _KEEP:
+                settings.change(conn, name, value)
             self._echo(conn)
 
     def _echo(self, conn):
@@ -209,10 +214,12 @@ class Far:
             conn = listener.accept()
             self.accepted += 1
             conn.notify = self._until_end
+            for name, value in _KEEP:
+                settings.change(conn, name, value)
             self._mute.append(conn)
 
     def _until_end(self, conn):
-        if conn.eof() or conn.error:
+        if conn.state != 4:  # ESTABLISHED
             conn.notify = None
             conn.close()
             self._mute.remove(conn)
