@@ -41,6 +41,7 @@
 #define MICROPY_SCHEDULER_DEPTH             (8)
 #define MICROPY_TRACKED_ALLOC               (MICROPY_PY_SSL) // what mbedTLS takes of the heap
 #define MICROPY_SCHED_HOOK_SCHEDULED        port_event() // what it changes is to be looked at
+#define MICROPY_USE_INTERNAL_ERRNO          (1) // Linux's numbers, which netstack raises; not newlib's
 #define MP_NEED_LOG2                        (1)
 
 // Modules.
