@@ -281,7 +281,10 @@ int __wrap_select(int n, fd_set *in, fd_set *out, fd_set *err, struct timeval *t
         if (left < 1000) {
             return left == 0 ? 0 : __real_select(0, NULL, NULL, NULL, time);
         }
-        if (nap(-1, MIN(left / 1000, MOST_MS)) < 0) {
+        MP_THREAD_GIL_ENTER(); // which time.sleep() has given away; Python code may run now
+        int ready = nap(-1, MIN(left / 1000, MOST_MS));
+        MP_THREAD_GIL_EXIT();
+        if (ready < 0) {
             return -1;
         }
     }

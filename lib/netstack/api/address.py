@@ -74,9 +74,7 @@ def six():
     """What knows IPv6 addresses, inet6.py; None where it is not frozen."""
     global _six
     if _six is None and _shared.stack().ip6 is not None:
-        from netstack.api import inet6
-
-        _six = inet6
+        _six = _shared.load("inet6")
     return _six
 
 
@@ -131,11 +129,13 @@ def _of_family(addrs, af):
 
 def look_up(name, timeout=None, af=0):
     """The addresses that DNS knows, after `timeout` seconds at the latest (None: 30)."""
-    from netstack.api.resolve import addresses
-
     if not isinstance(name, str):
         name = name.decode()
-    return chosen(name, addresses(name, -1 if timeout is None else int(timeout * 1000)), af)
+    return chosen(
+        name,
+        _shared.load("resolve").addresses(name, -1 if timeout is None else int(timeout * 1000)),
+        af,
+    )
 
 
 def chosen(name, addrs, af):
@@ -175,9 +175,7 @@ def sockaddr(sock, address):
     """(network protocol, address, port, interface of a link-local one) of what a program gives to
     a socket; a name is looked up."""
     if sock._af == _AF_PACKET:
-        from netstack.api.rare import packet_address
-
-        return packet_address(address)
+        return _shared.load("rare").packet_address(address)
     kind = type(address)
     if kind is not tuple and kind is not list or len(address) < 2 or type(address[0]) is not str:
         raise TypeError("address %r: (host, port) is needed" % (address,))

@@ -145,18 +145,14 @@ def post(self, io, buf, off, n, ip, addr, port, detour):
 
 def flagged(self, size, flags):
     """recv() with flags."""
-    from netstack.api import ancillary
-
     if size < 0:
         raise ValueError("size %d: at least 0" % size)
-    return bytes(ancillary.take(self, size, flags)[0])
+    return bytes(_host.load("ancillary").take(self, size, flags)[0])
 
 
 def flagged_into(self, buf, size, flags):
     """recv_into() with flags."""
-    from netstack.api import ancillary
-
-    data, n = ancillary.take(self, size, flags)
+    data, n = _host.load("ancillary").take(self, size, flags)
     memoryview(buf)[: len(data)] = data
     return n
 
@@ -164,9 +160,7 @@ def flagged_into(self, buf, size, flags):
 def sendmsg(self, buffers, ancdata=(), flags=0, address=None):
     """Sends what is in the buffers, as one datagram, with [(level, type, data), ...] for its way.
     Returns how many bytes."""
-    from netstack.api import ancillary
-
-    return ancillary.send(self, buffers, ancdata, flags, address)
+    return _host.load("ancillary").send(self, buffers, ancdata, flags, address)
 
 
 def recvmsg(self, bufsize, ancbufsize=0, flags=0):
@@ -180,6 +174,4 @@ def recvmsg(self, bufsize, ancbufsize=0, flags=0):
 
 def recvmsg_into(self, buffers, ancbufsize=0, flags=0):
     """The same into buffers, one after the other: the first item is how many bytes."""
-    from netstack.api import ancillary
-
-    return ancillary.receive(self, buffers, ancbufsize, flags)
+    return _host.load("ancillary").receive(self, buffers, ancbufsize, flags)

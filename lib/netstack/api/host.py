@@ -32,7 +32,9 @@ _THREADS = const(63)
 _SLEEPING = const(65)  # threads of the unix port that sleep
 _ASKED = const(62)  # how often pump_once_a_round() was called, for ports/unix/wait.c
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
-_SHARED_MS = const(20)  # the longest that a thread sleeps while others may change what it waits for
+_SHARED_MS = const(
+    20
+)  # the longest that a thread sleeps while others may change what it waits for
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
 _BUSY = 0.00005  # seconds, before a thread tries again to enter the stack
@@ -48,11 +50,57 @@ _owed = []  # sockets whose callback is to be called
 _round = 0
 
 
+class _First:
+    """Held by the thread that does what is done once; others wait until that is there."""
+
+    def __init__(self):
+        self._lock = None
+        self._owner = None
+        self._depth = 0
+        try:
+            from _thread import allocate_lock, get_ident
+        except ImportError:
+            return
+        self._lock = allocate_lock()
+        self._ident = get_ident
+
+    def __enter__(self):
+        if self._lock:
+            me = self._ident()
+            if self._owner != me:
+                self._lock.acquire()
+                self._owner = me
+            self._depth += 1
+
+    def __exit__(self, *_):
+        if self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._owner = None
+                self._lock.release()
+
+
+_first = _First()
+_loaded = {}
+
+
+def load(name):
+    """A module of this package, for who needs it rarely. MicroPython's `import` gives one thread
+    what another is still loading; this does not."""
+    module = _loaded.get(name)
+    if module is None:
+        with _first:
+            module = _loaded[name] = __import__("netstack.api." + name, None, None, ("*",))
+    return module
+
+
 def stack():
     """The stack, made when it is first asked for: with loopback, without a NIC."""
     global _st
     if _st is None:
-        _st = _make()
+        with _first:
+            if _st is None:
+                _st = _make()
     return _st
 
 
@@ -145,32 +193,38 @@ def _budget():
 def udp():
     st = stack()
     if st.udp is None:
-        from netstack.transport import udp
+        with _first:
+            from netstack.transport import udp
 
-        udp.attach(st)
+            if st.udp is None:
+                udp.attach(st)
     return st.udp
 
 
 def tcp():
     st = stack()
     if st.tcp is None:
-        from netstack.transport import tcp
+        with _first:
+            from netstack.transport import tcp
 
-        tcp.attach(st)
-        if st.ip6:
-            from netstack.transport.tcp import confirm
+            if st.tcp is None:
+                tcp.attach(st)
+                if st.ip6:
+                    from netstack.transport.tcp import confirm
 
-            confirm.attach(st)
+                    confirm.attach(st)
     return st.tcp
 
 
 def dns():
     st = stack()
     if st.dns is None:
-        from netstack.services import dns
+        with _first:
+            from netstack.services import dns
 
-        udp()
-        dns.attach(st)
+            udp()
+            if st.dns is None:
+                dns.attach(st)
     return st.dns
 
 

@@ -134,6 +134,6 @@ error = gaierror = herror = OSError
 
 
 def __getattr__(name):
-    from netstack.api import functions
+    from netstack.api.host import load
 
-    return getattr(functions, name)
+    return getattr(load("functions"), name)

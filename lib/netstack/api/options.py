@@ -208,9 +208,7 @@ def _put_own(sock, io, option, value):
     elif option == _SO_RCVLOWAT and not sock._dgram:
         if value < 0:
             raise OSError(_EINVAL, "SO_RCVLOWAT (option 18) %d: at least 0" % value)
-        from netstack.api.more import set_low
-
-        set_low(sock, max(value, 1))
+        host.load("more").set_low(sock, max(value, 1))
     else:
         return False
     return True
@@ -246,9 +244,7 @@ def _is_multicast(sock, level, option):
 
 def _multicast():
     """What few programs need is loaded by those."""
-    from netstack.api import multicast
-
-    return multicast
+    return host.load("multicast")
 
 
 def _checked(sock, name, option, low, high, value):

@@ -407,12 +407,10 @@ class socket(_iomod.IOBase):
             self._wait_connected(io)
 
     def _open_early(self, buf, flags, address):
-        from netstack.api.early import open_with
-
         self._later = None
         io = self._connectable(self._check_open())
         ip, addr, port, _ = _address.sockaddr(self, address)
-        return open_with(self, io, buf, flags, ip, addr, port)
+        return _host.load("early").open_with(self, io, buf, flags, ip, addr, port)
 
     def _connectable(self, io):
         if self._listening:
@@ -726,15 +724,11 @@ class socket(_iomod.IOBase):
 
 def __getattr__(name):
     """What is rarely asked for."""
-    from netstack.api import names
-
-    return getattr(names, name)
+    return getattr(_host.load("names"), name)
 
 
 def _more():
-    from netstack.api import more
-
-    return more
+    return _host.load("more")
 
 
 @micropython.native
@@ -752,7 +746,7 @@ def _open(af, kind, proto, network):
         if kind == SOCK_DGRAM and proto in (0, IPPROTO_UDP):
             return _host.udp().open(network)
     try:
-        from netstack.api import rare
+        rare = _host.load("rare")
     except ImportError:
         rare = None
     io = rare and rare.open(af, kind, proto, network)
@@ -790,6 +784,4 @@ def _room(buf, nbytes):
 def create_connection(address, timeout=None, source_address=None):
     """A socket connected to (host, port) by whatever address of it answers first, of both families
     (RFC 8305), within `timeout` seconds. source_address: (address, port) of our own to use."""
-    from netstack.api.eyeballs import connect
-
-    return connect(address, timeout, source_address)
+    return _host.load("eyeballs").connect(address, timeout, source_address)

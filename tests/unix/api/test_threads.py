@@ -286,7 +286,12 @@ def test_callback_inside():
     said = []
 
     def callback(_):
-        for call in (lambda: a.send(b"x"), lambda: b.recv(1), server.accept, socket.socket().close):
+        for call in (
+            lambda: a.send(b"x"),
+            lambda: b.recv(1),
+            server.accept,
+            socket.socket().close,
+        ):
             try:
                 call()
                 said.append("done")
