@@ -248,23 +248,22 @@ async def at_rest():
     return tables(), gc.mem_alloc()
 
 
+_EMPTY = ("frames", "jobs", "connections", "bound", "syns", "tasks", "far", "queries")
+
+
 def test_hour():
     async def main():
-        rows = []
+        first = None
         for i in range(ROUNDS):
             await minutes(MINUTES)
             found, used = await at_rest()
-            rows.append((world.ms // 60000, used, found))
             print("  minute %d: %d bytes, %r" % (world.ms // 60000, used, did))
-        return rows
+            first = first or (found, used)
+            assert found == first[0], (found, first[0])
+            assert not any(found[name] for name in _EMPTY), found
+            assert used - first[1] < SLACK, "%d bytes of heap, %d at first" % (used, first[1])
 
-    rows = asyncio.run(main())
-    for minute, used, found in rows:
-        for name in ("frames", "jobs", "connections", "bound", "syns", "tasks", "far", "queries"):
-            assert found[name] == 0, "minute %d: %r" % (minute, found)
-        for name in ("spent", "timers", "endpoints", "listeners", "timewait", "table"):
-            assert found[name] == rows[0][2][name], "minute %d: %r" % (minute, found)
-        assert used - rows[0][1] < SLACK, "minute %d: %r" % (minute, [row[1] for row in rows])
+    asyncio.run(main())
     assert did["done"] > 200 * ROUNDS and did["cancelled"] > 30 * ROUNDS, did
 
 
