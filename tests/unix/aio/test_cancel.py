@@ -285,7 +285,7 @@ async def at_every_await(program, most):
 
 def check(program, least):
     """`least`: so often it waits at least."""
-    n = asyncio.run(at_every_await(program, 8 if _SMALL else 100))
+    n = asyncio.run(at_every_await(program, 5 if _SMALL else 100))
     assert n >= least or _SMALL, n
 
 
@@ -302,7 +302,7 @@ def test_read():
 
 
 def test_drain():
-    asyncio.run(at_every_await(drain_for_ever, 8))
+    asyncio.run(at_every_await(drain_for_ever, 4 if _SMALL else 8))
 
 
 def test_nobody():
@@ -350,7 +350,7 @@ def test_wait_for_gives_up_at_any_time():
 
     async def run(before):
         for program in (talk, datagrams, serve, all_by_wait_for):
-            for ms in range(0, 40, 8 if _SMALL else 1):
+            for ms in range(0, 40, 20 if _SMALL else 1):
                 try:
                     await asyncio.wait_for_ms(program(), ms)
                 except asyncio.TimeoutError:

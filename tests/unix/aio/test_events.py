@@ -174,6 +174,7 @@ def test_lease():
 
 def test_failure():
     """No server at all: status() says so, and until() sees it."""
+
     async def main():
         lan.ipconfig(dhcp4=True)
         text = await asyncio.wait_for(netstack.until(lambda: lan.status("error")), 120)

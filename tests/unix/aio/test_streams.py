@@ -122,6 +122,7 @@ def test_nothing_is_sent_twice():
 
 def test_24_cancelled():
     """While they connect, wait for their first byte, and for room to write."""
+
     async def reads(n):
         reader, writer = await asyncio.open_connection("mute.test", MUTE)
         try:
@@ -132,7 +133,7 @@ def test_24_cancelled():
     async def main():
         await reads_all(3000)
         before, used = await at_rest()
-        for ms in (0, 1, 2, 3, 4, 6, 9, 3000):
+        for ms in (0, 1, 2, 3, 4, 6, 9, 3000) if bench.UNIX else (0, 3, 3000):
             await reads_all(ms)
             now, _ = await at_rest()
             assert now == before, (ms, now, before)
@@ -186,7 +187,7 @@ def test_1000_opened_and_dropped():
                 await asyncio.sleep_ms(20)
 
     async def main():
-        n = bench.scale(1000)
+        n = 1000 if bench.UNIX else 100
         await many(n)  # tables grow as they are needed, and stay so
         before, used = await at_rest()
         await many(n)
