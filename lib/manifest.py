@@ -4,12 +4,13 @@
 #   kernels  what the names of the kernels that suit the processor end in: "thumb" (Cortex-M; other
 #            processors' compilers do not take it), "64", "32" (any other)
 #   nics     which of nic/, the drivers for chips that any board can carry; None: all
+#   opt      3: without line numbers, which is 5 % less flash
 #
 # Some parts are left out, unless make runs with what stands beside them set to 1; what _USUAL
 # names is there unless that is set to 0.
 import os
 
-options.defaults(kernels=("32", "64"), nics=None)
+options.defaults(kernels=("32", "64"), nics=None, opt=None)
 
 _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
@@ -63,11 +64,17 @@ _OPTIONAL = {
     "services/dns_forward_tcp.py": "NETSTACK_ROUTER",
     "api/serve.py": "NETSTACK_ROUTER",
 }
+_SPI = ("spi", "spi_rp2")
+_NIC_PARTS = {"w5500": ("wiznet", *_SPI), "w5100s": ("wiznet", *_SPI), "enc28j60": _SPI}
 _USUAL = {"NETSTACK_IPV6": "1", "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1")}
 
 
-def _carried(name):
-    return options.nics is None or name[:-3].partition("_")[0] in options.nics
+def _carried(module):
+    """Is this module of nic/ a driver that is wanted, or part of one?"""
+    nics = options.nics
+    if nics is None or module in nics:
+        return True
+    return any(module in _NIC_PARTS.get(nic, ()) for nic in nics)
 
 
 def _files(top):
@@ -77,11 +84,11 @@ def _files(top):
             switches = _OPTIONAL.get(path, "").split()
             if any(os.environ.get(each, _USUAL.get(each, "0")) == "0" for each in switches):
                 continue
-            if path.startswith("nic/") and not _carried(name):
+            if path.startswith("nic/") and not _carried(name[:-3]):
                 continue
             kernel = name[:-3].rpartition("_")[2]
             if name.endswith(".py") and (kernel not in _KERNELS or kernel in options.kernels):
                 yield path
 
 
-package("netstack", files=_files("netstack"))
+package("netstack", files=_files("netstack"), opt=options.opt)

@@ -16,4 +16,4 @@ else:
     include(os.path.join(_lib, "faces"))
     for _face in ("socket.py", "usocket.py", "network.py"):
         module(_face, base_path=_lib)
-    include(os.path.join(_lib, "manifest.py"), kernels=options.kernels, nics=options.nics)
+    include(os.path.join(_lib, "manifest.py"), kernels=options.kernels, nics=options.nics, opt=3)
