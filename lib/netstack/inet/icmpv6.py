@@ -137,7 +137,7 @@ class ICMPv6:
         if out is None:
             return
         to = out.l4
-        acc = self.ip.pseudo(src, 0, self._to, 0, _PROTO, n)
+        acc = pseudo(src, 0, self._to, 0, 16, _PROTO, n)
         put16(out.buf, to, _REPLY << 8)
         acc = csum(out.buf, to, 2, acc)
         put16(out.buf, to + 2, 0)
@@ -154,7 +154,7 @@ class ICMPv6:
             return -_EMSGSIZE
         head = self._head
         put16(head, 2, 0)
-        acc = self.ip.pseudo(src, 0, dst, 0, _PROTO, _HDR + n)
+        acc = pseudo(src, 0, dst, 0, 16, _PROTO, _HDR + n)
         put_csum(head, 2, csum(buf, off, n, csum(head, 0, _HDR, acc)))
         return self.ip.output_parts(head, buf, off, n, src, dst, _PROTO, self)
 
@@ -207,7 +207,7 @@ class ICMPv6:
         at = out.l4
         n = out.end - at
         put16(out.buf, at + 2, 0)
-        acc = self.ip.pseudo(src, 0, dst, 0, _PROTO, n)
+        acc = pseudo(src, 0, dst, 0, 16, _PROTO, n)
         put_csum(out.buf, at + 2, csum(out.buf, at, n, acc))
 
     def echo(self, dst, ident, seq, n, nif=None, whole=False):

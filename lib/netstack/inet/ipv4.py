@@ -12,11 +12,11 @@
 #         too long -> output_parts (fragment.py)
 #
 # Transports know nothing of it but what every network protocol offers them: `alen`, `src_off`,
-# `dst_off`, pseudo(), source(), local(), mss_room(), ecn(), output(), output_parts(); addresses
-# are buffers of `alen` bytes in network order.
+# `dst_off`, source(), local(), mss_room(), ecn(), output(), output_parts(); addresses are buffers
+# of `alen` bytes in network order.
 
 from micropython import const
-from netstack.core.checksum import copy, csum, pseudo, put_csum
+from netstack.core.checksum import copy, csum, put_csum
 from netstack.core.wire import get16, put16, same, zero
 
 _EHOSTUNREACH = const(113)
@@ -205,13 +205,13 @@ class IPv4:
     loopback = b"\x7f\0\0\1"
     all_hosts = _ALL_HOSTS
     members = None  # of multicast groups: inet/igmp.py, once one has been joined
-    mss_default = 536  # of a SYN without the option (RFC 9293 3.7.1)
 
     def __init__(self, st):
         self.st = st
-        self.alen = 4  # as the next two of the object itself: it is asked for them most
+        self.alen = 4  # as the next three of the object itself: it is asked for them most
         self.src_off = _SRC
         self.dst_off = _DST
+        self.mss_default = 536  # of a SYN without the option (RFC 9293 3.7.1)
         self.protocols = dict(st.transports)  # number -> object with input(fr) and error(...)
         self.stat = st.counters("ipv4", NAMES)
         self.paths = None  # how long a packet may be: inet/paths.py
@@ -351,10 +351,6 @@ class IPv4:
         """Bytes behind the IP header that fit into one packet to `dst`."""
         nif = self.route(dst, 0)
         return (self.mtu(dst, nif) if nif else 576) - _HDR
-
-    @micropython.native
-    def pseudo(self, src, soff, dst, doff, proto, n):
-        return pseudo(src, soff, dst, doff, 4, proto, n)
 
     # -- input ------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@
 # Zones (RFC 4007): a link-local address of ours tells the interface, since no two have the same.
 
 from micropython import const
-from netstack.core.checksum import copy, pseudo
+from netstack.core.checksum import copy
 from netstack.core.wire import get16, put16, zero
 from netstack.inet import address6, select6
 from netstack.inet.dad import DAD
@@ -326,9 +326,6 @@ class IPv6:
     def mtu(self, dst, out):
         """The longest packet that gets to `dst` by the interface `out`."""
         return self.paths.get(dst, out.v6.mtu) if self.paths else out.v6.mtu
-
-    def pseudo(self, src, soff, dst, doff, proto, n):
-        return pseudo(src, soff, dst, doff, 16, proto, n)
 
     # -- input ------------------------------------------------------------------------------
 

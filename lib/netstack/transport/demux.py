@@ -190,6 +190,7 @@ class Table:
         keys = array("I", bytes(4 * _WORDS * size))
         blocks = array("I", bytes(8 * size))
         self.objs = [None] * size
+        self.size = size
         self._heads = heads
         self._links = links
         self._keys = keys
@@ -245,12 +246,13 @@ class Table:
         keys = self._keys
         objs = self.objs
         wanted = array("I", self.key)
-        self._make(2 * len(objs))
-        for i in range(len(objs)):
+        size = self.size
+        self._make(2 * size)
+        for i in range(size):
             copy(self.key, 0, keys, 4 * _WORDS * i, 4 * _WORDS)
             self._unused = self._links[i]
             self._file(i, objs[i])
-        self._unused = len(objs)
+        self._unused = size
         copy(self.key, 0, wanted, 0, 4 * _WORDS)
 
     @micropython.native

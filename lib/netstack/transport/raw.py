@@ -11,7 +11,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.checksum import copy, csum, put_csum
+from netstack.core.checksum import copy, csum, pseudo, put_csum
 from netstack.core.wire import get16, put16, same, where, zero
 from netstack.transport.udp import Endpoint
 
@@ -153,7 +153,7 @@ class RawEndpoint(Endpoint):
         n = fr.end - fr.l4
         acc = 0
         if ip.alen == 16:
-            acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, proto, n)
+            acc = pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, ip.alen, proto, n)
         return csum(buf, fr.l4, n, acc) == 0xFFFF
 
     def send(self, buf, off, n, ip=None, addr=None, port=0):
@@ -215,7 +215,7 @@ class RawEndpoint(Endpoint):
         put16(buf, at + offset, 0)
         acc = 0
         if not self.ping or self.ip.alen == 16:
-            acc = self.ip.pseudo(src, 0, dst, 0, self.proto, n)
+            acc = pseudo(src, 0, dst, 0, self.ip.alen, self.proto, n)
         put_csum(buf, at + offset, csum(buf, at, n, acc))
         return True
 

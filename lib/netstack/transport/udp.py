@@ -8,7 +8,7 @@
 import netstack
 from array import array
 from micropython import const
-from netstack.core.checksum import copy, copy_csum, csum, put_csum
+from netstack.core.checksum import copy, copy_csum, csum, pseudo, put_csum
 from netstack.core.move import move
 from netstack.core.ring import Ring
 from netstack.core.wire import address, get16, put16, same, where
@@ -671,7 +671,7 @@ class UDP:
         if buf[at + _SUM] | buf[at + _SUM + 1] == 0:
             return fr.ip.alen == 4  # RFC 768: not computed; RFC 8200 8.1 forbids that
         ip = fr.ip
-        acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, size)
+        acc = pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, ip.alen, _PROTO, size)
         return csum(buf, at, size, acc) == 0xFFFF
 
     def error(self, ip, buf, at, l4, errno, hard):
@@ -725,7 +725,7 @@ class UDP:
         put16(to, at + 2, port)
         put16(to, at + _LEN, n + _HDR)
         put16(to, at + _SUM, 0)
-        acc = ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR)
+        acc = pseudo(src, 0, dst, 0, ip.alen, _PROTO, n + _HDR)
         acc = csum(to, at, _HDR, copy_csum(to, data, buf, off, n, acc))
         if ep.nosum and ip.alen == 4:
             acc = 0xFFFF
@@ -750,7 +750,7 @@ class UDP:
         put16(head, 2, port)
         put16(head, _LEN, n + _HDR)
         put16(head, _SUM, 0)
-        acc = csum(head, 0, _HDR, ip.pseudo(src, 0, dst, 0, _PROTO, n + _HDR))
+        acc = csum(head, 0, _HDR, pseudo(src, 0, dst, 0, ip.alen, _PROTO, n + _HDR))
         acc = csum(buf, off, n, acc)
         put_csum(head, _SUM, 0 if acc == 0xFFFF else acc)
         error = ip.output_parts(head, buf, off, n, src, dst, _PROTO, way)

@@ -24,7 +24,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.checksum import copy, csum
+from netstack.core.checksum import copy, csum, pseudo
 from netstack.core.move import move
 from netstack.core.wire import address, put16, same, where
 from netstack.inet import match
@@ -204,7 +204,7 @@ def prepare(ep, ip, way, src, dst, port):
     put16(header, top, ep.lport)
     put16(header, top + 2, port)
     cb[_IP_SUM] = csum(header, _LINK, 20, 0)
-    acc = ip.pseudo(src, 0, dst, 0, _PROTO, 0)
+    acc = pseudo(src, 0, dst, 0, ip.alen, _PROTO, 0)
     cb[_UDP_SUM] = csum(header, top, 4, acc)
     cb[_LONGEST] = ip.mss_room(dst) - 8
     cb[_PREPARED] = hops

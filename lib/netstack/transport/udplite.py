@@ -8,7 +8,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.checksum import copy, csum, put_csum
+from netstack.core.checksum import copy, csum, pseudo, put_csum
 from netstack.core.wire import get16, put16, where
 from netstack.transport.demux import Table
 from netstack.transport.udp import Endpoint, UDP
@@ -102,7 +102,7 @@ class UDPLite(UDP):
             self.stat[_COVERAGE] += 1
             return
         ip = fr.ip
-        acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, size)
+        acc = pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, ip.alen, _PROTO, size)
         if buf[at + _SUM] | buf[at + _SUM + 1] == 0 or csum(buf, at, cover or size, acc) != 0xFFFF:
             self.stat[_CHECKSUM] += 1  # zero is no sum either
             return
@@ -142,7 +142,7 @@ class UDPLite(UDP):
         put16(head, 2, port)
         put16(head, _COVER, cover)
         put16(head, _SUM, 0)
-        acc = csum(head, 0, _HDR, ip.pseudo(src, 0, dst, 0, _PROTO, size))
+        acc = csum(head, 0, _HDR, pseudo(src, 0, dst, 0, ip.alen, _PROTO, size))
         acc = csum(buf, off, (cover or size) - _HDR, acc)
         put_csum(head, _SUM, 0 if acc == 0xFFFF else acc)
         if size > ip.mss_room(dst):

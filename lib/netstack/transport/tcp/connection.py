@@ -149,7 +149,7 @@ class Connection(Controlled):
         self.st = tcp.st
         self.cb = array("I", tcp.blank)
         like = tcp
-        if listener:
+        if listener is not None:
             like = self.listener = listener
             if listener.maxseg:
                 self.maxseg = listener.maxseg
@@ -483,7 +483,7 @@ class Connection(Controlled):
     def opened(self):
         """ESTABLISHED has been reached."""
         keep(self)
-        if self.listener and not self.early:
+        if self.listener is not None and not self.early:
             self.listener.opened(self)
         if self.fin_wanted:
             self.set_state(_FIN_WAIT_1)
@@ -522,7 +522,7 @@ class Connection(Controlled):
         cb = self.cb
         cb[_T_REXMT] = cb[_T_PERSIST] = cb[_T_DELACK] = 0
         cb[_T_KEEP] = cb[_T_2MSL] = cb[_T_OUTPUT] = cb[_T_REO] = 0
-        if self.timer:
+        if self.timer is not None:
             self.tcp.unfile(self)
             self.st.timers.discard(self.timer)
             self.timer = None
@@ -595,5 +595,5 @@ class Connection(Controlled):
             if not (cb[_FAST] and netstack.fastpath and self.tcp.send(self)):
                 output(self)
                 fast.predict(self)
-            if self.timer:
+            if self.timer is not None:
                 arm(self)

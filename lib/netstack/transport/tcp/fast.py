@@ -20,7 +20,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.checksum import csum
+from netstack.core.checksum import csum, pseudo
 from netstack.core.move import move
 from netstack.core.wire import add32, address, put16, where
 from netstack.inet import match
@@ -758,7 +758,7 @@ def prepare(conn):
     header[top + 22] = 8
     header[top + 23] = 10
     cb[_IP_SUM] = csum(header, _LINK, 20, 0)
-    acc = ip.pseudo(src, 0, conn.raddr, 0, _PROTO, 0)
+    acc = pseudo(src, 0, conn.raddr, 0, ip.alen, _PROTO, 0)
     cb[_TCP_SUM] = csum(header, top, 4, acc)
     address(cb, _NIF_STAT, nif.stat)
     address(cb, _IP_STAT, ip.stat)

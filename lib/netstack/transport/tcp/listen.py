@@ -28,10 +28,6 @@ _ANY = b"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 class Listener(Controlled):
     """Made by TCP.listen()."""
 
-    maxseg = 0  # TCP_MAXSEG: of the connections it will give
-    fastopen = 0  # TCP_FASTOPEN: connections that may be accepted before they are established
-    defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
-    device = None  # SO_BINDTODEVICE: the interface by which alone SYNs may come
     kind = Connection  # what it makes of a handshake
     state = _LISTEN
 
@@ -49,6 +45,10 @@ class Listener(Controlled):
         self.rcvbuf = tcp.rcvbuf
         self.sndbuf = tcp.sndbuf
         self.control = tcp.control
+        self.maxseg = 0  # TCP_MAXSEG: of the connections it will give
+        self.fastopen = 0  # TCP_FASTOPEN: how many may be accepted before they are established
+        self.defer_accept = 0  # TCP_DEFER_ACCEPT: seconds that one waits for its first data
+        self.device = None  # SO_BINDTODEVICE: the interface by which alone SYNs may come
         self.notify = None  # callable (listener): a connection can be accepted
         self.closed = False
         self.deferred = False

@@ -95,7 +95,7 @@ class Rows(Table):
     def new(self):
         """A row filed under self.key; -1 when there are `limit` of them. MemoryError leaves all as
         it was."""
-        row = self._unused if self._unused != _NONE else len(self.objs)
+        row = self._unused if self._unused != _NONE else self.size
         return row if self.add(row) else -1
 
     @micropython.native
@@ -104,7 +104,7 @@ class Rows(Table):
         self.objs[i] = row
 
     def _grow(self):
-        rows = 2 * len(self.objs)
+        rows = 2 * self.size
         more = rows * self.width - len(self.words)
         if more > 0:
             self.words.extend(array("I", bytes(4 * more)))

@@ -8,7 +8,7 @@
 
 from array import array
 from micropython import const
-from netstack.core.checksum import copy, csum, put_csum
+from netstack.core.checksum import copy, csum, pseudo, put_csum
 from netstack.core.wire import add32, get16, put16, store32
 from netstack.transport.tcp import ecn, options
 
@@ -149,7 +149,7 @@ class Segment:
         if hlen < _HDR or hlen > n:
             return _OFFSET_BAD
         ip = fr.ip
-        acc = ip.pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, _PROTO, n)
+        acc = pseudo(buf, fr.l3 + ip.src_off, buf, fr.l3 + ip.dst_off, ip.alen, _PROTO, n)
         if csum(buf, at, n, acc) != 0xFFFF:
             return _CHECKSUM
         options_are = _numbers(self.w, buf, at, hlen)
@@ -216,7 +216,7 @@ def emit(conn, flags, seq, offset, n):
     _put_segment(buf, at, cb, seq, conn.lport, conn.rport, bits, wnd)
     if hlen > _HDR:
         options.put(conn, buf, at + _HDR, flags, hlen - _HDR)
-    acc = ip.pseudo(conn.laddr, 0, conn.raddr, 0, _PROTO, hlen + n)
+    acc = pseudo(conn.laddr, 0, conn.raddr, 0, ip.alen, _PROTO, hlen + n)
     if n:
         acc = conn.tx.peek_csum(buf, fr.pay, n, offset, acc)
     put_csum(buf, at + _SUM, csum(buf, at, hlen, acc))
@@ -272,7 +272,7 @@ def reset(tcp, fr):
     me = tcp.addr_from
     copy(to, 0, src, fr.l3 + ip.src_off, ip.alen)
     copy(me, 0, src, fr.l3 + ip.dst_off, ip.alen)
-    acc = ip.pseudo(me, 0, to, 0, _PROTO, _HDR)
+    acc = pseudo(me, 0, to, 0, ip.alen, _PROTO, _HDR)
     put_csum(buf, at + _SUM, csum(buf, at, _HDR, acc))
     tcp.stat[_OUT_RST] += 1
     ip.output(out, me, to, _PROTO)
