@@ -12,7 +12,7 @@ BOARD ?= MPS2_AN385
 PYTHON ?= python3
 OUT ?= build
 TESTS ?= tests
-PYTEST_FLAGS ?= -ra
+PYTEST_FLAGS ?= -ra -n 2 --dist loadgroup
 
 QEMU_BOARDS := MPS2_AN385 VIRT_RV32
 RP2_BOARDS := W5500_EVB_PICO W5100S_EVB_PICO RPI_PICO
@@ -89,7 +89,7 @@ repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT
 test-hw: venv  ## tests/hw against a real board on PORT=<port>
 	@test -d tests/hw || { echo "make test-hw: this version has no tests/hw" >&2; exit 1; }
 	@test -n "$(PORT)" || { echo "make test-hw: name the board's port, PORT=<port>" >&2; exit 1; }
-	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw $(PYTEST_FLAGS) --board $(BOARD) --port $(PORT)
+	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw -ra --board $(BOARD) --port $(PORT)
 
 bench: packages-bench unix bench-board  ## side by side with C lwIP and Linux; QUICK=1: does it work?
 	@$(SETUP) lwip
