@@ -193,7 +193,7 @@ class SSLSocket(_io.IOBase):
 
     def __getattr__(self, name):
         if name in _PASSED:
-            return getattr(self._check_open(), name)
+            return getattr(self._below.sock, name)
         raise AttributeError(name)
 
     def __repr__(self):

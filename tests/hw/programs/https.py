@@ -1,6 +1,6 @@
 # HTTPS server on port 443: /<n> gives n bytes, /mem how much of the heap was in use without a
-# connection and with one that is open, the last time, and with one whose handshake is under way, the
-# most there ever was. Certificate and key lie beside it.
+# connection and with one that is open, the last time, and in a handshake, at most. Certificate and
+# key lie beside it.
 
 import asyncio
 import gc

@@ -1,0 +1,342 @@
+# TLS and DTLS over loopback, both ends in one program, on the host and on the boards. The
+# certificate is its own authority, and good until 2120.
+
+import asyncio
+import bench
+import binascii
+import io
+import select
+import socket
+import ssl
+import time
+
+KEY = binascii.a2b_base64(
+    "MHcCAQEEIA84WYOpVXmUHZBf3R99y7EEeQZJRBZCY+imleciXK5loAoGCCqGSM49AwEHoUQDQgAEG0q6hWEaS1/4"
+    "qL79CI/uERaRYRz6BGok3JlFUEJv0RK8FrVRr2p5BNP/OStDp5taW+bPjFMr/tgINxImGngCXQ=="
+)
+CERT = binascii.a2b_base64(
+    "MIIBdjCCARygAwIBAgIBATAKBggqhkjOPQQDAjAbMRkwFwYDVQQDDBBuZXRzdGFjay5leGFtcGxlMCAXDTIwMDEw"
+    "MTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAbMRkwFwYDVQQDDBBuZXRzdGFjay5leGFtcGxlMFkwEwYHKoZIzj0C"
+    "AQYIKoZIzj0DAQcDQgAEG0q6hWEaS1/4qL79CI/uERaRYRz6BGok3JlFUEJv0RK8FrVRr2p5BNP/OStDp5taW+bP"
+    "jFMr/tgINxImGngCXaNPME0wGwYDVR0RBBQwEoIQbmV0c3RhY2suZXhhbXBsZTAPBgNVHRMBAf8EBTADAQH/MB0G"
+    "A1UdDgQWBBT/LTHvJZ9kH3PKZMfZoFDJr1R4TzAKBggqhkjOPQQDAgNIADBFAiBCskHzxSBtfz+QrgDFYuA3QSyV"
+    "vwEalT7jqaGeUgGxKQIhAN+8/b924dAhkSzso2t1LRcO4jvZyW+tHyzS5gBVn4YR"
+)
+
+NAME = "netstack.example"
+EAGAIN = 11
+EBADF = 9
+ECONNRESET = 104
+ETIMEDOUT = 110
+
+
+def contexts(dtls=False):
+    """(client's, server's), and the client believes the server."""
+    client = ssl.SSLContext(ssl.PROTOCOL_DTLS_CLIENT if dtls else ssl.PROTOCOL_TLS_CLIENT)
+    client.verify_mode = ssl.CERT_REQUIRED
+    client.load_verify_locations(cadata=CERT)
+    server = ssl.SSLContext(ssl.PROTOCOL_DTLS_SERVER if dtls else ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(CERT, KEY)
+    return client, server
+
+
+def joined(kind=socket.SOCK_STREAM):
+    """Two sockets that are connected to each other."""
+    if kind == socket.SOCK_DGRAM:
+        one, two = socket.socket(type=kind), socket.socket(type=kind)
+        one.bind(("127.0.0.1", 0))
+        two.bind(("127.0.0.1", 0))
+        one.connect(two.getsockname())
+        two.connect(one.getsockname())
+        return one, two
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(1)
+    one = socket.socket()
+    one.connect(listener.getsockname())
+    two = listener.accept()[0]
+    listener.close()
+    return one, two
+
+
+def shake(client, server, ms=30000):
+    """Both handshakes at once, without blocking."""
+    left = [client, server]
+    end = time.ticks_add(time.ticks_ms(), ms)
+    while left:
+        for sock in list(left):
+            try:
+                sock.do_handshake()
+                left.remove(sock)
+            except OSError as error:
+                if error.errno != EAGAIN:
+                    raise error
+        assert time.ticks_diff(end, time.ticks_ms()) > 0, "no handshake in %d ms" % ms
+        time.sleep_ms(1)
+
+
+def secured(kind=socket.SOCK_STREAM, over=lambda sock: sock):
+    """(client, server) of a connection whose handshake is done; neither blocks."""
+    one, two = (over(sock) for sock in joined(kind))
+    client, server = contexts(kind == socket.SOCK_DGRAM)
+    one.setblocking(False)
+    two.setblocking(False)
+    how = {"do_handshake_on_connect": False}
+    a = client.wrap_socket(one, server_hostname=NAME, **how)
+    b = server.wrap_socket(two, server_side=True, **how)
+    bench.at_end(a.close)
+    bench.at_end(b.close)
+    shake(a, b)
+    return a, b
+
+
+def test_sockets_methods():
+    a, b = secured()
+    assert a.send(b"one\ntwo\nthree") == 13
+    b.settimeout(10)
+    assert b.readline() == b"one\n" and b.recv(2) == b"tw" and b.read(3) == b"o\nt"
+    buf = bytearray(10)
+    assert b.recv_into(buf) == 4 and buf[:4] == b"hree"
+    assert b.getpeername() == a.getsockname() and b.gettimeout() == 10
+    a.sendall("text")
+    assert b.readinto(buf, 4) == 4 and buf[:4] == b"text"
+    assert a.version() == b.version() and a.cipher()[0] == b.cipher()[0]
+    assert a.getpeercert(True) == CERT and b.getpeercert(True) is None
+    assert a.session_reused is False and b.selected_alpn_protocol() is None
+
+
+def test_without_blocking():
+    """None from a stream's methods, EAGAIN from a socket's; select tells what would not."""
+    a, b = secured()
+    assert b.read(5) is None and b.readinto(bytearray(5)) is None
+    bench.raises(EAGAIN, b.recv, 5)
+    bench.raises(EAGAIN, b.recv_into, bytearray(5))
+    poller = select.poll()
+    poller.register(b, select.POLLIN)
+    assert not poller.poll(0)
+    a.write(b"hello")
+    assert poller.poll(10000) and b.recv(2) == b"he"
+    assert poller.poll(0) and b.recv(9) == b"llo"  # a record was read, and half of it kept
+    assert not poller.poll(0)
+
+
+def test_a_full_socket_loses_nothing():
+    """What write() has not taken may be followed by more, as asyncio does it."""
+    a, b = secured()
+    block = bytes(range(256)) * 20
+    waiting = b""
+    taken = sent = 0
+    got = bytearray()
+    while sent < 30 * len(block) or waiting:
+        if sent < 30 * len(block):
+            waiting += block
+            sent += len(block)
+        n = a.write(waiting)
+        if n:
+            taken += n
+            waiting = waiting[n:]
+        if n is None or n == 0 or not waiting:
+            while part := b.read(3000):
+                got += part
+    end = time.ticks_add(time.ticks_ms(), 20000)
+    while len(got) < taken:
+        a.ioctl(3, 4)  # what waits below is sent on, as select does
+        got += b.read(3000) or b""
+        assert time.ticks_diff(end, time.ticks_ms()) > 0, (len(got), taken)
+    assert taken == 30 * len(block) and got == block * 30
+
+
+def test_a_timeout_harms_nothing():
+    a, b = secured()
+    b.settimeout(0.05)
+    for _ in range(3):
+        bench.raises(ETIMEDOUT, b.recv, 10)
+        bench.raises(ETIMEDOUT, b.read, 10)
+    a.write(b"late")
+    assert b.recv(10) == b"late"
+
+
+class Spoilt(io.IOBase):
+    """A socket whose next read raises `error`, or loses what matches `lose`."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.error = None
+        self.lose = 0
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def recv_into(self, buf):
+        if self.error:
+            error, self.error = self.error, None
+            raise error
+        return self.sock.recv_into(buf)
+
+    def send(self, buf):
+        if self.lose:
+            self.lose -= 1
+            return len(buf)
+        return self.sock.send(buf)
+
+    def setblocking(self, flag):
+        self.sock.setblocking(flag)
+
+    def settimeout(self, seconds):
+        self.sock.settimeout(seconds)
+
+    def gettimeout(self):
+        return self.sock.gettimeout()
+
+    def ioctl(self, request, arg):
+        return self.sock.ioctl(request, arg)
+
+    def close(self):
+        self.sock.close()
+
+
+def test_exceptions_pass():
+    """Whatever the stream below raises comes out, from within mbedTLS, and if it was not an error
+    of the stream the connection goes on."""
+    spoilt = []
+
+    def spoil(sock):
+        spoilt.append(Spoilt(sock))
+        return spoilt[-1]
+
+    a, b = secured(over=spoil)
+    a.write(b"data")
+    b.settimeout(10)
+    spoilt[1].error = KeyboardInterrupt()
+    try:
+        b.recv(4)
+        raise AssertionError("KeyboardInterrupt was expected")
+    except KeyboardInterrupt:
+        pass
+    assert b.recv(4) == b"data"
+    spoilt[1].error = OSError(ECONNRESET)
+    bench.raises(ECONNRESET, b.recv, 4)
+    bench.raises(ECONNRESET, b.recv, 4)
+
+
+def test_closing():
+    """close_notify is an end, for reading again and for select as well; then all is over."""
+    a, b = secured()
+    poller = select.poll()
+    poller.register(b, select.POLLIN)
+    a.write(b"last")
+    a.close()
+    a.close()
+    bench.raises(EBADF, a.recv, 1)
+    bench.raises(EBADF, a.write, b"x")
+    bench.raises(EBADF, a.getpeername)
+    assert a.ioctl(3, 1) == 32  # POLLNVAL
+    b.settimeout(10)
+    assert b.read() == b"last"
+    for _ in range(3):
+        assert poller.poll(0) and b.recv(5) == b"" and b.read(5) == b"" and b.readline() == b""
+    with b:
+        pass
+    bench.raises(EBADF, b.recv, 1)
+
+
+def test_who_is_not_believed():
+    one, two = joined()
+    one.setblocking(False)
+    two.setblocking(False)
+    client, server = contexts()
+    a = client.wrap_socket(one, server_hostname="elsewhere", do_handshake_on_connect=False)
+    b = server.wrap_socket(two, server_side=True, do_handshake_on_connect=False)
+    bench.at_end(a.close)
+    bench.at_end(b.close)
+    try:
+        shake(a, b)
+        raise AssertionError("a name was believed")
+    except ValueError as error:
+        assert "does not match" in str(error)
+    try:
+        shake(b, b)
+        raise AssertionError("the alert has not come")
+    except OSError as error:
+        assert error.errno < -256, error
+
+
+def test_bad_arguments():
+    one, two = joined()
+    bench.at_end(one.close)
+    bench.at_end(two.close)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    for call in (
+        lambda: context.load_cert_chain(b"no", b"key"),
+        lambda: context.load_verify_locations(cadata=b"nothing"),
+        lambda: context.set_max_fragment(100),
+        lambda: context.set_alpn_protocols(["x"] * 9),
+    ):
+        try:
+            call()
+        except ValueError:
+            continue
+        raise AssertionError("ValueError was expected")
+    try:
+        context.wrap_socket(one, session=b"no session", do_handshake_on_connect=False)
+        raise AssertionError("a session that is none")
+    except OSError:
+        pass
+
+
+def test_datagrams():
+    """DTLS, with cookies, and with the first datagram of each side lost: RFC 6347 4.2.4."""
+
+    def lossy(sock):
+        spoilt = Spoilt(sock)
+        spoilt.lose = 1
+        return spoilt
+
+    a, b = secured(socket.SOCK_DGRAM, lossy)
+    assert "DTLS" in a.version()
+    b.settimeout(10)
+    for text in (b"one", b"two and more"):
+        a.send(text)
+        assert b.recv(100) == text
+    spoilt = b._sock
+    spoilt.sock.send(b"")  # an empty datagram, noise, and a record that nobody has sent
+    spoilt.sock.send(b"noise")
+    spoilt.sock.send(b"\x17\xfe\xfd" + bytes(40))
+    b.send(b"still here")
+    a.settimeout(10)
+    assert a.recv(100) == b"still here"
+
+
+def test_asyncio():
+    async def echo(reader, writer):
+        while data := await reader.read(1000):
+            writer.write(data)
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    async def talk(context, port):
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", port, ssl=context, server_hostname=NAME
+        )
+        block = bytes(range(200)) * 10
+        for n in range(3):
+            writer.write(b"%d\n" % n)
+            writer.write(block)
+            await writer.drain()
+            assert await reader.readline() == b"%d\n" % n
+            assert await reader.readexactly(len(block)) == block
+        writer.close()
+        await writer.wait_closed()
+
+    async def main():
+        client, server = contexts()
+        service = await asyncio.start_server(echo, "127.0.0.1", 8443, ssl=server)
+        await asyncio.wait_for(asyncio.gather(talk(client, 8443), talk(client, 8443)), 60)
+        service.close()
+        await service.wait_closed()
+
+    asyncio.run(main())
+
+
+bench.run_tests(globals())
