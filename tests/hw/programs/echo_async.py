@@ -1,5 +1,5 @@
-# An echo server by asyncio on port 80; to the line "rounds" it answers how often the board has woken
-# up to look at what it waits for.
+# An echo server by asyncio on port 80; to the line "rounds" it answers how often the board has
+# woken up to look at what it waits for.
 
 import asyncio
 import io

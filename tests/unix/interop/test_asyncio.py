@@ -1,11 +1,12 @@
 """asyncio on the unix port: what waits costs nothing, and a frame wakes it."""
 
 import os
+import re
 import statistics
 import sys
 import time
 
-from netns import OURS
+from netns import OURS, ROOT
 
 # One byte at a time over one connection, at moments that the server cannot foresee.
 CLIENT = """
@@ -74,3 +75,15 @@ def test_thread_wakes(lan):
     """Another thread schedules a callback, which sets a flag that a task waits for."""
     lan.judged = False
     lan.program("thread_async").expect("^woken", 30)
+
+
+def test_the_page(lan, tmp_path):
+    """What docs/asyncio.md begins with, as it stands there: a lease, streams, the link's end."""
+    with open(os.path.join(ROOT, "docs/asyncio.md")) as f:
+        program = tmp_path / "main.py"
+        program.write_text(re.search(r"```python\n(.*?)```", f.read(), re.DOTALL).group(1))
+    lan.ns.dnsmasq(tmp_path, "--port=0", "--dhcp-range=10.99.0.50,10.99.0.50,1h")
+    process = lan.ns.micropython(str(program), env=lan._env)
+    process.expect("Hello world", 30)
+    lan.run("ip", "link", "set", "tap0", "down")
+    process.finish(20)
