@@ -15,7 +15,7 @@ control byte lowest. The chip wraps addresses of its memory by itself.
 
 from micropython import const
 from netstack.nic import wiznet
-from netstack.nic.wiznet import S0_CR, S0_IMR, S0_IR, S0_MR, S0_RX_RD, S0_RX_RSR, S0_TX_WR
+from netstack.nic.wiznet import S0_IMR, S0_MR
 
 _MR = const(0x000000)
 _SHAR = const(0x000900)
@@ -48,18 +48,7 @@ class W5500(wiznet.Wiznet):
     PHY = _PHYCFGR
     VERSION = _VERSIONR, 0x04
     S0 = _S0
-
-    def _layout(self):
-        """Registers, the difference of a write, and where memory lies."""
-        registers = (S0_CR, S0_IR, S0_RX_RSR, S0_RX_RD, S0_TX_WR)
-        return [self._socket(at) for at in registers] + [
-            _WRITE,
-            0xFFFF,
-            8,
-            _RX_MEMORY,
-            _TX_MEMORY,
-            16384,
-        ]
+    _LAYOUT = _WRITE, 0xFFFF, 8, _RX_MEMORY, _TX_MEMORY, 16384
 
     def _set_up(self):
         put = self._put
@@ -71,17 +60,9 @@ class W5500(wiznet.Wiznet):
         put(self._socket(S0_IMR), _RECEIVED)
         put(_SIMR, 1)
 
-    def _mode(self):
-        mode = _MACRAW | _FILTER | _NO_MULTICAST4 | _NO_MULTICAST6
-        for mac in self._groups:
-            if mac[:3] == b"\x01\x00\x5e":
-                mode &= ~_NO_MULTICAST4
-            elif mac[:2] == b"\x33\x33":
-                mode &= ~_NO_MULTICAST6
-            else:
-                mode &= ~_FILTER
-        return mode
-
     def _set_mode(self):
         self._set = self._mode()
-        self._put(self._socket(S0_MR), self._set)
+        own, multicast4, multicast6 = self._set
+        mode = _MACRAW | own * _FILTER
+        mode |= (not multicast4) * _NO_MULTICAST4 | (not multicast6) * _NO_MULTICAST6
+        self._put(self._socket(S0_MR), mode)

@@ -104,7 +104,8 @@ class Wiznet:
         self._bus = b = bus(spi, cs)
         self._pins = "%s, chip select %s" % (spi, cs)
         self._w = w = array("I", bytes(4 * _WORDS))
-        for i, value in enumerate(self._layout()):
+        registers = (S0_CR, S0_IR, S0_RX_RSR, S0_RX_RD, S0_TX_WR)
+        for i, value in enumerate([self._socket(at) for at in registers] + list(self._LAYOUT)):
             w[_CR + i] = value
         w[_SOON] = b.soon
         address(w, _HERE, b.rx)
@@ -179,6 +180,18 @@ class Wiznet:
         w[_WR] = self._get16(w[_TX_WR])
         if self._get(self._socket(S0_SR)) != _SR_MACRAW:
             raise OSError(_EIO, "%s at %s does not open its socket" % (self.chip, self._pins))
+
+    def _mode(self):
+        """What the filter is to let in: only frames for us? IPv4's multicast? IPv6's?"""
+        own, multicast4, multicast6 = True, False, False
+        for mac in self._groups:
+            if mac[:3] == b"\x01\x00\x5e":
+                multicast4 = True
+            elif mac[:2] == b"\x33\x33":
+                multicast6 = True
+            else:
+                own = False
+        return own, multicast4, multicast6
 
     def _socket(self, at):
         return self.S0 + (at << self.SHIFT)

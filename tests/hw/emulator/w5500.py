@@ -258,13 +258,17 @@ class W5500(Chip):
         if s is not self.sockets[0] or s.r[_SN_MR] & 0x0F != _MACRAW:
             self.complain("a socket other than 0 in MACRAW mode")
             return
-        for kind in ("rx", "tx"):
-            if sum(len(getattr(each, kind)) for each in self.sockets) > 16384:
-                self.complain("more than 16 KB of %s memory" % kind)
+        if not self._memory_fits():
+            self.complain("more than 16 KB of memory for one direction")
         s.serial += 1
         s.sending = False
         s.start()
         s.r[_SN_SR] = _SR_MACRAW
+
+    def _memory_fits(self):
+        rx = sum([len(each.rx) for each in self.sockets])
+        tx = sum([len(each.tx) for each in self.sockets])
+        return rx <= 16384 and tx <= 16384
 
     def _send(self, s):
         if s.sending:
@@ -341,16 +345,22 @@ class W5500(Chip):
                 bits |= 1 << i
         return bits
 
+    def _asserted(self):
+        return self._sir() & self.c[_SIMR] or self.c[_IR] & self.c[_IMR]
+
+    def _hold(self):
+        """INTLEVEL: how long the pin stays high at least, 4 * (level + 1) cycles of 150 MHz."""
+        level = self.c[_INTLEVEL] << 8 | self.c[_INTLEVEL + 1]
+        return (level + 1) * 80 // 3
+
     def _update(self):
-        active = bool(self._sir() & self.c[_SIMR] or self.c[_IR] & self.c[_IMR])
+        active = bool(self._asserted())
         if self._active and not active:
-            # INTLEVEL: the pin stays high for 4 * (level + 1) cycles of 150 MHz
             self._waiting = True
-            level = self.c[_INTLEVEL] << 8 | self.c[_INTLEVEL + 1]
             self._active = False
             self.show_int(False)
             serial = self.resets
-            self.after((level + 1) * 80 // 3, lambda: self._again(serial))
+            self.after(self._hold(), lambda: self._again(serial))
         elif active and not self._waiting:
             self._active = True
             self.show_int(True)

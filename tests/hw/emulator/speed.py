@@ -1,0 +1,185 @@
+"""How fast a board is, in emulated time: python tests/hw/emulator/speed.py W5500_EVB_PICO
+
+Prints one line a figure: TCP both ways, UDP echo, ping, at the clock that is really on the SPI.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import pico
+import wiring
+from peer import Peer
+from w5500 import W5500
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
+_MS = 1000000
+
+_START = """
+import network, socket, time, gc, board
+RCVBUF = 0
+lan = network.LAN()
+lan.active(True)
+lan.ipconfig(addr4="10.0.0.2/24")
+while not lan.isconnected(): time.sleep_ms(5)
+"""
+_RECEIVE = """
+s = socket.socket()
+if RCVBUF: s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RCVBUF)
+s.connect(("10.0.0.1", 5002))
+b = bytearray(4096)
+n = 0
+while n < %d: n += s.readinto(b)
+s.close()
+"""
+_SEND = """
+s = socket.socket()
+s.connect(("10.0.0.1", 5001))
+b = bytes(2048)
+n = 0
+while n < %d: n += s.write(b)
+time.sleep_ms(20)
+s.close()
+"""
+_ECHO = """
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("", 9000))
+s.sendto(b"go", ("10.0.0.1", 7))
+b = bytearray(1500)
+while True:
+    n, a = s.recvfrom_into(b)
+    if n == 1: break
+    s.sendto(memoryview(b)[:n], a)
+"""
+
+
+class Board:
+    """Firmware with a chip and a peer at its wire; run(code) by the raw REPL, in emulated time."""
+
+    def __init__(self, uf2, chip, idle=0, **pins):
+        self.chip = chip
+        self.wires = wiring.Wiring(chip, idle=idle, **pins)
+        self.pico = pico.Pico(uf2, [self.wires])
+        self.peer = Peer(chip, self.pico.clock)
+        self.console = self.pico.console
+        # An emulator that sleeps without an alarm stays where it is.
+        self._tick = self.pico.clock.create_alarm(lambda: self._tick.schedule(_MS))
+        self._tick.schedule(_MS)
+        end = self.ms + 500
+        self.until(lambda: self.ms > end, 1000)
+        self.console.send(b"\r\x01")
+        self.until(b"raw REPL; CTRL-B to exit\r\n>", 1000)
+
+    @property
+    def ms(self):
+        return self.pico.clock.nanos / _MS
+
+    def until(self, what, ms):
+        """Run until the console has said `what` (bytes), or it is true (a function)."""
+        end = self.ms + ms
+        while True:
+            if callable(what):
+                if what():
+                    return b""
+            elif what in self.console.received:
+                before, _, after = bytes(self.console.received).partition(what)
+                self.console.received[:] = after
+                return before
+            if self.ms > end:
+                raise TimeoutError("not in %d ms: %r; %r" % (ms, what, self.console.received))
+            self.pico.run()
+
+    def start(self, code):
+        self.console.send(code.encode() + b"\x04")
+        self.until(b"OK", 2000)
+
+    def finish(self, ms):
+        out = self.until(b"\x04", ms)
+        error = self.until(b"\x04", 1000)
+        self.until(b">", 1000)
+        if error:
+            raise RuntimeError(error.decode())
+        return out.decode()
+
+    def run(self, code, ms=20000):
+        self.start(code)
+        return self.finish(ms)
+
+
+def tcp(board, size):
+    """kB/s received and sent by the board."""
+    peer = board.peer
+    peer.tcp.clear()
+    board.run(_RECEIVE % size)
+    conn = next(iter(peer.tcp.values()))
+    received = conn.sent / (conn.last - conn.first) * 1e6, conn.resent
+    peer.tcp.clear()
+    board.run(_SEND % size)
+    conn = next(iter(peer.tcp.values()))
+    return received, conn.received / (conn.last - conn.first) * 1e6
+
+
+def udp(board, size, count):
+    """Echoes a second, one datagram at a time."""
+    peer = board.peer
+    state = []
+
+    def echo(port, data):
+        state.append(peer.now)
+        peer.datagram(port, bytes(size) if len(state) <= count else b"!")
+
+    peer.on_echo = echo
+    board.run(_ECHO)
+    peer.on_echo = None
+    return count / (state[count] - state[0]) * 1e9
+
+
+def ping(board, count):
+    """Microseconds from frame at the chip to answer at the chip: median and worst."""
+    peer = board.peer
+    peer.pings.clear()
+    for i in range(count):
+        peer.ping(i)
+        board.until(lambda: len(peer.pings) > i, 1000)
+        end = board.ms + 3
+        board.until(lambda: board.ms > end, 1000)
+    times = sorted(ns for _, ns in peer.pings[1:])
+    return times[len(times) // 2] / 1000, times[-1] / 1000
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("board")
+    parser.add_argument("--uf2")
+    parser.add_argument("--idle", type=int, default=0, help="SPI clocks between two bytes")
+    parser.add_argument("--baudrate", type=int, help="ask for this, and lift clk_peri")
+    parser.add_argument("--size", type=int, default=500000)
+    parser.add_argument("--only", default="ping,tcp,udp")
+    args = parser.parse_args()
+    uf2 = args.uf2 or ROOT / "build" / args.board / "firmware.uf2"
+    board = Board(uf2, W5500(), args.idle)
+    if args.baudrate:
+        if args.baudrate > 24000000:
+            board.run("import machine; machine.freq(125000000, 125000000)")
+        board.run("import board; board.BAUDRATE = %d" % args.baudrate)
+    print("heap free %s" % board.run("import gc; gc.collect(); print(gc.mem_free())").strip())
+    board.run(_START)
+    print("SPI clock %.2f MHz" % (wiring.clock_hz(board.pico.mcu, board.wires.spi) / 1e6))
+    print("heap free, NIC up %s" % board.run("gc.collect(); print(gc.mem_free())").strip())
+    sys.stdout.flush()
+    if "ping" in args.only:
+        print("ping: median %.0f us, worst %.0f us" % ping(board, 20), flush=True)
+    if "tcp" in args.only:
+        (rate, resent), sent = tcp(board, args.size)
+        print("TCP receive %.0f kB/s, %d recoveries" % (rate, resent), flush=True)
+        print("TCP send %.0f kB/s" % sent, flush=True)
+    if "udp" in args.only:
+        for size in (64, 1400):
+            print("UDP echo of %d bytes: %.0f/s" % (size, udp(board, size, 100)), flush=True)
+    for text in board.chip.complaints:
+        print("the chip complains:", text)
+    print("overruns %d" % board.chip.overruns, board.run("print(board.nic()._w[14], board.nic().resets)").strip())
+
+
+if __name__ == "__main__":
+    main()
