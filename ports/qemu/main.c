@@ -11,6 +11,10 @@
 #include "shared/runtime/gchelper.h"
 #include "shared/runtime/pyexec.h"
 
+#if NETSTACK_TLS13
+#include "psa/crypto_extra.h"
+#endif
+
 extern uint8_t _sstack, _estack;
 void port_clock_init(void);
 
@@ -54,6 +58,9 @@ int main(void) {
         mcu_soft_reset();
         machine_timer_deinit_all();
         modqemu_deinit();
+        #if NETSTACK_TLS13
+        mbedtls_psa_crypto_free(); // its keys lie on the heap
+        #endif
         gc_sweep_all();
         mp_deinit();
     }

@@ -264,23 +264,34 @@ def connect(addr, timeout=None, source=None):
     return sock
 
 
-async def create_connection(address, timeout=None, source_address=None):
+async def create_connection(
+    address, timeout=None, source_address=None, ssl=None, server_hostname=None
+):
     """socket.create_connection() for asyncio: other tasks run meanwhile. The socket does not
-    block."""
+    block. ssl: an SSLContext, for TLS with server_hostname, or else the host."""
     from asyncio import core
 
     race = Race(address, timeout, source_address)
     try:
         while not race.step():
             yield core._io_queue.queue_read(race)
-        return race.result()
+        sock = race.result()
     finally:
         race.close()
+    if ssl is None:
+        return sock
+    try:
+        name = server_hostname or address[0]
+        return ssl.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=name)
+    except:
+        sock.close()
+        raise
 
 
-async def open_connection(host, port, timeout=None):
+async def open_connection(host, port, timeout=None, ssl=None, server_hostname=None):
     """asyncio.open_connection(), which asks for names and connects without stopping others."""
     from asyncio.stream import Stream
 
-    stream = Stream(await create_connection((host, port), timeout))
+    sock = await create_connection((host, port), timeout, None, ssl, server_hostname)
+    stream = Stream(sock)
     return stream, stream
