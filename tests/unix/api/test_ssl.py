@@ -5,6 +5,7 @@ import asyncio
 import bench
 import binascii
 import io
+import netstack
 import select
 import socket
 import ssl
@@ -315,10 +316,8 @@ def test_asyncio():
         writer.close()
         await writer.wait_closed()
 
-    async def talk(context, port):
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port, ssl=context, server_hostname=NAME
-        )
+    async def talk(connect, context):
+        reader, writer = await connect("127.0.0.1", 8443, ssl=context, server_hostname=NAME)
         block = bytes(range(200)) * 10
         for n in range(3):
             writer.write(b"%d\n" % n)
@@ -332,7 +331,9 @@ def test_asyncio():
     async def main():
         client, server = contexts()
         service = await asyncio.start_server(echo, "127.0.0.1", 8443, ssl=server)
-        await asyncio.wait_for(asyncio.gather(talk(client, 8443), talk(client, 8443)), 60)
+        one = talk(asyncio.open_connection, client)
+        two = talk(netstack.open_connection, client)
+        await asyncio.wait_for(asyncio.gather(one, two), 60)
         service.close()
         await service.wait_closed()
 
