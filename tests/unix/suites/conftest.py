@@ -8,13 +8,16 @@ import sys
 import pytest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.dirname(os.path.dirname(HERE))]
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+sys.path[:0] = [HERE, os.path.dirname(os.path.dirname(HERE)), os.path.join(TOP, "tools")]
+import emulate  # noqa: E402
 import internet  # noqa: E402
 import netns  # noqa: E402
 import upstream  # noqa: E402
 
 PYPI = os.path.join(netns.ROOT, "build", "pypi")
 WIRE = os.path.join(netns.ROOT, "tests", "unix", "interop", "wire.py")
+BOARD = "MPS2_AN385"
 SECOND = "10.99.0.3"  # a second netstack's address
 
 
@@ -85,8 +88,9 @@ def pair():
 
 
 @pytest.fixture
-def world(tmp_path):
-    """(Namespace, directory): behind tap0 and 10 ms of cable the internet of internet.py."""
+def world(tmp_path, request):
+    """(Namespace, directory): behind tap0 and a cable that takes 10 ms, or as the test says, the
+    internet of internet.py. There is a resolv.conf for programs of Linux."""
     need("nginx", "mosquitto", "dnsmasq", "openssl")
     directory = tmp_path / "internet"
     directory.mkdir()
@@ -96,11 +100,46 @@ def world(tmp_path):
         ns.add_tap("tap1", netns.LINUX + "/24")
         # Nobody answers from there; Linux's own programs shall try all the same.
         ns.run("ip", "route", "add", "1.1.1.1", "dev", "tap1")
-        ns.start(sys.executable, WIRE, "tap0", "tap1", "--delay=10").expect("^ready")
+        ns.start(
+            sys.executable, WIRE, "tap0", "tap1", "--delay=%d" % getattr(request, "param", 10)
+        ).expect("^ready")
         internet.names(ns, str(directory), "tap1")
         internet.web(ns, str(directory))
         internet.broker(ns, str(directory))
+        (directory / "resolv.conf").write_text("nameserver %s\n" % netns.LINUX)
         yield ns, directory
+
+
+_BOOT = """import network
+nic = network.LAN()
+nic.active(True)
+nic.ifconfig(("%s", "255.255.255.0", "%s", "%s"))
+""" % (netns.OURS, netns.LINUX, netns.LINUX)
+
+
+@pytest.fixture
+def board(pypi, tmp_path):
+    """Boot an MPS2_AN385 on a TAP of a namespace, with files on its flash. What upstream's runners
+    take for its serial line."""
+    boards = []
+
+    def boot(ns, *files, tap="tap0"):
+        elf = os.path.join(netns.OUT, BOARD, "firmware.elf")
+        if not os.path.exists(elf):
+            pytest.skip("%s is not built: run make firmware BOARD=%s" % (elf, BOARD))
+        with ns.entered():
+            log = str(tmp_path / "qemu.log")
+            options = dict(net="tap:" + tap, mac=netns.MAC, log=log, boot_timeout=120)
+            boards.append(emulate.Emulator(BOARD, elf, **options))
+        (tmp_path / "boot.py").write_text(_BOOT)
+        files = (tmp_path / "boot.py", pypi("pycopy-unittest", "unittest.py")) + files
+        mpremote = [sys.executable, "-m", "mpremote", "connect", boards[-1].serial_url]
+        ns.run(*mpremote, "fs", "cp", *files, ":", timeout=120)
+        return "exec:socat - TCP:" + boards[-1].serial_url.rpartition("/")[2]
+
+    yield boot
+    for each in boards:
+        each.close()
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def run_multi(ns, tests, env, *instances, timeout=300):
     argv = [sys.executable, os.path.join(TESTS, "run-multitests.py")]
     argv += [word for each in instances for word in ("-i", each)]
     text = ns.run(*argv, *tests, check=False, timeout=timeout, env=env, cwd=TESTS).stdout
-    found = re.findall(r"^(\S+) on \S+ (pass|FAIL|skip)", text, re.M)
+    found = re.findall(r"^(\S+) on .*: (pass|FAIL|skip)", text, re.M)
     return {os.path.basename(path)[:-3]: verdict for path, verdict in found}, text
 
 
