@@ -60,7 +60,7 @@ class Race(io.IOBase):
         self._family = 0  # of the last attempt
         self._began = self.st.clock() & 0x3FFFFFFF
         self._last = self._known = None  # when the last attempt was made, an answer came first
-        self._late = False
+        self._late = self._taken = False
         self._lookups = []
         self._round = host.current_round()
         self._timer = self.st.timers.new(_nothing)
@@ -214,7 +214,9 @@ class Race(io.IOBase):
         return -_EINVAL
 
     def close(self):
-        """Nobody waits any more: whatever has not won ends."""
+        """Nobody waits any more: whatever has not won ends, and a winner that nobody has taken."""
+        if self.winner and not self._taken:
+            self.winner.close()
         for lookup in self._lookups:
             lookup.cancel()
         for sock in self._running:
@@ -228,6 +230,7 @@ class Race(io.IOBase):
     def result(self):
         """The socket. Raises OSError that tells of all attempts."""
         if self.winner:
+            self._taken = True
             return self.winner
         if not (self._errors or self._running):
             if self._late and self._lookups or self._trouble is None:

@@ -236,18 +236,62 @@ async def calm(seconds):
     us.st.dns.flush()
 
 
-async def soon_cancelled_at(program, k):
+class Armed:
+    """Cancels a task at the moment when what it waits for has come, before it knows."""
+
+    def __init__(self, task):
+        self.task = task
+        self.set = False
+        self.queue = queue = asyncio.core._io_queue
+        self.wait = queue.wait_io_event
+        queue.wait_io_event = self.wait_io_event
+
+    def waits(self):
+        return any(self.task in row[:2] for row in self.queue.map.values())
+
+    def wait_io_event(self, dt):
+        waited = self.set and self.waits()
+        self.wait(dt)
+        if waited and not self.waits():
+            self.set = False
+            asyncio.core.cur_task = None  # still the one that ran last, which may be this
+            self.task.cancel()
+
+    def end(self):
+        self.queue.wait_io_event = self.wait
+
+
+async def cancelled_late_at(program, k):
+    """Cancel it when the k-th time that it waits has just come to its end."""
+    armed = None
+
+    class Event:
+        def set(self):
+            armed.set = True
+
+    task = asyncio.create_task(counted(program(), k, Event()))
+    armed = Armed(task)
+    try:
+        await task
+    except asyncio.CancelledError:
+        return True
+    finally:
+        armed.end()
+    return True
+
+
+async def soon_cancelled_at(program, k, cancelled=cancelled_at):
     """The same with a program that may never come to it."""
     try:
-        return await asyncio.wait_for(cancelled_at(program, k), 100)
+        return await asyncio.wait_for(cancelled(program, k), 100)
     except asyncio.TimeoutError:
         return True
 
 
-async def series(program, most, before):
+async def series(program, most, before, cancelled=cancelled_at):
     """Cancel it at one await after the other. Returns how many there were."""
     for k in range(1, most + 1):
-        there = await soon_cancelled_at(program, k)
+        there = await soon_cancelled_at(program, k, cancelled)
         await calm(15)  # ARP holds a frame for so long
         now = tables()
         now["timewait"] = now["syns"] = 0
@@ -343,6 +387,18 @@ def test_many():
 
 def test_all_by_wait_for():
     check(all_by_wait_for, 5)
+
+
+def test_cancelled_when_it_has_come():
+    async def main():
+        await calm(70)
+        before = tables()
+        for program in (talk, talk_to_address, socket_by_hand, datagrams, silent_name, serve):
+            await series(program, 3 if _SMALL else 8, before, cancelled_late_at)
+        await calm(70)
+        assert tables() == before, "%r, %r before" % (tables(), before)
+
+    asyncio.run(main())
 
 
 def test_wait_for_gives_up_at_any_time():
