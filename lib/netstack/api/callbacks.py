@@ -19,7 +19,6 @@
 from micropython import const
 from netstack.api import host
 from netstack.transport.tcp import buffers, connection
-from netstack.transport.udp import Endpoint
 
 _CLOSED = const(0)
 _ESTABLISHED = const(4)
@@ -65,8 +64,8 @@ class Connection(connection.Connection):
     def write(self, buf, at=0, n=None, more=False):
         """Queue up to `n` bytes at buf[at] to be sent, a copy of them (tcp_write, tcp_output);
         `more`: others follow soon. Returns how many were taken; -EAGAIN: wait for on_sent()."""
-        _check(self.st)
-        n = _length(buf, at, n)
+        check(self.st)
+        n = length(buf, at, n)
         if n > 0:
             n = self.send(buf, at, n, more)
             if n > 0:
@@ -77,7 +76,7 @@ class Connection(connection.Connection):
         """Have fill(conn, buf, at, n, more) write to the send ring itself: up to `n` bytes at
         buf[at], and up to `more` behind them at buf[0]. As many bytes as it returns are sent.
         Returns that, or as write()."""
-        _check(self.st)
+        check(self.st)
         got = self.send(_NOTHING, 0, 0)  # is it open? Then there is a ring now.
         if got != -_EAGAIN:
             return got
@@ -107,7 +106,7 @@ class Connection(connection.Connection):
     def consume(self, n):
         """`n` bytes of what on_recv() was given are done with, and the peer may send as many more
         (tcp_recved). The others come again, with what follows them."""
-        _check(self.st)
+        check(self.st)
         have = self.available()
         if not 0 <= n <= have:
             raise ValueError("%d bytes of %d" % (n, have))
@@ -118,7 +117,7 @@ class Connection(connection.Connection):
 
     def offer(self):
         """Have on_recv() called with what waits, if anything does."""
-        _check(self.st)
+        check(self.st)
         self.cb[_FLAGS] |= _F_CHANGED
         self.st.defer(self)
 
@@ -182,35 +181,6 @@ def _accepted(listener):
             _told(conn)
 
 
-class Datagrams(Endpoint):
-    """Made by datagrams()."""
-
-    on_error = None  # callable (endpoint, errno): ICMP has told of what was sent, if connected
-
-    def write(self, buf, at=0, n=None, addr=None, port=0):
-        """Send a datagram, to `addr`, of 4 or 16 bytes, or where it is connected to (udp_sendto,
-        udp_send). Returns n, or -errno; -ENOBUFS passes."""
-        st = _check(self.st)
-        n = _length(buf, at, n)
-        ip = _network(st, addr, port) if addr else None
-        return self.send(buf, at, n, ip, addr, port)
-
-    def respond(self, buf, at=0, n=None):
-        """Send one to where the last one came from; returns as write()."""
-        st = _check(self.st)
-        n = _length(buf, at, n)
-        ip = st.ip4 if self.from_len == 4 else st.ip6
-        return self.send(buf, at, n, ip, self.from_addr, self.from_port)
-
-
-def _failed(endpoint):
-    errno = endpoint.error
-    if errno:
-        endpoint.error = 0
-        if endpoint.on_error:
-            endpoint.on_error(endpoint, errno)
-
-
 # -- beginning ----------------------------------------------------------------------------------
 
 
@@ -218,8 +188,8 @@ def listen(port, on_accept, addr=None, backlog=5, st=None):
     """Have on_accept(conn) called for each connection to `port` (tcp_bind, tcp_listen,
     tcp_accept); `addr`: one of our addresses, text or bytes. close() of what is returned ends it.
     Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
-    st = _check(st or host.stack())
-    ip, addr = _address(st, addr, port)
+    st = check(st or host.stack())
+    ip, addr = address_of(st, addr, port)
     listener = (st.tcp or host.tcp()).listen(ip, addr, port, backlog)
     listener.kind = Connection
     listener.on_accept = on_accept
@@ -230,8 +200,8 @@ def listen(port, on_accept, addr=None, backlog=5, st=None):
 def connect(addr, port, on_open=None, st=None):
     """A connection that is being opened to `addr`, text or bytes (tcp_connect); on_open(conn) or
     conn.on_error(conn, errno) will follow. Raises OSError: ENETUNREACH, ENOMEM."""
-    st = _check(st or host.stack())
-    ip, addr = _address(st, addr, port)
+    st = check(st or host.stack())
+    ip, addr = address_of(st, addr, port)
     conn = Connection(st.tcp or host.tcp())
     conn.on_open = on_open
     conn.notify = _told
@@ -244,19 +214,14 @@ def datagrams(port=0, on_recv=None, addr=None, st=None):
     (udp_bind, udp_recv). It lies in the frame it came in, and is gone when that returns; as many
     bytes as it returns go back from there to the sender, whom endpoint.from_addr and from_port
     name. There is no ring. Raises OSError: EADDRINUSE, EADDRNOTAVAIL."""
-    st = _check(st or host.stack())
-    ip, addr = _address(st, addr, port)
-    endpoint = Datagrams(st.udp or host.udp())
-    endpoint.rcvbuf = 0
-    endpoint.answer = on_recv or _ignore
-    endpoint.notify = _failed
-    endpoint.bind(ip, addr, port)
-    return endpoint
+    from netstack.api import callbacks_udp
+
+    return callbacks_udp.open(port, on_recv, addr, st)
 
 
 def after(ms, f, st=None):
     """Have f() called once, `ms` milliseconds from now (sys_timeout). cancel() ends that."""
-    st = _check(st or host.stack())
+    st = check(st or host.stack())
     timer = st.timers.new(f)
     timer.start(st.now, ms)
     return timer
@@ -264,20 +229,16 @@ def after(ms, f, st=None):
 
 def cancel(timer, st=None):
     """Give a timer of after() back, whether it has been called or not (sys_untimeout)."""
-    _check(st or host.stack()).timers.discard(timer)
+    check(st or host.stack()).timers.discard(timer)
 
 
-def _ignore(*_):
-    return 0
-
-
-def _check(st):
+def check(st):
     if not st.w[_LOCK]:
         raise RuntimeError("outside the stack: with callbacks.lock")
     return st
 
 
-def _length(buf, at, n):
+def length(buf, at, n):
     """`n` or what there is of buf[at:]; ValueError unless it is there."""
     most = len(buf) - at
     if n is None:
@@ -287,16 +248,16 @@ def _length(buf, at, n):
     return n
 
 
-def _address(st, addr, port):
+def address_of(st, addr, port):
     """(network protocol, bytes) of an address; (None, None): any."""
     if isinstance(addr, str):
         from netstack.api import address
 
         addr = address.either(addr, "address")
-    return _network(st, addr, port), addr
+    return network_of(st, addr, port), addr
 
 
-def _network(st, addr, port):
+def network_of(st, addr, port):
     if not 0 <= port <= 0xFFFF:
         raise ValueError("port %d" % port)
     if addr is None:
