@@ -1,6 +1,7 @@
 """Firmware tested from outside: over its serial line and its network.
 
-Without --port every emulated board is booted in QEMU. With it the board is a real one:
+Without --port the emulated boards are booted: in QEMU, or in rp2040py those with an RP2040. With
+it the board is a real one:
 
     pytest tests/hw --board=NAME --port=/dev/ttyACM0
 """
@@ -8,15 +9,17 @@ Without --port every emulated board is booted in QEMU. With it the board is a re
 import contextlib
 import os
 import pathlib
+import re
 import sys
 
 import pytest
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools"), str(HERE)]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools"), str(HERE), str(HERE / "emulator")]
 import emulate  # noqa: E402
 import netns  # noqa: E402
+import process as pico  # noqa: E402
 from console import Console  # noqa: E402
 
 PROGRAMS = HERE / "programs"
@@ -32,18 +35,22 @@ def pytest_addoption(parser):
 def pytest_generate_tests(metafunc):
     if "board_name" in metafunc.fixturenames:
         name = metafunc.config.getoption("board", None)
-        names = [name] if name else sorted(emulate.BOARDS)
+        boards = getattr(metafunc.module, "BOARDS", [*sorted(emulate.BOARDS), *pico.BOARDS])
+        names = [name] if name else boards
         metafunc.parametrize("board_name", names, scope="module")
 
 
 def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(300))
+            item.add_marker(pytest.mark.timeout(900))
 
 
 class Board:
-    """A board at the end of a serial line, in namespace `ns` if that is where QEMU runs."""
+    """A board at the end of a serial line, in namespace `ns` if that is where the emulator runs.
+
+    slow: it takes ten times as long as a real one, or more, and has a Pico's memory; its serial
+    port is USB's."""
 
     def __init__(self, name, url, emulator=None, ns=None):
         self.name = name
@@ -51,6 +58,8 @@ class Board:
         self.emulator = emulator
         self.ns = ns
         self.address = None  # as the program on the board tells
+        self.slow = name not in emulate.BOARDS
+        self.patience = 8 if self.slow and emulator else 1
 
     def port(self, guest):
         """Where a TCP port of the board is reached: "host:port"."""
@@ -62,7 +71,7 @@ class Board:
     def mpremote(self, *args, timeout=60, check=True, cwd=None):
         """Run mpremote on this board to its end; its output."""
         with self._mpremote(args, cwd) as process:
-            code = process.wait(timeout)
+            code = process.wait(timeout * self.patience)
             assert not check or code == 0, "mpremote %s: exit code %d:\n%s" % (
                 " ".join(map(str, args)),
                 code,
@@ -77,7 +86,8 @@ class Board:
     def running(self, program):
         """A program of programs/ on the board, once it has said "ready"; the mpremote Process."""
         with self._mpremote(("run", PROGRAMS / (program + ".py")), None) as process:
-            self.address = process.expect(r"^ready ([\d.]+)", 60).group(1)
+            found = process.expect(r"^ready ([\d.]+)", 60 * self.patience)
+            self.address = found.group(1)
             yield process
 
     def _mpremote(self, args, cwd):
@@ -85,10 +95,17 @@ class Board:
         with self.ns.entered() if self.ns else contextlib.nullcontext():
             return netns.Process(argv, cwd=cwd, name="mpremote")
 
+    def run(self, *argv, timeout=480):
+        """Run a program on the host, beside the board, to its good end; its output."""
+        with self.ns.entered() if self.ns else contextlib.nullcontext():
+            process = netns.Process([str(a) for a in argv])
+        with process:
+            return process.finish(timeout)
+
     @contextlib.contextmanager
     def console(self):
         with self.ns.entered() if self.ns else contextlib.nullcontext():
-            console = Console(self.url)
+            console = Console(self.url, self.patience)
         try:
             yield console
         finally:
@@ -96,8 +113,12 @@ class Board:
 
 
 def _boot(name, elf=None, **kw):
-    elf = elf or os.path.join(netns.OUT, name, "firmware.elf")
+    directory = os.path.join(netns.OUT, name)
+    if name in pico.BOARDS:
+        kw = {key: kw[key] for key in ("serial", "net") if key in kw}
+        return pico.Emulator(name, os.path.join(directory, "firmware.uf2"), **kw)
     try:
+        elf = elf or os.path.join(directory, "firmware.elf")
         return emulate.Emulator(name, elf, boot_timeout=60, **kw)
     except emulate.EmulatorError as error:
         pytest.fail(str(error), pytrace=False)
@@ -105,22 +126,39 @@ def _boot(name, elf=None, **kw):
 
 @pytest.fixture(scope="module")
 def board(board_name, request, tmp_path_factory):
-    """The board, its serial line on TCP if it is emulated, its port 80 forwarded to the host."""
+    """The board, its serial line on TCP if it is emulated. QEMU's own network forwards its port
+    80 to the host; another emulator's wire leads to a namespace with a DHCP server."""
     port = request.config.getoption("port", None)
+    directory = tmp_path_factory.mktemp(board_name)
     if port:
         yield Board(board_name, port)
-        return
-    log = str(tmp_path_factory.mktemp(board_name) / "qemu.log")
-    with _boot(board_name, log=log, hostfwd=[(0, 80, "tcp")]) as emulator:
-        yield Board(board_name, emulator.serial_url, emulator)
+    elif board_name in pico.BOARDS:
+        _need("dnsmasq")
+        with netns.Namespace() as ns:
+            start_dnsmasq(ns, directory)
+            with ns.entered():
+                emulator = _boot(board_name, net="tap:tap0")
+            with emulator:
+                yield Board(board_name, emulator.serial_url, emulator, ns)
+    else:
+        log = str(directory / "qemu.log")
+        with _boot(board_name, log=log, hostfwd=[(0, 80, "tcp")]) as emulator:
+            yield Board(board_name, emulator.serial_url, emulator)
 
 
 @pytest.fixture
 def emulated(request):
-    """For tests that need QEMU around the board."""
+    """For tests that need an emulator around the board."""
     if request.config.getoption("port", None):
         pytest.skip("only for emulated boards")
     return _boot
+
+
+@pytest.fixture
+def qemu(board_name, emulated):
+    """For tests of QEMU's own network."""
+    if board_name not in emulate.BOARDS:
+        pytest.skip("only for boards that QEMU emulates")
 
 
 @pytest.fixture(params=["tcp", "pty"])
@@ -133,23 +171,33 @@ def serial_board(request, board_name, emulated, tmp_path):
 @pytest.fixture
 def tap_board(board_name, emulated, tmp_path):
     """A board on a TAP in a namespace, its traffic judged by tshark: (Board, Namespace)."""
-    reason = netns.missing("ping", "curl", "dnsmasq")
-    if reason:
-        pytest.skip(reason)
+    _need("ping", "curl", "dnsmasq")
     with netns.Namespace() as ns, ns.capture(tmp_path / "tap0.pcap") as capture:
         with ns.entered():
             log = str(tmp_path / "qemu.log")
             emulator = _boot(board_name, net="tap:tap0", mac=netns.MAC, log=log)
+        board = Board(board_name, emulator.serial_url, emulator, ns)
+        mac = netns.MAC
         with emulator:
-            yield Board(board_name, emulator.serial_url, emulator, ns), ns
-        capture.check()
+            yield board, ns
+            if board.slow and board.address:  # its chip's number makes its address
+                said = ns.run("ip", "neigh", "show", board.address).stdout
+                mac = re.search(r"lladdr (\S+)", said).group(1)
+        capture.check(mac)
+
+
+def _need(*programs):
+    reason = netns.missing(*programs)
+    if reason:
+        pytest.skip(reason)
 
 
 @pytest.fixture
 def dnsmasq(tmp_path):
     """Starts the DHCP server of a namespace, which gives out 10.99.0.50."""
 
-    def start(ns):
-        return ns.dnsmasq(tmp_path, "--port=0", "--dhcp-range=10.99.0.50,10.99.0.50,1h")
+    return lambda ns: start_dnsmasq(ns, tmp_path)
 
-    return start
+
+def start_dnsmasq(ns, directory):
+    return ns.dnsmasq(directory, "--port=0", "--dhcp-range=10.99.0.50,10.99.0.50,1h")

@@ -6,17 +6,19 @@ import time
 class Console:
     """The bare serial line: what a person at a terminal sees and types."""
 
-    def __init__(self, url):
+    def __init__(self, url, patience=1):
         import serial
 
         self.serial = serial.serial_for_url(url, baudrate=115200, timeout=0.1)
         self.seen = b""
+        self.patience = patience
 
     def write(self, data):
         self.serial.write(data)
 
     def expect(self, text, timeout=30):
         """Wait for `text`; what came before it."""
+        timeout *= self.patience
         end = time.monotonic() + timeout
         while text not in self.seen:
             assert time.monotonic() < end, "no %r in %d s: %r" % (text, timeout, self.seen[-500:])

@@ -24,6 +24,7 @@ import emulate
 
 ROOT = pathlib.Path(netns.ROOT)
 README = ROOT / "README.md"
+BOARDS = sorted(emulate.BOARDS)
 OPEN = 12  # connections of each kind in the test of slow clients
 CONCURRENT = 30
 

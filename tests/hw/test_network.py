@@ -1,26 +1,23 @@
 """The board's network reached from the host: by QEMU's user networking, by a TAP, or for real."""
 
 import hashlib
+import os
 import sys
 import time
 
 import netns
+import pytest
 from conftest import ROOT
 from test_repl import cpu_percent
 
 BODY = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))
-CURL = ["curl", "--http1.0", "--no-progress-meter", "--fail", "--max-time", "60"]
+CURL = ["curl", "--http1.0", "--no-progress-meter", "--fail", "--max-time", "400"]
+FULL = os.environ.get("NETSTACK_FULL") == "1"
 SEQUENTIAL = 300
 CONCURRENT = 30
 # Lists that grow, and what the collector takes for pointers, come to some kB once, however many
 # fetches there were; 300 connections that left 16 bytes each behind would do so every time.
 NOISE = 4800
-
-
-def run(argv):
-    """A program on the host, beside the board."""
-    with netns.Process([str(a) for a in argv]) as process:
-        return process.finish(240)
 
 
 def memory(run, url):
@@ -72,6 +69,12 @@ def fetches(run, url, directory, sequential, concurrent):
 
 
 def test_fetches(board, tmp_path):
+    if board.slow and board.emulator:
+        pytest.skip("its wire is a TAP: test_fetches_by_tap")
+
+    def run(argv):
+        return board.run(*argv)
+
     with board.running("fetch"):
         # QEMU's forwarding takes connections from a queue of one: more at a time are the host
         # kernel's to repeat. The crowd is test_fetches_by_tap's.
@@ -86,6 +89,9 @@ def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
     dnsmasq(ns)
     with board.running("fetch"):
         assert board.address == "10.99.0.50"
+        if board.slow:
+            fetches_slowly(board, ns, tmp_path)
+            return
         said = ns.run("ping", "-q", "-c", "200", "-i", "0.01", "-s", "1472", board.address).stdout
         assert " 0% packet loss" in said
 
@@ -95,10 +101,31 @@ def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
         fetches(inside, "http://%s/" % board.address, tmp_path, 30, CONCURRENT)
 
 
+def fetches_slowly(board, ns, directory):
+    """Pings, and as many fetches as an emulated Pico can answer in a few seconds."""
+    count = 20 if FULL else 3
+    argv = ("ping", "-q", "-c", count, "-s", "1472", "-W", "60", board.address)
+    assert " 0% packet loss" in ns.run(*argv, timeout=480).stdout
+
+    def inside(argv):
+        return ns.run(*argv, timeout=480).stdout
+
+    url = "http://%s/" % board.address
+    fetch(inside, url, directory)  # lists grow to their size
+    heap, frames = memory(inside, url)
+    parallel = ["--parallel", "--parallel-immediate", "--output-dir", directory, "-o", "got#1"]
+    inside(CURL + parallel + [url + "64k?[1-%d]" % (8 if FULL else 2)])
+    check_bodies(directory, ["got1", "got2"])
+    left = memory(inside, url)
+    assert left[0] - heap < NOISE and left[1] == frames
+
+
 def test_flood_by_tap(tap_board, dnsmasq, tmp_path):
     """RFC 4987: SYNs of hosts that do not exist, from far away and from the board's own network.
     Who fetches something gets it; afterwards frames and heap are as before."""
     board, ns = tap_board
+    if board.slow and not FULL:
+        pytest.skip("takes minutes on an emulated Pico: NETSTACK_FULL=1")
     dnsmasq(ns)
     flood = ROOT / "tests" / "unix" / "interop" / "flood.py"
 
@@ -132,7 +159,7 @@ def test_flood_by_tap(tap_board, dnsmasq, tmp_path):
     assert after - before < 2 * NOISE, (before, after)
 
 
-def test_dhcp_by_qemu(board, emulated):
+def test_dhcp_by_qemu(board, qemu):
     """QEMU's own DHCP server gives address, mask, router and name server."""
     said = board.exec(
         "import network, time\n"
@@ -145,7 +172,7 @@ def test_dhcp_by_qemu(board, emulated):
     assert "('10.0.2.15', '255.255.255.0', '10.0.2.2', '10.0.2.3')" in said
 
 
-def test_fetch_by_board(board, emulated, tmp_path):
+def test_fetch_by_board(board, qemu, tmp_path):
     """The board is the client: it fetches from a server of the host (10.0.2.2)."""
     import socket
 
@@ -173,6 +200,6 @@ def test_fetch_by_board(board, emulated, tmp_path):
 
 def test_soft_reset_frees_the_network(board, emulated):
     """Bring the network up, soft reset, and again: the chip and the stack start afresh."""
-    for _ in range(3):
+    for _ in range(2 if board.slow else 3):
         with board.running("fetch"):
-            assert run(CURL + ["http://%s/mem" % board.port(80)])
+            assert board.run(*CURL, "http://%s/mem" % board.port(80))

@@ -72,21 +72,28 @@ def test_reset(board):
     """machine.reset() starts from the very beginning: mpremote finds a prompt again."""
     with board.console() as console:
         console.prompt()
-        console.write(b"import machine\r")
+        console.write(b"import machine; left_over = 1\r")
         console.expect(b">>> ")
         console.write(b"machine.reset()\r")
-        console.expect(b"MicroPython")
-        console.expect(b">>> ")
-    assert board.exec("print('machine' in globals())").strip() == "False"
+        if not board.slow:
+            console.expect(b"MicroPython")
+            console.expect(b">>> ")
+    # USB goes away meanwhile, and what the board prints before it is back is lost.
+    end = time.monotonic() + 60 * board.patience
+    while True:
+        said = board.mpremote("resume", "exec", "print('left_over' in globals())", check=False)
+        if said.strip() == "False":
+            break
+        assert time.monotonic() < end, said
 
 
 def test_mpremote(serial_board, tmp_path):
     """ls, cp both ways, run, exec, mount: what a user does all day."""
     board = serial_board
-    data = os.urandom(10000)
+    data = os.urandom(2500 if board.slow else 10000)
     (tmp_path / "there.bin").write_bytes(data)
     board.mpremote("fs", "cp", tmp_path / "there.bin", ":there.bin")
-    assert re.search(r"10000 there\.bin", board.mpremote("fs", "ls"))
+    assert re.search(r"%d there\.bin" % len(data), board.mpremote("fs", "ls"))
     board.mpremote("fs", "cp", ":there.bin", tmp_path / "back.bin")
     assert (tmp_path / "back.bin").read_bytes() == data
     assert board.exec("print(sum(open('there.bin', 'rb').read()))").strip() == str(sum(data))
@@ -100,18 +107,19 @@ def test_mpremote(serial_board, tmp_path):
 
 
 def test_large_program(serial_board, tmp_path):
-    """40 kB through raw-paste mode, whose flow control must hold."""
-    lines = ["x = 0"] + ["x += %d  # %s" % (i, "comment " * 4) for i in range(900)] + ["print(x)"]
-    (tmp_path / "large.py").write_text("\n".join(lines))
+    """40 kB through raw-paste mode, whose flow control must hold; a quarter where that is long."""
+    count = 225 if serial_board.slow else 900
+    lines = ["x = 0"] + ["x += %d  # %s" % (i, "comment " * 4) for i in range(count)]
+    (tmp_path / "large.py").write_text("\n".join(lines + ["print(x)"]))
     said = serial_board.mpremote("run", tmp_path / "large.py")
-    assert said.strip() == str(sum(range(900)))
+    assert said.strip() == str(sum(range(count)))
 
 
 def test_idle_costs_nothing(board, emulated):
-    """QEMU's share of a CPU while the board waits at its prompt."""
+    """The emulator's share of a CPU while the board waits at its prompt."""
     with board.console() as console:
         console.prompt()
-    assert cpu_percent(board.emulator.pid, 2) < 5
+    assert cpu_percent(board.emulator.pid, 2) < (40 if board.slow else 5)
 
 
 def cpu_percent(pid, seconds):

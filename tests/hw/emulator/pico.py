@@ -1,6 +1,6 @@
 """A board with an RP2040 on rp2040py, the emulator that counts cycles, with a console and a wire.
 
-    python tests/hw/emulator/pico.py W5500_EVB_PICO [--uf2 FILE] [--tcp-port N | --pty] [--net tap:NAME]
+    python tests/hw/emulator/pico.py W5500_EVB_PICO [--tcp-port N | --pty] [--net tap:NAME]
 
 Emulated time never runs ahead of the clock on the wall, so that the board's timers and those of a
 real peer agree; where the emulator is the slower of the two, the board is slower than a real one.
@@ -10,6 +10,7 @@ import argparse
 import os
 import pathlib
 import pty
+import random
 import select
 import signal
 import socket
@@ -20,8 +21,18 @@ import tty
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
 
+_ROSC = 0x40060  # its address, as rp2040py names peripherals
 _PACE_NS = 1000000  # how often emulated time looks at the clock, and at what has come
-_TICK_BATCH = 16  # instructions between two looks at the alarms
+
+
+def _w5500():
+    import w5500
+
+    return w5500.W5500()
+
+
+# What is on the pins; nothing: a bare processor, with its stack's loopback.
+CHIPS = {"W5500_EVB_PICO": _w5500, "RPI_PICO": None}
 
 
 class Console:
@@ -204,6 +215,19 @@ def open_tap(name):
     return fd
 
 
+def ring_oscillator(mcu):
+    """The source of random bits, which rp2040py lacks: RP2040 datasheet 2.17.8, RANDOMBIT."""
+    from rp2040py.peripherals.peripheral import UnimplementedPeripheral
+
+    class RingOscillator(UnimplementedPeripheral):
+        def read_uint32(self, offset):
+            if offset == 0x1C:
+                return random.getrandbits(1)
+            return super().read_uint32(offset)
+
+    return RingOscillator(mcu, "ROSC")
+
+
 class Pico:
     """The processor with what is on its pins, running firmware."""
 
@@ -222,6 +246,7 @@ class Pico:
         self.mcu.logger = ConsoleLogger(LogLevel.ERROR)
         self.mcu.load_bootrom(BOOTROM_B1)
         load_uf2(pathlib.Path(uf2), self.mcu)
+        self.mcu.peripherals[_ROSC] = ring_oscillator(self.mcu)
         attach_external_devices(self.mcu, *devices)
         self.console = Console(self.mcu)
         self.mcu.watchdog.on_watchdog_trigger = self._reset
@@ -237,7 +262,7 @@ class Pico:
         """A few milliseconds of the host's time, or until it has to be asked for more."""
         from rp2040py.execute_batch import execute_batch
 
-        execute_batch(self.simulator, _TICK_BATCH)
+        execute_batch(self.simulator, 1)
 
 
 class Pacer:
@@ -264,20 +289,36 @@ class Pacer:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("board")
+    parser.add_argument("board", choices=sorted(CHIPS))
     parser.add_argument("--uf2", help="default: build/<board>/firmware.uf2")
     parser.add_argument("--tcp-port", type=int, help="console on this port, 0: a free one")
     parser.add_argument("--pty", action="store_true", help="console as a pseudo terminal")
+    parser.add_argument("--net", help="tap:NAME, an existing TAP; default: nothing is plugged in")
     args = parser.parse_args()
-    uf2 = args.uf2 or ROOT / "build" / args.board / "firmware.uf2"
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    pico = Pico(uf2)
-    serial = Serial(pico.console, None if args.pty else args.tcp_port or 0)
-    print("%s runs; mpremote connect %s" % (args.board, serial.url), flush=True)
-    Pacer(pico, [serial])
-    while True:
-        pico.run()
+    make = CHIPS[args.board]
+    chip = make() if make else None
+    devices = []
+    if chip:
+        import wiring
+
+        chip.link = bool(args.net)
+        devices.append(wiring.Wiring(chip))
+    pico = Pico(args.uf2 or ROOT / "build" / args.board / "firmware.uf2", devices)
+    parts = [Serial(pico.console, None if args.pty else args.tcp_port or 0)]
+    if chip and args.net:
+        parts.append(Wire(chip, pico.clock, args.net.partition(":")[2]))
+    print(
+        "%s runs; mpremote connect %s repl; Ctrl-C stops it" % (args.board, parts[0].url),
+        flush=True,
+    )
+    Pacer(pico, parts)
+    try:
+        while True:
+            pico.run()
+    except KeyboardInterrupt:
+        return 130
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

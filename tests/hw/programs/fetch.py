@@ -11,7 +11,17 @@ import time
 from netstack.api import host
 
 HEAD = b"HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n"
-PATTERN = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))
+SIZE = 65536
+PIECE = 2048
+
+
+@micropython.viper
+def fill(buf: ptr8, n: int, at: int):
+    i = 0
+    while i < n:
+        buf[i] = at * 7 + (at >> 8)
+        at += 1
+        i += 1
 
 
 def memory():
@@ -24,13 +34,18 @@ async def serve(reader, writer):
     path = (await reader.readline()).split()[1].split(b"?")[0]
     while (await reader.readline()).strip():
         pass
-    body = memoryview(PATTERN if path == b"/64k" else memory())
-    writer.write(HEAD % len(body))
-    for i in range(0, len(body), 2048):
-        # A stream keeps what the socket has no room for: 30 pages at once would fill the heap.
-        writer.write(body[i : i + 2048])
+    if path == b"/64k":
+        writer.write(HEAD % SIZE)
+        for i in range(0, SIZE, PIECE):
+            # A stream keeps what the socket has no room for: 30 pages at once would fill the heap.
+            piece = bytearray(PIECE)
+            fill(piece, PIECE, i)
+            writer.write(piece)
+            await writer.drain()
+    else:
+        body = memory()
+        writer.write(HEAD % len(body) + body)
         await writer.drain()
-    if path != b"/64k":
         await reader.read()
     writer.close()
     await writer.wait_closed()
