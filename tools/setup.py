@@ -258,7 +258,7 @@ def pico_sdk(tree, board):
 
 
 def unpack_package(download, name, target):
-    """Have usr/src/<name> of the package <name>-source as `target`, which is an empty directory."""
+    """Have usr/src/<name> of the package <name>-source as `target`, now an empty directory."""
     package = max(
         glob.glob(os.path.join(glob.escape(download), f"{name}-source_*.deb")),
         key=os.path.getmtime,
