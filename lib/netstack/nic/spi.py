@@ -29,6 +29,14 @@ def bus(spi, cs):
     return Bus(spi, cs)
 
 
+def own_mac():
+    """A locally administered address: the chip has none, the processor has a number."""
+    import machine
+
+    number = machine.unique_id()
+    return b"\x02" + bytes(5 - min(len(number), 5)) + bytes(number[-5:])
+
+
 class Bus:
     soon = HALF
 

@@ -15,7 +15,7 @@ from array import array
 from micropython import const
 from netstack.core.move import move
 from netstack.core.wire import address, where
-from netstack.nic.spi import bus
+from netstack.nic.spi import bus, own_mac
 from time import sleep_ms, sleep_us
 
 _EIO = const(5)
@@ -92,7 +92,7 @@ class Wiznet:
     caps = 0
 
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
-        self.mac = _own_mac() if mac is None else bytes(mac)
+        self.mac = own_mac() if mac is None else bytes(mac)
         if len(self.mac) != 6 or self.mac[0] & 1:
             raise ValueError("MAC of a %s: 6 bytes, the first of them even" % self.chip)
         self.resets = 0  # times that it had to be started again
@@ -286,14 +286,6 @@ class Wiznet:
                 self._complete()
             self._open()
         self._unlock()
-
-
-def _own_mac():
-    """A locally administered address: the chip has none, the processor has a number."""
-    import machine
-
-    number = machine.unique_id()
-    return b"\x02" + bytes(5 - min(len(number), 5)) + bytes(number[-5:])
 
 
 # -- what runs for each frame: closures, for the reason that core/stack.py gives ------------------
