@@ -90,7 +90,9 @@ class _Below(_io.IOBase):
         timeout = self._gettimeout and self._gettimeout()
         if not timeout or _ticks_diff(_ticks_ms(), self._start) < timeout * 1000:
             return False
-        self.why = OSError(_ETIMEDOUT)
+        import socket
+
+        self.why = getattr(socket, "timeout", OSError)(_ETIMEDOUT)
         return True
 
     def readinto(self, buf):

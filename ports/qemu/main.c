@@ -12,7 +12,7 @@
 #include "shared/runtime/pyexec.h"
 
 #if NETSTACK_TLS13
-#include "psa/crypto_extra.h"
+#include "psa/crypto.h"
 #endif
 
 extern uint8_t _sstack, _estack;

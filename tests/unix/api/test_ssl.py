@@ -4,12 +4,14 @@
 import asyncio
 import bench
 import binascii
+import gc
 import io
 import netstack
 import select
 import socket
 import ssl
 import time
+from netstack.api import host
 
 KEY = binascii.a2b_base64(
     "MHcCAQEEIA84WYOpVXmUHZBf3R99y7EEeQZJRBZCY+imleciXK5loAoGCCqGSM49AwEHoUQDQgAEG0q6hWEaS1/4"
@@ -239,6 +241,43 @@ def test_closing():
     with b:
         pass
     bench.raises(EBADF, b.recv, 1)
+
+
+def deep(n, function):
+    """Call it with nothing of what it leaves behind on the stack, which the collector reads."""
+    return deep(n - 1, function) if n else function()
+
+
+def test_dropped():
+    """Connections that nobody has any more, in a handshake and after it, are garbage: closed, and
+    their memory is free again."""
+
+    def make():
+        a, b = joined()
+        a.setblocking(False)
+        b.setblocking(False)
+        client, server = contexts()
+        a = client.wrap_socket(a, server_hostname=NAME, do_handshake_on_connect=False)
+        b = server.wrap_socket(b, server_side=True, do_handshake_on_connect=False)
+        if half:
+            a.read(1)
+            b.read(1)
+        else:
+            shake(a, b)
+
+    tcp = host.tcp()
+    used = []
+    for half in (False, True, False, True, False, True):
+        deep(10, make)
+        deep(20, gc.collect)
+        host.pump()
+        used.append(gc.mem_alloc())
+    end = time.ticks_add(time.ticks_ms(), 20000)
+    while any(conn.state == 4 for conn in tcp.connections()):  # ESTABLISHED
+        gc.collect()
+        host.pump()
+        assert time.ticks_diff(end, time.ticks_ms()) > 0, list(tcp.connections())
+    assert used[-1] - used[1] < 20000, used
 
 
 def test_who_is_not_believed():
