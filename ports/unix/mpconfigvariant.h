@@ -27,3 +27,13 @@
 // Where a name was last found in a dictionary is remembered by the name, of which there are more
 // than upstream's 128 have room for.
 #define MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE (4096)
+
+// One thread runs at a time, as in CPython, and others while it waits: upstream's run at the same
+// time, with nothing between them, and the stack is not made for two at once. Upstream's
+// mpthreadport.c has a recursive mutex either way. A signal handler may not raise Ctrl-C then: it
+// comes with the next step.
+#undef MICROPY_PY_THREAD_GIL
+#define MICROPY_PY_THREAD_GIL (1)
+#define MICROPY_PY_THREAD_RECURSIVE_MUTEX (1)
+#undef MICROPY_ASYNC_KBD_INTR
+#define MICROPY_ASYNC_KBD_INTR (0)
