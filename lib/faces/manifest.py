@@ -1,11 +1,12 @@
-# asyncio as upstream has it, but for its streams, which are netstack's (api/streams.py).
-# This directory is in nobody's sys.path: there it would hide the rest of the package.
+# asyncio as upstream has it, but for wait_for(), and streams, which are those of
+# lib/netstack/api/streams.py. This directory is in nobody's sys.path: there it would hide the rest
+# of the package.
 
 package(
     "asyncio",
-    ("__init__.py", "core.py", "event.py", "funcs.py", "lock.py"),
+    ("core.py", "event.py", "funcs.py", "lock.py"),
     base_path="$(MPY_DIR)/extmod",
     opt=3,
 )
-package("asyncio", ("stream.py",), base_path=".")
+package("asyncio", ("__init__.py", "stream.py", "wait.py"), base_path=".")
 module("uasyncio.py", base_path="$(MPY_DIR)/extmod/asyncio", opt=3)

@@ -136,6 +136,34 @@ def test_wait_for():
     asyncio.run(main())
 
 
+def test_wait_for_loses_nothing():
+    """What comes to its end in time, on a processor that is slow to say so."""
+
+    def busy(ms):
+        start = time.ticks_ms()
+        while time.ticks_diff(time.ticks_ms(), start) < ms:
+            pass
+
+    async def slow(fail):
+        await asyncio.sleep_ms(20)
+        busy(200)
+        if fail:
+            raise ValueError("on purpose")
+        return "what was waited for"
+
+    async def main():
+        assert await asyncio.wait_for_ms(slow(False), 100) == "what was waited for"
+        try:
+            await asyncio.wait_for_ms(slow(True), 100)
+        except ValueError:
+            pass
+        else:
+            raise AssertionError("ValueError was expected")
+        await asyncio.sleep_ms(20)  # nobody cancels us later
+
+    asyncio.run(main())
+
+
 def test_refused():
     async def main():
         try:  # over loopback already the connect may know
