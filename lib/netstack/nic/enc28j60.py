@@ -1,5 +1,5 @@
-"""Microchip ENC28J60 (datasheet DS39662, errata DS80349): Ethernet at 10 Mbit/s, half duplex, as it
-cannot negotiate and its partner then takes it for that.
+"""Microchip ENC28J60 (datasheet DS39662, errata DS80349): Ethernet at 10 Mbit/s, half duplex, as
+it cannot negotiate and its partner then takes it for that.
 
     from machine import Pin, SPI
     from netstack.nic.enc28j60 import ENC28J60

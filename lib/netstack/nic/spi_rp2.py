@@ -3,7 +3,6 @@
 # and clock, and DMA requests are on. RP2040 datasheet 2.5 (DMA), 4.4 (PL022), 2.3.1.7 (SIO);
 # RP2350's 12.6, 12.3, 3.1.11.
 
-import re
 import rp2
 import sys
 from array import array
@@ -54,8 +53,8 @@ class Bus:
         self.small = bytearray(_SMALL)
         self.rx = bytearray(2 * HALF)
         self.tx = bytearray(HALF)
-        number = int(re.search(r"\d+", str(spi)).group(0))
-        pin = int(re.search(r"\d+", str(cs)).group(0))
+        number = _number(str(spi))  # SPI(0, ...
+        pin = _number(str(cs))  # Pin(GPIO17, ...
         self._in = rp2.DMA()
         self._out = rp2.DMA()
         self.words = w = array("I", bytes(4 * (_ZERO + 1)))
@@ -91,6 +90,17 @@ class Bus:
 
     def on_end(self, cb):
         self._in.irq(cb)
+
+
+def _number(text):
+    """The first one in it."""
+    at = 0
+    while not text[at].isdigit():
+        at += 1
+    end = at
+    while text[end].isdigit():
+        end += 1
+    return int(text[at:end])
 
 
 def _bound(words):

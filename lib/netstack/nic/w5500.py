@@ -6,8 +6,8 @@
     spi = SPI(0, 33_000_000, sck=Pin(18), mosi=Pin(19), miso=Pin(16))
     nic = W5500(spi, cs=Pin(17), reset=Pin(20), interrupt=Pin(21))
 
-`reset` and `interrupt` may be left out: then the chip is reset by its register, and looked at every
-5 ms. How it is done: wiznet.py.
+`reset` and `interrupt` may be left out: then the chip is reset by its register, and looked at
+every 5 ms. How it is done: wiznet.py.
 
 A register is named by an address of 16 bits and a control byte (2.2.2), here one number, the
 control byte lowest. The chip wraps addresses of its memory by itself.

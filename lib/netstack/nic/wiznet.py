@@ -1,12 +1,12 @@
 # What drivers of W5500 and W5100S have in common: socket 0 in MACRAW mode has all the memory, and
 # frames pass through it. w5500.py and w5100s.py say where registers are.
 #
-# What the chip holds is read as one stream, in pieces of up to 1536 bytes, whatever frames they cut:
-# while the stack works on a frame, the next piece comes in (spi.py). A frame to be sent is copied
-# and goes out by itself; the next is written to the chip while it still sends that.
+# What the chip holds is read as one stream, in pieces of up to 1536 bytes, whatever frames they
+# cut: while the stack works on a frame, the next piece comes in (spi.py). A frame to be sent is
+# copied and goes out by itself; the next is written to the chip while it still sends that.
 #
-# The interrupt is cleared when the chip has been found empty, and the chip looked at once more then:
-# a frame that comes in between is either seen, or pulls the line down again.
+# The interrupt is cleared when the chip has been found empty, and the chip looked at once more
+# then: a frame that comes in between is either seen, or pulls the line down again.
 #
 # A register is a number: the three bytes that select it. `with_put` is what differs in them when
 # it is written. RAM: 5 KB. Nothing is allocated for a frame.

@@ -178,7 +178,10 @@ def main():
             print("UDP echo of %d bytes: %.0f/s" % (size, udp(board, size, 100)), flush=True)
     for text in board.chip.complaints:
         print("the chip complains:", text)
-    print("overruns %d" % board.chip.overruns, board.run("print(board.nic()._w[14], board.nic().resets)").strip())
+    print(
+        "overruns %d" % board.chip.overruns,
+        board.run("print(board.nic()._w[14], board.nic().resets)").strip(),
+    )
 
 
 if __name__ == "__main__":

@@ -299,4 +299,3 @@ def test_overrun_is_the_chips():
     assert len(drain(nic)) == room
     chip.receive(frame(60))
     assert drain(nic) == [frame(60)]
-
