@@ -1,7 +1,7 @@
 """What the emulated Ethernet chips have in common: select line, wire, interrupt line, faults.
 
-A chip is plain Python that CPython and MicroPython both run, and knows neither of a processor nor of
-a driver. Whoever wires it up calls
+A chip is plain Python that CPython and MicroPython both run, and knows neither of a processor nor
+of a driver. Whoever wires it up calls
 
     chip.select(True)        its chip select has gone low, or high again (False)
     chip.transfer(byte)      one byte out and in, returns what is on MISO

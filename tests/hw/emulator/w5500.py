@@ -91,7 +91,7 @@ class Socket:
 
 
 class W5500(Chip):
-    # -- SPI frames (2.2): address, control, data; select ends them -----------------------------
+    # -- SPI frames (2.2): address, control, data; select ends them -------------------------------
 
     def begin(self):
         self._phase = 0
@@ -120,7 +120,7 @@ class W5500(Chip):
             self._address = self._address << 8 | byte
         return phase + 1  # what it drives meanwhile, figures 8 and following
 
-    # -- registers ------------------------------------------------------------------------------
+    # -- registers --------------------------------------------------------------------------------
 
     def reset(self):
         self.c = c = bytearray(_COMMON)
@@ -336,7 +336,7 @@ class W5500(Chip):
             return True
         return not is_group(frame) and frame[:6] == self.c[_SHAR : _SHAR + 6]
 
-    # -- interrupt ----------------------------------------------------------------------------------
+    # -- interrupt --------------------------------------------------------------------------------
 
     def _sir(self):
         bits = 0

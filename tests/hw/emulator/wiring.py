@@ -1,9 +1,9 @@
 """An emulated chip on rp2040py's SPI, interrupt and reset pins: an ExternalDevice for its boards.
 
-rp2040py accounts no time for SPI and takes clk_peri for a constant. Here each byte takes as long as
-the clock does that the firmware has set, by CLK_PERI_CTRL and the SPI's own divisors, and `idle`
-more of its cycles, as slow masters leave between two bytes. Output pins, which rp2040py reads back
-as 0, read what they are.
+rp2040py accounts no time for SPI and takes clk_peri for a constant. Here each byte takes as long
+as the clock does that the firmware has set, by CLK_PERI_CTRL and the SPI's own divisors, and
+`idle` more of its cycles, as slow masters leave between two bytes. Output pins, which rp2040py
+reads back as 0, read what they are.
 """
 
 from rp2040py.gpio_pin import GPIOPinState
