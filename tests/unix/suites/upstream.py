@@ -18,7 +18,7 @@ PROGRAMS = os.path.join(HERE, "programs")
 def files(*patterns):
     """Test files of the tree as the runners know them, whose lists of exceptions go by name."""
     found = (p for each in patterns for p in glob.glob(os.path.join(glob.escape(TESTS), each)))
-    return sorted(os.path.relpath(p, TESTS) for p in found)
+    return sorted({os.path.relpath(p, TESTS) for p in found})
 
 
 def environment(path, address=None, **more):
