@@ -12,6 +12,8 @@
 
 #include "port.h"
 
+int __real_poll(struct pollfd *fds, nfds_t n, int ms); // of the C library: wait.c has another
+
 #define WATCHED_MAX 16
 #define SLEEPERS_MAX 64
 #define LOOK_MS 5 // how long one sleeps for whom there is no descriptor left
@@ -19,8 +21,9 @@
 // What ends the sleep of a thread, for as long as that lasts. With the GIL held.
 static struct { int fd_and_1; bool used; } sleepers[SLEEPERS_MAX];
 
-// An entry of `sleepers`; -1: all are used.
-static int take(void) {
+// An entry of `sleepers`, and the descriptor that can be read once it is roused; -1: all are used.
+int netstack_take(int *fd) {
+    *fd = -1;
     for (int i = 0; i < SLEEPERS_MAX; i++) {
         if (!sleepers[i].used) {
             if (sleepers[i].fd_and_1 == 0) {
@@ -30,10 +33,19 @@ static int take(void) {
                 return -1;
             }
             sleepers[i].used = true;
+            *fd = sleepers[i].fd_and_1 - 1;
             return i;
         }
     }
     return -1;
+}
+
+void netstack_give(int sleeper, int fd) {
+    if (sleeper >= 0) {
+        uint64_t ignored;
+        (void)!read(fd, &ignored, sizeof(ignored));
+        sleepers[sleeper].used = false;
+    }
 }
 
 // As poll(2): until one of the descriptors is ready, `ms` are over, or netstack_rouse() is called.
@@ -43,22 +55,16 @@ __attribute__((used)) int netstack_sleep(const struct pollfd *fds, size_t n, int
     for (size_t i = 0; i < n; i++) {
         all[1 + i] = fds[i];
     }
-    int own = take();
-    if (own >= 0) {
-        all[0].fd = sleepers[own].fd_and_1 - 1;
-    } else if (ms < 0 || ms > LOOK_MS) {
+    int own = netstack_take(&all[0].fd);
+    if (own < 0 && (ms < 0 || ms > LOOK_MS)) {
         ms = LOOK_MS;
     }
     netstack_sleeping(1);
     MP_THREAD_GIL_EXIT();
-    int ready = poll(all, 1 + n, ms);
+    int ready = __real_poll(all, 1 + n, ms);
     MP_THREAD_GIL_ENTER();
     netstack_sleeping(-1);
-    if (own >= 0) {
-        uint64_t ignored;
-        (void)!read(all[0].fd, &ignored, sizeof(ignored));
-        sleepers[own].used = false;
-    }
+    netstack_give(own, all[0].fd);
     return ready - (ready > 0 && all[0].revents);
 }
 
@@ -69,5 +75,4 @@ __attribute__((used)) void netstack_rouse(void) {
             (void)!write(sleepers[i].fd_and_1 - 1, &one, sizeof(one));
         }
     }
-    netstack_wake();
 }

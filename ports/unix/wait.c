@@ -90,7 +90,7 @@ static int sooner(int a, int b) {
 
 // What MICROPY_SCHED_HOOK_SCHEDULED calls, in whatever thread or signal handler.
 static int wake_fd = -1;
-static volatile bool waiting;
+static volatile int waiting; // threads
 
 void netstack_wake(void) {
     if (waiting) {
@@ -108,11 +108,12 @@ int __real_poll(struct pollfd *fds, nfds_t n, int ms);
 // Begin a wait: do what is pending. True if there was something: what is waited for is to be
 // looked at again first. From here on a callback that is scheduled ends the wait.
 static bool begin(void) {
-    waiting = true;
     bool pending = MP_STATE_VM(sched_state) == MP_SCHED_PENDING;
     mp_handle_pending(true);
+    waiting++;
+    pending |= MP_STATE_VM(sched_state) == MP_SCHED_PENDING;
     if (pending) {
-        waiting = false;
+        waiting--;
     }
     return pending;
 }
@@ -125,11 +126,14 @@ static bool begin(void) {
 static bool doze(const struct pollfd *extra, nfds_t n, int ms, int *ready) {
     static bool left_over;
     static unsigned fetched;
-    struct pollfd fds[1 + EXTRA_MAX + WATCHED_MAX] = {{ .fd = wake_fd, .events = POLLIN }};
-    nfds_t first = 1 + n;
+    struct pollfd fds[2 + EXTRA_MAX + WATCHED_MAX] = {
+        { .fd = wake_fd, .events = POLLIN }, { .events = POLLIN }
+    };
+    int own = netstack_take(&fds[1].fd);
+    nfds_t first = 2 + n;
     nfds_t count = first;
     for (nfds_t i = 0; i < n; i++) {
-        fds[1 + i] = extra[i];
+        fds[2 + i] = extra[i];
     }
     if (left_over && fetched == netstack_fetched && __real_poll(watched, watched_count, 0) > 0) {
         ms = sooner(ms, LOOK_MS);
@@ -141,9 +145,11 @@ static bool doze(const struct pollfd *extra, nfds_t n, int ms, int *ready) {
     netstack_sleeping(1);
     MP_THREAD_GIL_EXIT();
     int result = __real_poll(fds, count, ms);
+    int error = errno;
     MP_THREAD_GIL_ENTER();
     netstack_sleeping(-1);
-    waiting = false;
+    netstack_give(own, fds[1].fd);
+    waiting--;
     *ready = result < 0 ? -1 : 0;
     bool frame = false;
     if (result > 0) {
@@ -151,7 +157,7 @@ static bool doze(const struct pollfd *extra, nfds_t n, int ms, int *ready) {
         if (fds[0].revents) {
             (void)!read(wake_fd, &ignored, sizeof(ignored));
         }
-        for (nfds_t i = 1; i < count; i++) {
+        for (nfds_t i = 2; i < count; i++) {
             if (fds[i].revents && i < first) {
                 *ready = 1;
             } else if (fds[i].revents) {
@@ -163,6 +169,7 @@ static bool doze(const struct pollfd *extra, nfds_t n, int ms, int *ready) {
         left_over = frame;
         fetched = netstack_fetched;
     }
+    errno = error;
     return frame;
 }
 
