@@ -400,6 +400,8 @@ def wait(done, ms):
             left = max(elapsed(w[_DUE], ticks_ms() & 0x3FFFFFFF), 0)
             if due < 0 or left < due:
                 due = left
+        if w[_MISSED]:
+            due = 0
         if ms >= 0:
             left = ms - elapsed(ticks_ms() & 0x3FFFFFFF, start)
             if left <= 0:

@@ -184,7 +184,7 @@ def test_closed_is_forgotten():
 
 
 def test_inside_the_stack():
-    """The collector is run by a callback of the stack: what it finds waits until the stack is left."""
+    """What the collector finds while the stack is busy waits until that is over."""
     server = listener()
     got = []
 
