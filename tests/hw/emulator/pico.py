@@ -27,7 +27,12 @@ _PACE_NS = 1000000  # how often emulated time looks at the clock, and at what ha
 
 
 # What is on the pins; nothing: a bare processor, with its stack's loopback.
-CHIPS = {"W5500_EVB_PICO": "w5500", "W5100S_EVB_PICO": "w5100s", "RPI_PICO": None}
+CHIPS = {
+    "W5500_EVB_PICO": "w5500",
+    "W5100S_EVB_PICO": "w5100s",
+    "RPI_PICO": None,
+    "RPI_PICO_W": "cyw43",
+}
 KINDS = ("w5500", "w5100s", "enc28j60")
 
 
@@ -302,10 +307,10 @@ def main():
     chip = make_chip(kind) if kind else None
     devices = []
     if chip:
-        import wiring
+        from wiring import Wiring
 
         chip.link = bool(args.net)
-        devices.append(wiring.Wiring(chip))
+        devices.append(chip if hasattr(chip, "attach") else Wiring(chip))
     pico = Pico(args.uf2 or ROOT / "build" / args.board / "firmware.uf2", devices)
     parts = [Serial(pico.console, None if args.pty else args.tcp_port or 0)]
     if chip and args.net:
