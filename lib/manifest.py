@@ -4,13 +4,14 @@
 #   kernels  what the names of the kernels that suit the processor end in: "thumb" (Cortex-M; other
 #            processors' compilers do not take it), "64", "32" (any other)
 #   nics     which of nic/, the drivers for chips that any board can carry; None: all
+#   wlan     network.WLAN(), for a board with a radio
 #   opt      3: without line numbers, which is 5 % less flash
 #
 # Some parts are left out, unless make runs with what stands beside them set to 1; what _USUAL
 # names is there unless that is set to 0.
 import os
 
-options.defaults(kernels=("32", "64"), nics=None, opt=None)
+options.defaults(kernels=("32", "64"), nics=None, wlan=False, opt=None)
 
 _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
@@ -85,6 +86,8 @@ def _files(top):
             if any(os.environ.get(each, _USUAL.get(each, "0")) == "0" for each in switches):
                 continue
             if path.startswith("nic/") and not _carried(name[:-3]):
+                continue
+            if path == "api/wlan.py" and not options.wlan:
                 continue
             kernel = name[:-3].rpartition("_")[2]
             if name.endswith(".py") and (kernel not in _KERNELS or kernel in options.kernels):

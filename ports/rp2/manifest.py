@@ -3,11 +3,14 @@
 #
 #   kernels  see lib/manifest.py
 #   nics     the drivers its board.py may ask for, of those in lib/netstack/nic
+#   wlan     network.WLAN(), by the CYW43439 of a Pico W
 import os
 
-options.defaults(kernels=("thumb",), nics=())
+options.defaults(kernels=("thumb",), nics=(), wlan=False)
 
 freeze("$(PORT_DIR)/modules")
+if options.wlan:
+    module("cyw43_wifi.py", base_path="modules", opt=3)
 
 _lib = os.path.abspath("../../lib")
 if os.environ.get("NETSTACK", "1") == "0":
@@ -16,4 +19,10 @@ else:
     include(os.path.join(_lib, "faces"))
     for _face in ("socket.py", "usocket.py", "network.py"):
         module(_face, base_path=_lib)
-    include(os.path.join(_lib, "manifest.py"), kernels=options.kernels, nics=options.nics, opt=3)
+    include(
+        os.path.join(_lib, "manifest.py"),
+        kernels=options.kernels,
+        nics=options.nics,
+        wlan=options.wlan,
+        opt=3,
+    )

@@ -473,7 +473,7 @@ def hostname(name=None):
 
 
 def country(code=None):
-    """Kept for programs that set it: there is no radio."""
+    """Two letters: what a radio may do there; the others keep it for programs that set it."""
     global _country
     if code is None:
         return _country
