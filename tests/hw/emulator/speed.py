@@ -174,6 +174,7 @@ def main():
     parser.add_argument("--uf2")
     parser.add_argument("--chip", choices=pico.KINDS)
     parser.add_argument("--rcvbuf", type=int, default=0, help="SO_RCVBUF; default: the stack's")
+    parser.add_argument("--budget", type=int, help="of the stack, bytes")
     parser.add_argument("--idle", type=int, default=0, help="SPI clocks between two bytes")
     parser.add_argument("--baudrate", type=int, help="ask for this, and lift clk_peri")
     parser.add_argument("--size", type=int, default=500000)
@@ -185,6 +186,8 @@ def main():
         if args.baudrate > 24000000:
             board.run("import machine; machine.freq(125000000, 125000000)")
         board.run("import board; board.SPI_HZ = %d" % args.baudrate)
+    if args.budget:
+        board.run("import board; board.BUDGET = %d" % args.budget)
     print("heap free %s" % board.run("import gc; gc.collect(); print(gc.mem_free())").strip())
     board.run(_START)
     board.run("RCVBUF = %d" % args.rcvbuf)
