@@ -24,6 +24,19 @@ static int config_defaults(mbedtls_ssl_config *conf, int endpoint, int transport
     return ret;
 }
 
+// A list of ciphers without one of TLS 1.3 is one for TLS 1.2: what programs chose before there was
+// 1.3 goes on working.
+static void use_ciphersuites(mbedtls_ssl_config *conf, const int *suites) {
+    bool has_tls13 = false;
+    for (const int *suite = suites; *suite; suite++) {
+        has_tls13 |= (*suite >> 8) == 0x13; // RFC 8446 B.4
+    }
+    if (!has_tls13) {
+        mbedtls_ssl_conf_max_tls_version(conf, MBEDTLS_SSL_VERSION_TLS1_2);
+    }
+    mbedtls_ssl_conf_ciphersuites(conf, suites);
+}
+
 // mbedTLS tells that the peer has ended, and forgets it. A read that went on after it had some data
 // would take that notice, and whoever waits for the next data would wait for ever.
 static bool ended(mbedtls_ssl_context *ssl) {
@@ -42,9 +55,11 @@ static int read_until_end(mbedtls_ssl_context *ssl, unsigned char *buf, size_t l
 }
 
 #define mbedtls_ssl_config_defaults config_defaults
+#define mbedtls_ssl_conf_ciphersuites use_ciphersuites
 #define mbedtls_ssl_read read_until_end
 #include "extmod/modtls_mbedtls.c"
 #undef mbedtls_ssl_config_defaults
+#undef mbedtls_ssl_conf_ciphersuites
 #undef mbedtls_ssl_read
 #endif
 

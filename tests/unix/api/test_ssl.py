@@ -78,10 +78,12 @@ def shake(client, server, ms=30000):
         time.sleep_ms(1)
 
 
-def secured(kind=socket.SOCK_STREAM, over=lambda sock: sock):
+def secured(kind=socket.SOCK_STREAM, over=lambda sock: sock, ciphers=None):
     """(client, server) of a connection whose handshake is done; neither blocks."""
     one, two = (over(sock) for sock in joined(kind))
     client, server = contexts(kind == socket.SOCK_DGRAM)
+    if ciphers:
+        server.set_ciphers(ciphers)
     one.setblocking(False)
     two.setblocking(False)
     how = {"do_handshake_on_connect": False}
@@ -106,6 +108,17 @@ def test_sockets_methods():
     assert a.version() == b.version() and a.cipher()[0] == b.cipher()[0]
     assert a.getpeercert(True) == CERT and b.getpeercert(True) is None
     assert a.session_reused is False and b.selected_alpn_protocol() is None
+
+
+def test_ciphers():
+    # a list without one of TLS 1.3 is one for TLS 1.2
+    names = contexts()[0].get_ciphers()
+    for start in "TLS-ECDHE-ECDSA-WITH-AES-128-GCM", "TLS1-3-AES-128-GCM":
+        chosen = [name for name in names if name.startswith(start)]
+        if chosen or start[3] == "-":
+            a, b = secured(ciphers=chosen)
+            assert a.cipher() == b.cipher() and a.cipher()[0] == chosen[0], a.cipher()
+            assert ("1.3" in a.version()) == (start[3] == "1"), a.version()
 
 
 def test_without_blocking():
