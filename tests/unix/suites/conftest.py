@@ -126,7 +126,7 @@ def board(pypi, tmp_path):
     def boot(ns, *files, tap="tap0"):
         elf = os.path.join(netns.OUT, BOARD, "firmware.elf")
         if not os.path.exists(elf):
-            pytest.skip("%s is not built: run make firmware BOARD=%s" % (elf, BOARD))
+            pytest.fail("%s is not built: run make firmware BOARD=%s" % (elf, BOARD))
         with ns.entered():
             log = str(tmp_path / "qemu.log")
             options = dict(net="tap:" + tap, mac=netns.MAC, log=log, boot_timeout=120)

@@ -34,6 +34,13 @@ RACING = (
     " asyncio_heaplock asyncio_wait_for time_ms_us time_res connect_nonblock_xfer connect_poll"
     " asyncio_tls_server_client_cert_required_error asyncio_tls_server_client_verify_error"
 ).split()
+# What these print, when one side refuses the other's certificate, is of TLS 1.2. Both ends ours on
+# the unix port speak 1.3, where a client is through before its certificate has been looked at, and
+# mbedTLS cannot read what a client without keys says last.
+TLS_1_2 = (
+    "asyncio_tls_server_client_cert_required_error asyncio_tls_server_client_verify_error"
+    " sslcontext_verify_error sslcontext_verify_time_error"
+).split()
 # CPython's asyncio has no readinto(), and its ssl takes no certificates in DER.
 CPYTHON = "asyncio_tcp_[!r]*", "asyncio_tcp_reada*", "asyncio_tcp_readex*", "tcp_*", "udp_*"
 
@@ -117,10 +124,10 @@ def tried(run, tests):
     return found, text
 
 
-def both(pair, env, *instances, tests=("*",)):
+def both(pair, env, *instances, tests=("*",), but=()):
     """Each test of multi_net on these two instances."""
     chosen = upstream.files(*("multi_net/%s.py" % each for each in tests))
-    chosen = [p for p in chosen if has_instances(p)]
+    chosen = [p for p in chosen if has_instances(p) and name_of(p) not in but]
     return tried(lambda some: upstream.run_multi(pair, some, env, *instances), chosen)
 
 
@@ -141,7 +148,8 @@ def ours(env):
 def test_multi_net(pair, environment, full):
     """netstack is both the server and the client; at full size in sslcontext_* as well."""
     env = environment()
-    check(*both(pair, env, *ours(env), tests=["*"] if full else ["[atu]*"]), 25 if full else 15)
+    tests, count = (["*"], 21) if full else (["[atu]*"], 13)
+    check(*both(pair, env, *ours(env), tests=tests, but=TLS_1_2), count)
 
 
 @pytest.mark.parametrize("server", [True, False], ids=["server", "client"])
