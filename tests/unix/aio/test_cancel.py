@@ -15,6 +15,9 @@ PORT = 8400
 _SMALL = not bench.UNIX  # boards have less time
 
 us, far, wire = virtual.start({"echo": FAR, "mute": FAR, "slow": None})
+for st in (us.st, far.st):
+    st.tcp.msl_ms = 2000  # TIME-WAIT lasts 4 s
+_REST = 13  # seconds: for that, and for what ARP holds for a neighbour that is not there
 
 
 # -- what is cancelled: each closes what it has opened ------------------------------------------
@@ -292,9 +295,9 @@ async def series(program, most, before, cancelled=cancelled_at):
     """Cancel it at one await after the other. Returns how many there were."""
     for k in range(1, most + 1):
         there = await soon_cancelled_at(program, k, cancelled)
-        await calm(15)  # ARP holds a frame for so long
+        await calm(4)
         now = tables()
-        now["timewait"] = now["syns"] = 0
+        now["timewait"] = now["syns"] = now["frames"] = 0  # they are to be gone in the end
         assert now == before, "await %d: %r, %r before" % (k, now, before)
         if not there:
             break
@@ -305,12 +308,12 @@ async def leaves_nothing(run, rounds=2):
     """The tables are as before after each run(before), and the heap as it was after the first,
     in which what is made once is made."""
     await run(None)
-    await calm(70)
+    await calm(_REST)
     before = tables()
     used = grown = 0
     for _ in range(1 + rounds):
         n = await run(before)
-        await calm(70)
+        await calm(_REST)
         assert tables() == before, "%r, %r before" % (tables(), before)
         used, grown = heap(), heap() - used
     # The collector takes what lies on the stack for references: some objects live by chance.
@@ -329,7 +332,7 @@ async def at_every_await(program, most):
 
 def check(program, least):
     """`least`: so often it waits at least."""
-    n = asyncio.run(at_every_await(program, 5 if _SMALL else 100))
+    n = asyncio.run(at_every_await(program, 3 if _SMALL else 100))
     assert n >= least or _SMALL, n
 
 
@@ -346,7 +349,7 @@ def test_read():
 
 
 def test_drain():
-    asyncio.run(at_every_await(drain_for_ever, 4 if _SMALL else 8))
+    asyncio.run(at_every_await(drain_for_ever, 3 if _SMALL else 8))
 
 
 def test_nobody():
@@ -391,11 +394,11 @@ def test_all_by_wait_for():
 
 def test_cancelled_when_it_has_come():
     async def main():
-        await calm(70)
+        await calm(_REST)
         before = tables()
         for program in (talk, talk_to_address, socket_by_hand, datagrams, silent_name, serve):
             await series(program, 3 if _SMALL else 8, before, cancelled_late_at)
-        await calm(70)
+        await calm(_REST)
         assert tables() == before, "%r, %r before" % (tables(), before)
 
     asyncio.run(main())

@@ -55,8 +55,8 @@ def test_idle_server_does_not_tick(lan):
 def test_a_frame_wakes(lan):
     lan.ready("echo_async")
     took = [float(s) for s in lan.run(sys.executable, "-c", CLIENT, OURS, timeout=60).split()]
-    # Well below the millisecond that a tick would add, if nobody else wants the processor.
-    assert min(took) < 0.0005 and statistics.median(took) < 0.05, sorted(took)
+    # What does not wake at a frame wakes when the stack is due, every half second.
+    assert min(took) < 0.005 and statistics.median(took) < 0.05, sorted(took)
 
 
 def test_idle_with_standard_input(lan):
