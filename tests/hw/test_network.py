@@ -122,6 +122,15 @@ def fetches_slowly(board, ns, directory):
         before = heap, frames
 
 
+def test_pings_while_it_computes(tap_board, dnsmasq):
+    """A program that never waits does not keep the board from answering."""
+    board, ns = tap_board
+    dnsmasq(ns)
+    with board.running("busy"):
+        argv = ("ping", "-q", "-c", "4", "-i", "0.3", "-W", "120", board.address)
+        assert " 0% packet loss" in ns.run(*argv, timeout=480).stdout
+
+
 def test_flood_by_tap(tap_board, dnsmasq, tmp_path):
     """RFC 4987: SYNs of hosts that do not exist, from far away and from the board's own network.
     Who fetches something gets it; afterwards frames and heap are as before."""

@@ -1,5 +1,5 @@
-# MicroPython's network.WLAN, on a board whose board.radio(interface) gives a NIC that can be told
-# about networks: see ports/rp2/modules/cyw43_wifi.py. What is the same on every interface is LAN's.
+# MicroPython's network.WLAN, on a board whose board.radio(interface) gives a NIC that is told of
+# networks: see ports/rp2/modules/cyw43_wifi.py. What is the same on every interface is LAN's.
 
 from micropython import const as _const
 from netstack.api import network as _network
@@ -95,7 +95,7 @@ class WLAN(_network.LAN):
     def isconnected(self):
         if self._interface == self.IF_AP:
             return bool(self._nic.raw.stations())
-        return _network.LAN.isconnected(self)
+        return bool(self._nic.link()) and _network.LAN.isconnected(self)
 
     def status(self, param=None):
         """A STAT_ number; status("rssi"), status("stations"), status("error")."""

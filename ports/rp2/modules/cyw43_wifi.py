@@ -47,6 +47,8 @@ class Radio:
         return n
 
     def link(self):
+        if self.interface == 0 and raw.status() <= 0:
+            return 0
         return raw.link(self.interface)
 
     def irq(self, callback):
