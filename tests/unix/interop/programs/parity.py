@@ -483,12 +483,17 @@ def peer_gone():
     b.close()
     yield settled(a, "IN|OUT|ERR|HUP")
     yield attempt(a.recv, 1)
+    yield attempt(a.recv, 1)
+    yield attempt(a.send, b"x")
     yield attempt(a.getpeername)
+    yield events(a)
     a, b = joined()
     b.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     b.close()
     settled(a, "IN|OUT|ERR|HUP")
     yield attempt(a.send, b"x")
+    yield attempt(a.send, b"x")
+    yield attempt(a.recv, 1)
 
 
 def polling():
