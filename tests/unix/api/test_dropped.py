@@ -10,7 +10,7 @@ from netstack.api import drop, host
 
 
 def deep(n, function):
-    """Call it with nothing of what it leaves behind on the stack: the collector is conservative."""
+    """Call it with nothing of what it leaves on the stack: the collector is conservative."""
     if n:
         return deep(n - 1, function)
     return function()

@@ -1,5 +1,5 @@
-# CPython's methods, functions and options that few programs use; ../interop/test_parity.py compares
-# the rest with CPython on the host.
+# CPython's methods, functions and options that few programs use; ../interop/test_parity.py
+# compares the rest with CPython on the host.
 
 import bench
 import io
