@@ -28,8 +28,8 @@ def pytest_addoption(parser):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """What pytest-xdist may run side by side, in the order that each has: what runs on emulated boards,
-    which share nothing with the host but its processor, and all else."""
+    """What pytest-xdist may run side by side: what runs on emulated boards, which share nothing
+    with the host but its processor, and all else."""
     for item in items:
         on_board = isinstance(item, inside.InsideItem) and item.name != "unix"
         item.add_marker(pytest.mark.xdist_group("boards" if on_board else "host"))

@@ -12,7 +12,7 @@ LIB = ROOT / "lib"
 STACK = LIB / "netstack"
 
 # core <- link <- inet <- transport <- services <- apps; api sits on transport and services.
-# What each may import besides itself; `nic` knows the NIC contract, and the kernels that move bytes.
+# What each may import besides itself; `nic` knows the NIC contract and the kernels of core.
 BELOW = {
     "core": (),
     "link": ("core",),
@@ -27,8 +27,8 @@ BELOW = {
 # MicroPython's own modules: all that the stack may lean on.
 BUILTINS = {
     "array", "asyncio", "binascii", "collections", "errno", "gc", "hashlib", "io", "machine",
-    "micropython", "network", "os", "random", "re", "select", "ssl", "socket", "struct", "sys", "time",
-    "uctypes", "vfs",
+    "micropython", "network", "os", "random", "re", "select", "ssl", "socket", "struct", "sys",
+    "time", "uctypes", "vfs",
 }  # fmt: skip
 # Modules of ports and boards that a face may look for at run time.
 PORTS = {"api": {"board", "tap", "_netstack", "_thread"}, "nic": {"rp2"}}
