@@ -19,6 +19,7 @@ for _name in sorted(os.listdir("modules")):
 _lib = os.path.abspath("../../lib")
 if os.environ.get("NETSTACK_TLS", "1") != "0":
     module("ssl.py", base_path=_lib)
+    module("ussl.py", base_path=_lib)
 if not _netstack:
     include("$(MPY_DIR)/extmod/asyncio")
 else:
