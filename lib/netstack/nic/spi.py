@@ -5,8 +5,9 @@
 #   begin_read(at, n)   three bytes, then n bytes into rx[at:]
 #   begin_write(at, n)  three bytes, then tx[at : at + n]
 #   busy()         does what was begun go on?
+#   left()         about how many bytes of it
 #   wait()         until it does not; 0 if it never ends
-#   on_end(cb)     have cb called from the scheduler when a begin_write() has ended
+#   on_end(cb)     have cb called from the scheduler when what was begun has ended
 #   soon           what is as short as this is as well waited for
 #
 # On an RP2040 or RP2350 spi_rp2.py has the same by DMA, so that the stack works meanwhile. Here a
@@ -93,6 +94,8 @@ class Bus:
 
     def busy(self):
         return 0
+
+    left = busy
 
     def wait(self):
         return 1

@@ -19,7 +19,7 @@ _CS_LOW = const(2)
 _CS = const(3)  # the pin's bit
 _IN = const(4)  # its channel's registers, and those of the channel that feeds the SPI
 _OUT = const(5)
-_CTRL_IN = const(6)  # CTRL for: into memory, into nowhere with an interrupt, out of memory, zeros
+_CTRL_IN = const(6)  # CTRL for: into memory, into nowhere, out of memory, zeros
 _CTRL_SINK = const(7)
 _CTRL_OUT = const(8)
 _CTRL_ZERO = const(9)
@@ -75,7 +75,7 @@ class Bus:
         w[_IN] = 0x50000000 + 0x40 * self._in.channel
         w[_OUT] = 0x50000000 + 0x40 * self._out.channel
         w[_BOTH] = 1 << self._in.channel | 1 << self._out.channel
-        w[_CTRL_IN] = self._ctrl(self._in, request + 1, inc_read=False)
+        w[_CTRL_IN] = self._ctrl(self._in, request + 1, inc_read=False, irq_quiet=False)
         w[_CTRL_SINK] = self._ctrl(
             self._in, request + 1, inc_read=False, inc_write=False, irq_quiet=False
         )
@@ -83,7 +83,8 @@ class Bus:
         w[_CTRL_ZERO] = self._ctrl(self._out, request, inc_read=False, inc_write=False)
         w[_RX], w[_TX], w[_HEAD] = where(self.rx), where(self.tx), where(self.small)
         w[_NOWHERE] = where(w) + 4 * _ZERO
-        self.exchange, self.begin_read, self.begin_write, self.busy, self.wait = _bound(where(w))
+        self.exchange, self.begin_read, self.begin_write = _bound(where(w))
+        self.busy, self.left, self.wait = _progress(where(w))
 
     def _ctrl(self, dma, request, **fields):
         return dma.pack_ctrl(size=0, treq_sel=request, **fields)
@@ -176,6 +177,16 @@ def _bound(words):
         dma[_COUNT] = n
         dma[_TRIG] = w[_CTRL_OUT]
 
+    return exchange, begin_read, begin_write
+
+
+def _progress(words):
+    @micropython.viper
+    def left() -> int:
+        w = ptr32(int(words))
+        dma = ptr32(w[_IN])
+        return dma[_COUNT]
+
     @micropython.viper
     def busy() -> int:
         w = ptr32(int(words))
@@ -198,4 +209,4 @@ def _bound(words):
         dma[0] = w[_BOTH]
         return 0
 
-    return exchange, begin_read, begin_write, busy, wait
+    return busy, left, wait

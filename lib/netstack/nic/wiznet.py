@@ -72,7 +72,11 @@ _MEMORY = const(26)  # its size
 _SOON = const(27)  # frames up to this length are waited for
 _HERE = const(28)  # address of bus.rx, two words, and of bus.tx
 _OUT = const(30)
-_WORDS = const(32)
+_LOADED = const(32)  # bytes of a frame in bus.tx that waits for the bus
+_WAKES = const(33)  # the end of what the bus does has the stack run
+_WORDS = const(34)
+
+_STATE = (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
 
 _LOW = const(1)  # FLYING: a piece to the lower half of bus.rx,
 _HIGH = const(2)  # to the upper half,
@@ -83,6 +87,7 @@ _RING = const(3072)
 _SHORTEST = const(16)  # a frame and the two bytes of its length
 _LONGEST = const(1520)
 _MOST = const(1514)  # to be sent
+_MOMENT = const(160)  # bytes that are as well waited for
 _TURNS = const(200)  # looks at whether a frame is gone: some 1.5 ms, as long as 10 Mbit/s takes
 _WAITS_MAX = const(20)
 
@@ -117,15 +122,18 @@ class Wiznet:
         self._flush = _flusher(words, self._get, self._put, self._put16, self._command)
         self._complete = _completer(words, b.wait, self._put16, self._command, self._flush)
         fetch = _fetcher(words, where(b.small), b.begin_read, b.wait)
+        write = _writer(words, where(b.small), b.begin_write, b.wait)
+        push = _pusher(words, write, self._complete, self._flush)
         arm = _armer(words, self._look, self._put)
-        more = _waiter(words, (fetch, self._complete, self._flush, arm), interrupt)
+        steps = fetch, self._complete, self._flush, arm, b.left, push
+        more = _waiter(words, steps, interrupt)
         job = array("I", bytes(24))
         take = _taker(words, job, move)
-        ahead = _prefetcher(words, fetch, self._look)
+        ahead = _prefetcher(words, fetch, self._look, push)
+        turn = _turner(words, ahead, interrupt)
         self.recv = _receiver(words, where(b.rx), (more, take, ahead, self._broken))
         load = _loader(words, job, move)
-        write = _writer(words, where(b.small), b.begin_write, b.wait)
-        steps = self._complete, self._flush, load, _filler(b.tx), write
+        steps = self._complete, self._flush, load, _filler(b.tx), b.left, push, turn
         self.send = _sender(words, steps)
         if interrupt is not None:
             w[_LINE] = 1
@@ -133,7 +141,7 @@ class Wiznet:
             self.irq = self._irq
         self._on_line_bound = self._on_line
         self._start(50)
-        b.on_end(_ender(words, b.busy, self._complete))
+        b.on_end(_ender(words, b.busy, (self._complete, push, turn), self._on_line))
 
     # -- starting it, and again -----------------------------------------------------------------
 
@@ -170,7 +178,7 @@ class Wiznet:
         w = self._w
         if w[_FLYING]:
             self._bus.wait()
-        for i in (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS):
+        for i in _STATE:
             w[i] = 0
         self._command(_CLOSE)
         self._put(w[_IR], 0xFF)
@@ -263,6 +271,7 @@ class Wiznet:
 
     def _irq(self, cb):
         self._cb = cb
+        self._w[_WAKES] = bool(cb)
         line = self._line
         line.irq(self._on_line_bound if cb else None, line.IRQ_FALLING)
         if cb and not line():
@@ -465,12 +474,17 @@ def _waiter(words, steps, line):
     @micropython.viper
     def more() -> int:
         """There is no whole frame here: get more. 0 when the chip has no more."""
-        fetch, complete, flush, arm = steps
+        fetch, complete, flush, arm, left, push = steps
         w = ptr32(int(words))
         if w[_FLYING]:
             if w[_FLYING] == _AWAY and w[_ARMED] and w[_LINE] and int(line()):
                 return 0
+            if w[_WAKES] and int(left()) > _MOMENT:
+                return 0
             complete()
+            return 1
+        push()
+        if w[_FLYING]:
             return 1
         if w[_WRITTEN]:
             flush()
@@ -539,11 +553,14 @@ def _taker(words, job, move):
     return take
 
 
-def _prefetcher(words, fetch, look):
+def _prefetcher(words, fetch, look, push):
     @micropython.viper
     def ahead():
         """Let the next piece come in meanwhile."""
         w = ptr32(int(words))
+        if w[_FLYING]:
+            return
+        push()
         if w[_FLYING]:
             return
         if not w[_LEFT] and not w[_AHEAD]:
@@ -552,6 +569,18 @@ def _prefetcher(words, fetch, look):
             fetch()
 
     return ahead
+
+
+def _turner(words, ahead, line):
+    @micropython.viper
+    def turn():
+        """A frame has gone out: what has come in has its turn before the next does."""
+        w = ptr32(int(words))
+        if w[_WAKES] and not (w[_ARMED] and w[_LINE] and int(line())):
+            w[_ARMED] = 0
+            ahead()
+
+    return turn
 
 
 def _receiver(words, rx, steps):
@@ -649,6 +678,21 @@ def _writer(words, small, begin_write, wait):
     return write
 
 
+def _pusher(words, write, complete, flush):
+    @micropython.viper
+    def push():
+        """Have the frame that waits for the bus written to the chip."""
+        w = ptr32(int(words))
+        n = w[_LOADED]
+        if n and int(flush()):
+            w[_LOADED] = 0
+            write(n)
+            if n <= w[_SOON]:
+                complete()
+
+    return push
+
+
 def _sender(words, steps):
     @micropython.viper
     def send(buf, off: int, n: int) -> int:
@@ -660,29 +704,50 @@ def _sender(words, steps):
             return 0
         if n > _MOST:
             return 0 - _EMSGSIZE
-        complete, flush, load, fill, write = steps
-        if w[_FLYING]:
+        complete, flush, load, fill, left, push, turn = steps
+        if w[_LOADED]:
+            if w[_FLYING]:
+                complete()
+            push()
+            if w[_LOADED]:
+                return 0
+        # What comes in may go on: the frame goes out behind it.
+        if w[_FLYING] == _AWAY:
             complete()
-        if not int(flush()):
+            turn()
+        elif w[_FLYING] and (not w[_WAKES] or int(left()) <= _MOMENT):
+            complete()
+        if not w[_FLYING] and not int(flush()):
             return 0
         load(uint(ptr8(buf)) + uint(off), n)
         size = n
         if n < 60:
             size = int(fill(n))
-        write(size)
-        if size <= w[_SOON]:
-            complete()
+        w[_LOADED] = size
+        if not w[_FLYING]:
+            push()
         return n
 
     return send
 
 
-def _ender(words, busy, complete):
+def _ender(words, busy, steps, wake):
     @micropython.viper
     def ended(who):
-        """The bus has written a frame: the chip is to send it."""
+        """What the bus did is done: the chip is to send what was written to it; what was read is
+        for the stack."""
         w = ptr32(int(words))
-        if w[_FLYING] == _AWAY and not w[_LOCKED] and not int(busy()):
+        if not w[_FLYING] or w[_LOCKED] or int(busy()):
+            return
+        complete, push, turn = steps
+        if w[_FLYING] == _AWAY:
             complete()
+            turn()
+            if w[_ARMED]:
+                return
+        elif w[_LOADED]:
+            complete()
+            push()
+        wake(0)
 
     return ended
