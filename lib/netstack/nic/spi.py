@@ -9,6 +9,7 @@
 #   wait()         until it does not; 0 if it never ends
 #   on_end(cb)     have cb called from the scheduler when what was begun has ended
 #   soon           what is as short as this is as well waited for
+#   tells          does on_end() do anything?
 #
 # On an RP2040 or RP2350 spi_rp2.py has the same by DMA, so that the stack works meanwhile. Here a
 # transfer has ended when begin_...() returns.
@@ -39,6 +40,7 @@ def own_mac():
 
 
 class Bus:
+    tells = False
     soon = HALF
 
     def __init__(self, spi, cs):

@@ -45,7 +45,11 @@ _PATIENCE = const(2000000)  # turns: some 100 ms
 
 
 class Bus:
-    soon = 128
+    # True: the end of a transfer is told by DMA's interrupt. Its callback and the chip's are then
+    # often queued together, and MicroPython, when it waits for input, runs one and sleeps with the
+    # other still to be run: the chip's was seen to wait for the next timer.
+    tells = False
+    soon = HALF
 
     def __init__(self, spi, cs):
         cs.init(cs.OUT, value=1)
@@ -90,7 +94,8 @@ class Bus:
         return dma.pack_ctrl(size=0, treq_sel=request, **fields)
 
     def on_end(self, cb):
-        self._in.irq(cb)
+        if self.tells:
+            self._in.irq(cb)
 
 
 def _number(text):

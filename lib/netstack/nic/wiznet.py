@@ -271,7 +271,7 @@ class Wiznet:
 
     def _irq(self, cb):
         self._cb = cb
-        self._w[_WAKES] = bool(cb)
+        self._w[_WAKES] = bool(cb) and self._bus.tells
         line = self._line
         line.irq(self._on_line_bound if cb else None, line.IRQ_FALLING)
         if cb and not line():
