@@ -10,6 +10,7 @@
 #   on_end(cb)     have cb called from the scheduler when what was begun has ended
 #   soon           what is as short as this is as well waited for
 #   tells          does on_end() do anything?
+#   nudge()        for callbacks: what was scheduled with them is not to wait for another event
 #
 # On an RP2040 or RP2350 spi_rp2.py has the same by DMA, so that the stack works meanwhile. Here a
 # transfer has ended when begin_...() returns.
@@ -103,6 +104,9 @@ class Bus:
         return 1
 
     def on_end(self, cb):
+        pass
+
+    def nudge(self):
         pass
 
 

@@ -30,7 +30,8 @@ _HEAD = const(13)
 _NOWHERE = const(14)  # the address of this array's last word, 0
 _ABORT = const(15)  # where channels are stopped, and the bits of these two
 _BOTH = const(16)
-_ZERO = const(17)
+_ICSR = const(17)
+_ZERO = const(18)
 
 # Registers of the SPI, and of a DMA channel, in words
 _DR = const(2)
@@ -45,11 +46,8 @@ _PATIENCE = const(2000000)  # turns: some 100 ms
 
 
 class Bus:
-    # True: the end of a transfer is told by DMA's interrupt. Its callback and the chip's are then
-    # often queued together, and MicroPython, when it waits for input, runs one and sleeps with the
-    # other still to be run: the chip's was seen to wait for the next timer.
-    tells = False
-    soon = HALF
+    tells = True
+    soon = 128
 
     def __init__(self, spi, cs):
         cs.init(cs.OUT, value=1)
@@ -78,6 +76,7 @@ class Bus:
         w[_CS] = 1 << pin
         w[_IN] = 0x50000000 + 0x40 * self._in.channel
         w[_OUT] = 0x50000000 + 0x40 * self._out.channel
+        w[_ICSR] = 0xE000ED04
         w[_BOTH] = 1 << self._in.channel | 1 << self._out.channel
         w[_CTRL_IN] = self._ctrl(self._in, request + 1, inc_read=False, irq_quiet=False)
         w[_CTRL_SINK] = self._ctrl(
@@ -89,13 +88,13 @@ class Bus:
         w[_NOWHERE] = where(w) + 4 * _ZERO
         self.exchange, self.begin_read, self.begin_write = _bound(where(w))
         self.busy, self.left, self.wait = _progress(where(w))
+        self.nudge = _nudger(where(w)) if "RISCV" not in sys.implementation._machine else _rest
 
     def _ctrl(self, dma, request, **fields):
         return dma.pack_ctrl(size=0, treq_sel=request, **fields)
 
     def on_end(self, cb):
-        if self.tells:
-            self._in.irq(cb)
+        self._in.irq(cb)
 
 
 def _number(text):
@@ -215,3 +214,20 @@ def _progress(words):
         return 0
 
     return busy, left, wait
+
+
+def _rest():
+    """RP2350's Hazard3 cores: their sleep ends with whatever interrupt is pending."""
+
+
+def _nudger(words):
+    @micropython.viper
+    def nudge():
+        """See that the processor does not sleep before what is scheduled has run: MicroPython runs
+        one callback before it waits for an event, and others that came with it would wait for the
+        next. The return from PendSV is one (ARMv6-M B1.5.18, B3.2.4)."""
+        w = ptr32(int(words))
+        icsr = ptr32(w[_ICSR])
+        icsr[0] = 1 << 28
+
+    return nudge

@@ -139,9 +139,10 @@ class Wiznet:
             w[_LINE] = 1
             interrupt.init(interrupt.IN, interrupt.PULL_UP)
             self.irq = self._irq
+        self._nudge = b.nudge
         self._on_line_bound = self._on_line
         self._start(50)
-        b.on_end(_ender(words, b.busy, (self._complete, push, turn), self._on_line))
+        b.on_end(_ender(words, b.busy, (self._complete, push, turn, b.nudge), self._on_line))
 
     # -- starting it, and again -----------------------------------------------------------------
 
@@ -278,6 +279,7 @@ class Wiznet:
             cb(self)
 
     def _on_line(self, line):
+        self._nudge()
         if self._cb:
             self._cb(self)
 
@@ -737,9 +739,10 @@ def _ender(words, busy, steps, wake):
         """What the bus did is done: the chip is to send what was written to it; what was read is
         for the stack."""
         w = ptr32(int(words))
+        complete, push, turn, nudge = steps
+        nudge()
         if not w[_FLYING] or w[_LOCKED] or int(busy()):
             return
-        complete, push, turn = steps
         if w[_FLYING] == _AWAY:
             complete()
             turn()
