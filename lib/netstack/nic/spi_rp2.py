@@ -217,7 +217,7 @@ def _progress(words):
 
 
 def _rest():
-    """RP2350's Hazard3 cores: their sleep ends with whatever interrupt is pending."""
+    """RP2350's RISC-V cores have no PendSV: there a callback may wait for the next event."""
 
 
 def _nudger(words):
