@@ -153,9 +153,10 @@ class ENC28J60:
             w[_LINE] = 1
             interrupt.init(interrupt.IN, interrupt.PULL_UP)
             self.irq = self._irq
+        self._nudge = b.nudge
         self._on_line_bound = self._on_line
         self._start(50)
-        b.on_end(_ender(words, b.busy, complete))
+        b.on_end(_ender(words, b.busy, complete, b.nudge))
 
     # -- registers, where time does not count -----------------------------------------------------
 
@@ -335,6 +336,7 @@ class ENC28J60:
             cb(self)
 
     def _on_line(self, line):
+        self._nudge()
         if self._cb:
             self._cb(self)
 
@@ -611,11 +613,12 @@ def _sender(words, steps):
     return send
 
 
-def _ender(words, busy, complete):
+def _ender(words, busy, complete, nudge):
     @micropython.viper
     def ended(who):
         """The bus has written a frame: the chip is to send it."""
         w = ptr32(int(words))
+        nudge()
         if w[_FLYING] == _AWAY and not w[_LOCKED] and not int(busy()):
             complete()
 
