@@ -50,6 +50,7 @@ while True:
     n, a = s.recvfrom_into(b)
     if n == 1: break
     s.sendto(memoryview(b)[:n], a)
+s.close()
 """
 
 
