@@ -2,12 +2,21 @@
 
 import os
 import sys
+import time
 
 address = os.getenv("SUITES_ADDRESS")
 if address:
     import network
 
-    nic = network.LAN()
+    # run-multitests.py does not wait for the end of a program that it has told to end.
+    for left in range(100, -1, -1):
+        try:
+            nic = network.LAN()
+            break
+        except OSError as error:
+            if error.errno != 16 or not left:  # EBUSY
+                raise error
+            time.sleep_ms(100)
     nic.active(True)
     nic.ifconfig((address, "255.255.255.0", "10.99.0.1", "10.99.0.1"))
 
