@@ -89,15 +89,14 @@ def lists(tree, arch):
 
 
 def _board_files(tree, board):
-    """What a board's image has for the stack beside the stack."""
+    """What a board's image has for the stack beside what is in lib/, and beside the demo."""
     manifest = os.path.join(ROOT, "boards", board, "manifest.py")
     bare = files(tree, manifest, {"NETSTACK": "0"})
-    found = files(tree, manifest, {})
-    faces = ("network.py", "socket.py", "demo.py", "demo_page.py")
+    places = (os.path.join(ROOT, "boards", ""), os.path.join(ROOT, "ports", ""))
     return {
         name: path
-        for name, path in found.items()
-        if name not in bare and name not in faces and not name.startswith("netstack/")
+        for name, path in files(tree, manifest, {}).items()
+        if name not in bare and path.startswith(places) and not name.startswith("demo")
     }
 
 

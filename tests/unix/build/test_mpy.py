@@ -1,5 +1,5 @@
-"""`make mpy`: every architecture's files are there and of its kind, and those of this machine do what
-the frozen stack does. tests/hw/test_stock.py has them on a board."""
+"""`make mpy`: every architecture's files are there and of its kind, and those of this machine do
+what the frozen stack does. tests/hw/test_stock.py has them on a board."""
 
 import json
 import os
@@ -41,7 +41,9 @@ def urls(path):
 def test_every_list_is_complete(built):
     assert sorted(each.name for each in built.iterdir()) == sorted(ARCH)
     for arch in ARCH:
-        listed = {name: urls(built / arch / (name + ".json")) for name in ("package", "small", "full")}
+        listed = {
+            name: urls(built / arch / (name + ".json")) for name in ("package", "small", "full")
+        }
         for name, path in listed["full"]:
             assert name == path and name.endswith(".mpy")
             head = (built / arch / path).read_bytes()[:3]
@@ -51,6 +53,8 @@ def test_every_list_is_complete(built):
         assert names["small"] < names["package"] < names["full"]
         assert "netstack/inet/ipv6.mpy" in names["package"] - names["small"]
         assert "netstack/takeover.mpy" in names["small"]
+    board = {name for name, _ in urls(built / "armv7m" / "MPS2_AN385.json")}
+    assert board == {"board.mpy", "lan9118.mpy", "lan9118_thumb.mpy"}
 
 
 @pytest.mark.parametrize("path", ["tcp/test_data.py", "api/test_stream.py", "noalloc/test_tcp.py"])
