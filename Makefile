@@ -1,7 +1,7 @@
 # The only entry point: `make help` lists what there is.
 #
 #   BOARD=<name>        which firmware: MPS2_AN385 (default), VIRT_RV32, W5500_EVB_PICO,
-#                       W5100S_EVB_PICO, RPI_PICO or RPI_PICO_W
+#                       W5100S_EVB_PICO, RPI_PICO, RPI_PICO2 or RPI_PICO_W
 #   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
 #   OUT=<directory>     where products go instead of build/
 #   NETSTACK_APT=0      install no Debian packages
@@ -15,7 +15,7 @@ TESTS ?= tests
 PYTEST_FLAGS ?= -ra -n 2 --dist loadgroup
 
 QEMU_BOARDS := MPS2_AN385 VIRT_RV32
-RP2_BOARDS := W5500_EVB_PICO W5100S_EVB_PICO RPI_PICO RPI_PICO_W
+RP2_BOARDS := W5500_EVB_PICO W5100S_EVB_PICO RPI_PICO RPI_PICO2 RPI_PICO_W
 
 # `override`: a relative path given on the command line must hold in sub-makes elsewhere as well.
 ROOT := $(CURDIR)

@@ -4,6 +4,8 @@ import os
 import re
 import time
 
+import pytest
+
 
 def test_prompt(board):
     with board.console() as console:
@@ -90,7 +92,9 @@ def test_reset(board):
 def test_mpremote(serial_board, tmp_path):
     """ls, cp both ways, run, exec, mount: what a user does all day."""
     board = serial_board
-    data = os.urandom(2500 if board.slow else 10000)
+    if board.slow and not board.url.startswith("/dev/"):
+        pytest.skip("takes long: on a terminal only")
+    data = os.urandom(1500 if board.slow else 10000)
     (tmp_path / "there.bin").write_bytes(data)
     board.mpremote("fs", "cp", tmp_path / "there.bin", ":there.bin")
     assert re.search(r"%d there\.bin" % len(data), board.mpremote("fs", "ls"))
@@ -108,6 +112,8 @@ def test_mpremote(serial_board, tmp_path):
 
 def test_large_program(serial_board, tmp_path):
     """40 kB through raw-paste mode, whose flow control must hold; a quarter where that is long."""
+    if serial_board.slow and serial_board.url.startswith("/dev/"):
+        pytest.skip("takes long: over TCP only")
     count = 225 if serial_board.slow else 900
     lines = ["x = 0"] + ["x += %d  # %s" % (i, "comment " * 4) for i in range(count)]
     (tmp_path / "large.py").write_text("\n".join(lines + ["print(x)"]))
