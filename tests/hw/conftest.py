@@ -85,10 +85,18 @@ class Board:
     @contextlib.contextmanager
     def running(self, program):
         """A program of programs/ on the board, once it has said "ready"; the mpremote Process."""
-        with self._mpremote(("run", PROGRAMS / (program + ".py")), None) as process:
-            found = process.expect(r"^ready ([\d.]+)", 60 * self.patience)
-            self.address = found.group(1)
-            yield process
+        for tries in range(self.patience, 0, -1):
+            with self._mpremote(("run", PROGRAMS / (program + ".py")), None) as process:
+                try:
+                    found = process.expect(r"^ready ([\d.]+)", 60 * self.patience)
+                except AssertionError:
+                    # mpremote gives the board ten seconds to get there, emulated or not
+                    if tries > 1 and "could not enter raw repl" in process.output:
+                        continue
+                    raise
+                self.address = found.group(1)
+                yield process
+                return
 
     def _mpremote(self, args, cwd):
         argv = [MPREMOTE, "connect", self.url, *map(str, args)]
