@@ -26,13 +26,17 @@ def pytest_addoption(parser):
     )
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """What pytest-xdist may run side by side: what runs on emulated boards, which share nothing
-    with the host but its processor, and all else."""
-    for item in items:
-        on_board = isinstance(item, inside.InsideItem) and item.name != "unix"
-        item.add_marker(pytest.mark.xdist_group("boards" if on_board else "host"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """What runs on emulated boards shares nothing with the host but its processor: with -n 2 it
+    runs beside all else. Each of the two keeps its order."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Sides(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return "boards" if nodeid.rpartition("::")[2] in inside.TARGETS[1:] else "host"
+
+    return Sides(config, log)
 
 
 def pytest_configure(config):
