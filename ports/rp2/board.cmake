@@ -3,6 +3,12 @@
 set(MICROPY_FROZEN_MANIFEST ${MICROPY_BOARD_DIR}/manifest.py)
 list(APPEND MICROPY_DEF_BOARD MICROPY_PY_SSL=1)
 
+# Frames of Python functions lie on a stack of their own: pystack.c.
+list(APPEND MICROPY_DEF_BOARD MICROPY_ENABLE_PYSTACK=1)
+list(APPEND MICROPY_SOURCE_BOARD ${CMAKE_CURRENT_LIST_DIR}/pystack.c)
+cmake_language(DEFER CALL target_link_options firmware PRIVATE
+    -Wl,--wrap=mp_init -Wl,--wrap=mp_pystack_init -Wl,--wrap=mp_thread_gc_others)
+
 # That compiler's long jumps on a Cortex-M0+ load where to from a word in the code, and mpy-tool.py of
 # 1.25 puts code on any halfword: `aligned (2)` becomes a word.
 if(PICO_PLATFORM STREQUAL "rp2040")

@@ -1,0 +1,42 @@
+// Where the frames of Python functions lie: on stacks of their own. Upstream's port takes each from
+// the heap, which costs more than what a short function does. The linker puts the three functions
+// in front of upstream's (--wrap, board.cmake).
+
+#include "pico.h"
+#include "py/gc.h"
+#include "py/pystack.h"
+#include "py/runtime.h"
+
+#define STACK_SIZE 8192 // bytes, of the first core
+#define THREAD_SIZE 4096 // of a thread on the second
+
+static mp_obj_t stack[STACK_SIZE / sizeof(mp_obj_t)];
+MP_REGISTER_ROOT_POINTER(void *netstack_thread_pystack);
+
+void __real_mp_pystack_init(void *start, void *end);
+
+void __real_mp_init(void);
+void __wrap_mp_init(void) {
+    __real_mp_pystack_init(stack, stack + MP_ARRAY_SIZE(stack));
+    __real_mp_init();
+}
+
+// py/modthread.c has 512 bytes for a thread, which two or three calls fill.
+void __wrap_mp_pystack_init(void *start, void *end) {
+    char *own = m_malloc_maybe(THREAD_SIZE);
+    MP_STATE_VM(netstack_thread_pystack) = own;
+    if (own != NULL) {
+        start = own;
+        end = own + THREAD_SIZE;
+    }
+    __real_mp_pystack_init(start, end);
+}
+
+// A collector that runs on the second core has to find what the first one's frames hold.
+void __real_mp_thread_gc_others(void);
+void __wrap_mp_thread_gc_others(void) {
+    __real_mp_thread_gc_others();
+    if (get_core_num() == 1) {
+        gc_collect_root((void **)stack, MP_ARRAY_SIZE(stack));
+    }
+}
