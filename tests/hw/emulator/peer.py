@@ -228,7 +228,7 @@ class Connection:
         self._rto.schedule(_RTO_NS)
 
     def _timeout(self):
-        if self.una < self.top:
+        if self.open and self.una < self.top:
             self._lost()
             self._send()
 
