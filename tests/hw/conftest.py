@@ -10,6 +10,7 @@ import contextlib
 import os
 import pathlib
 import re
+import socket
 import sys
 
 import pytest
@@ -67,6 +68,12 @@ class Board:
             if inner == guest:
                 return "127.0.0.1:%d" % host
         return "%s:%d" % (self.address, guest)
+
+    def connect(self, guest):
+        """A connection to a TCP port of the board, from where the emulator runs."""
+        host, _, port = self.port(guest).partition(":")
+        with self.ns.entered() if self.ns else contextlib.nullcontext():
+            return socket.create_connection((host, int(port)), 30 * self.patience)
 
     def mpremote(self, *args, timeout=60, check=True, cwd=None):
         """Run mpremote on this board to its end; its output."""

@@ -20,8 +20,7 @@ def ask(conn, line):
 
 def test_a_frame_wakes_and_nothing_else(board):
     with board.running("echo_async"):
-        host, _, port = board.port(80).partition(":")
-        with socket.create_connection((host, int(port or 80)), 30) as conn:
+        with board.connect(80) as conn:
             conn.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             took = []
             for i in range(60):
