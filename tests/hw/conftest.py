@@ -170,6 +170,11 @@ def emulated(request):
 
 
 @pytest.fixture
+def as_board():
+    return Board
+
+
+@pytest.fixture
 def qemu(board_name, emulated):
     """For tests of QEMU's own network."""
     if board_name not in emulate.BOARDS:

@@ -14,14 +14,12 @@ HANDSHAKE = 34000
 
 
 @pytest.fixture
-def https(board_name, qemu, emulated, tmp_path):
+def https(board_name, qemu, emulated, as_board, tmp_path):
     """A board that serves HTTPS: what fetches paths of it."""
-    from conftest import Board
-
     pem = certs.make(tmp_path)
     log = str(tmp_path / "qemu.log")
     with emulated(board_name, log=log, hostfwd=[(0, 443, "tcp")]) as emulator:
-        board = Board(board_name, emulator.serial_url, emulator)
+        board = as_board(board_name, emulator.serial_url, emulator)
         board.mpremote("cp", pem / "server.pem", pem / "server.key", ":")
         with board.running("https"):
             host, port = board.port(443).split(":")
@@ -47,15 +45,16 @@ def test_pages(https, tmp_path):
     for size in sizes:
         body = (tmp_path / ("got%d" % size)).read_bytes()
         assert body == (bytes(range(256)) * 200)[:size], size
-    https("mem")
-    before = int(https("mem").split()[0])
-    for n in range(12):
-        https("100?%d" % n)
-        with socket.create_connection(https.address, 60) as peer:
-            peer.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(n * 40))
-    https("1")
-    idle, session, handshake = map(int, https("mem").split())
-    assert idle - before < FLAT, (before, idle)
+    heaps = []
+    while len(heaps) < 2 or heaps[-1] - heaps[-2] >= FLAT:
+        assert len(heaps) < 5, heaps
+        for n in range(12):
+            https("100?%d" % n)
+            with socket.create_connection(https.address, 60) as peer:
+                peer.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(n * 40))
+        https("1")
+        idle, session, handshake = map(int, https("mem").split())
+        heaps.append(idle)
     print(
         "heap: %d, of a session %d, of a handshake %d" % (idle, session - idle, handshake - idle)
     )
