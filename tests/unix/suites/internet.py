@@ -5,12 +5,14 @@ are signed by a CA of this run's own.
 """
 
 import os
+import pathlib
+import re
 import subprocess
 
 import netns
+import upstream
 
-# Who has a certificate of the CA, and a web server that redirects nobody.
-SITES = ("micropython.org", "www.github.com", "pypi.org", "api.pushbullet.com")
+SITE = "micropython.org"
 BROKER = "test.mosquitto.org"  # its certificate on port 8883 is signed by itself
 
 # What net_inet/asyncio_tcp_read_headers.py has seen of this page: its size, and its time, which
@@ -89,15 +91,24 @@ def _write(d, name, text, ip):
     return path
 
 
+def sites():
+    """Whom the tests of net_inet ask for, SITE first: who has a certificate of the CA, and a web
+    server that redirects nobody."""
+    found = set()
+    for path in pathlib.Path(upstream.TESTS, "net_inet").glob("*.py"):
+        found.update(re.findall(r'"((?:[a-z]+\.)+(?:com|org))"', path.read_text()))
+    return [SITE, *sorted(found - {SITE, BROKER, "nonexistent.example.com"})]
+
+
 def names(ns, d, interface, ip=netns.LINUX):
     """A DNS server that knows those names, and says of no other that it exists."""
-    known = ["--address=/%s/%s" % (name, ip) for name in SITES + (BROKER,)]
+    known = ["--address=/%s/%s" % (name, ip) for name in [*sites(), BROKER]]
     return ns.dnsmasq(d, "--port=53", "--address=/#/", *known, interface=interface)
 
 
 def web(ns, d, ip=netns.LINUX):
     authority(d)
-    certify(d, "site", SITES[0], SITES, ca="signer")
+    certify(d, "site", SITE, sites(), ca="signer")
     with open(os.path.join(d, "site.pem"), "a") as chain:
         with open(os.path.join(d, "signer.pem")) as signer:
             chain.write(signer.read())

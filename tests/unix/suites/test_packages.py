@@ -92,7 +92,7 @@ def test_mqtt(lan, program, tmp_path, port):
 def test_urequests(world, program):
     """Pages over HTTP and HTTPS by name."""
     ns, _ = world
-    urls = ["http://micropython.org/", "https://pypi.org/ks/test.html"]
+    urls = ["http://micropython.org/", "https://www.github.com/ks/test.html"]
     ours = program(ns, "get_urequests", ["micropython-urequests"], *urls, ready=False)
     for _ in urls:
         ours.expect("^200 %d$" % len(internet.PAGE))
