@@ -1,4 +1,4 @@
-# Raspberry Pi Pico with a module on SPI 0, wired as README.md shows: a W5500 or an ENC28J60.
+# Raspberry Pi Pico or Pico 2 with a module on SPI 0, wired as README.md shows: W5500 or ENC28J60.
 W5500_HZ = 33_000_000  # at most; what clk_peri makes of it: README.md
 ENC28J60_HZ = 20_000_000
 
