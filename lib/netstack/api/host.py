@@ -27,14 +27,12 @@ _LOCK = const(44)  # words of Stack.w: core/stack.py
 _MISSED = const(45)
 _ARMED = const(48)  # of core/clock.py
 _DUE = const(49)
-_OWNER = const(64)
-_THREADS = const(63)
-_SLEEPING = const(65)  # threads of the unix port that sleep
 _ASKED = const(62)  # how often pump_once_a_round() was called, for ports/unix/wait.c
+_THREADS = const(63)
+_OWNER = const(64)
+_SLEEPING = const(65)  # threads of the unix port that sleep
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
-_SHARED_MS = const(
-    20
-)  # the longest that a thread sleeps while others may change what it waits for
+_SHARED_MS = const(20)  # the longest that a thread sleeps while others may act for it
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
 _BUSY = 0.00005  # seconds, before a thread tries again to enter the stack

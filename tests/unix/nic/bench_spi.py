@@ -94,3 +94,33 @@ def wire(chip):
     }
     chip.on_int = pins["interrupt"].drive
     return SPI(chip), pins
+
+
+MAC = b"\x02\x00\x00\x00\x00\x05"
+OTHER = b"\x02\x00\x00\x00\x00\x09"
+
+
+def joined(chip, driver, line):
+    """A chip, what it sends kept in `sent`, and the driver that has it; without an interrupt line
+    unless `line`."""
+    spi, pins = wire(chip)
+    if not line:
+        del pins["interrupt"]
+    nic = driver(spi, mac=MAC, **pins)
+    chip.sent = []
+    chip.transmit = chip.sent.append
+    return chip, nic
+
+
+def frame(n, to=MAC, seed=0):
+    return to + OTHER + b"\x08\x00" + bytes((i * 7 + seed) & 0xFF for i in range(n - 14))
+
+
+def drain(nic):
+    got = []
+    buf = bytearray(1640)
+    while True:
+        n = nic.recv(buf, 2)
+        if n == 0:
+            return got
+        got.append(bytes(buf[2 : 2 + abs(n)]))

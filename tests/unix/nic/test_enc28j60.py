@@ -3,37 +3,13 @@
 
 import random
 from bench import run_tests
-from bench_spi import Later, wire
+from bench_spi import MAC, OTHER, Later, drain, frame, joined, wire
 from enc28j60 import ENC28J60 as Chip
 from netstack.nic.enc28j60 import ENC28J60
 
-MAC = b"\x02\x00\x00\x00\x00\x05"
-OTHER = b"\x02\x00\x00\x00\x00\x09"
-
 
 def setup(line=True):
-    chip = Chip()
-    spi, pins = wire(chip)
-    if not line:
-        del pins["interrupt"]
-    nic = ENC28J60(spi, mac=MAC, **pins)
-    chip.sent = []
-    chip.transmit = chip.sent.append
-    return chip, nic
-
-
-def frame(n, to=MAC, seed=0):
-    return to + OTHER + b"\x08\x00" + bytes((i * 7 + seed) & 0xFF for i in range(n - 14))
-
-
-def drain(nic):
-    got = []
-    buf = bytearray(1640)
-    while True:
-        n = nic.recv(buf, 2)
-        if n == 0:
-            return got
-        got.append(bytes(buf[2 : 2 + abs(n)]))
+    return joined(Chip(), ENC28J60, line)
 
 
 def test_starts_and_tells_link():
