@@ -6,6 +6,7 @@ import socket
 import certs
 import netns
 import pytest
+from attached import Board
 
 NAME = certs.NAME
 FLAT = 4800  # bytes: lists that grow, and what the collector takes for pointers
@@ -14,12 +15,12 @@ HANDSHAKE = 34000
 
 
 @pytest.fixture
-def https(board_name, qemu, emulated, as_board, tmp_path):
+def https(board_name, qemu, emulated, tmp_path):
     """A board that serves HTTPS: what fetches paths of it."""
     pem = certs.make(tmp_path)
     log = str(tmp_path / "qemu.log")
     with emulated(board_name, log=log, hostfwd=[(0, 443, "tcp")]) as emulator:
-        board = as_board(board_name, emulator.serial_url, emulator)
+        board = Board(board_name, emulator.serial_url, emulator)
         board.mpremote("cp", pem / "server.pem", pem / "server.key", ":")
         with board.running("https"):
             host, port = board.port(443).split(":")

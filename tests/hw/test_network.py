@@ -7,7 +7,7 @@ import time
 
 import netns
 import pytest
-from conftest import ROOT
+from attached import ROOT
 from test_repl import cpu_percent
 
 BODY = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))

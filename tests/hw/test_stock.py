@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 import netns
-from conftest import ROOT, Board, _boot
+from attached import ROOT, Board, boot
 from test_network import fetch
 
 ARCH = {"MPS2_AN385": "armv7m", "VIRT_RV32": "rv32imc"}
@@ -76,7 +76,7 @@ def stock(request, tmp_path_factory):
         "MICROPY_MPYCROSS=" + os.path.join(netns.OUT, "mpy-cross/mpy-cross"),
     )  # fmt: skip
     log = str(build / "qemu.log")
-    with _boot(name, elf=str(build / "firmware.elf"), log=log, hostfwd=[(0, 80, "tcp")]) as qemu:
+    with boot(name, elf=str(build / "firmware.elf"), log=log, hostfwd=[(0, 80, "tcp")]) as qemu:
         yield Board(name, qemu.serial_url, qemu)
 
 

@@ -10,7 +10,7 @@ import threading
 
 import netns
 import pytest
-from conftest import Board, start_dnsmasq
+from attached import Board, start_dnsmasq
 from process import Emulator
 
 UF2 = os.path.join(netns.OUT, "RPI_PICO_W", "firmware.uf2")
