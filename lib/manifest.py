@@ -65,7 +65,7 @@ _OPTIONAL = {
     "services/dns_forward_tcp.py": "NETSTACK_ROUTER",
     "api/serve.py": "NETSTACK_ROUTER",
 }
-_SPI = ("spi", "spi_rp2")
+_SPI = ("chip", "spi", "spi_rp2")
 _NIC_PARTS = {"w5500": ("wiznet", *_SPI), "w5100s": ("wiznet", *_SPI), "enc28j60": _SPI}
 _USUAL = {"NETSTACK_IPV6": "1", "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1")}
 

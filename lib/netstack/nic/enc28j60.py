@@ -21,11 +21,10 @@ RAM: 5 KB. Nothing is allocated for a frame.
 from array import array
 from micropython import const
 from netstack.core.move import move
-from netstack.core.wire import address, where
-from netstack.nic.spi import bus, own_mac
+from netstack.core.wire import where
+from netstack.nic import chip
 from time import sleep_ms, sleep_us
 
-_ENODEV = const(19)
 _EMSGSIZE = const(90)
 
 # Operations, 4.2
@@ -85,27 +84,26 @@ _PHCON2 = const(0x10)
 _PHSTAT2 = const(0x11)
 _HDLDIS = const(0x0100)
 
-# Words
-_COUNT = const(0)  # frames that wait in the chip
-_NEXT = const(1)  # where the next begins
-_SIZE = const(2)  # of the one that is coming in
-_FOLLOWING = const(3)  # where the one behind it begins
-_FLYING = const(4)  # what the bus is busy with
-_READY = const(5)  # the frame is here
-_PLACE = const(6)  # which of two places the next to be sent goes to
-_LENGTH = const(7)  # of what is in the chip and not yet sent; 0: nothing is
-_SENDING = const(8)
-_TRIES = const(9)
-_LINE = const(10)
-_LOCKED = const(11)
-_SICK = const(12)
-_DROPS = const(13)
-_WAITS = const(14)
-_SOON = const(15)
-_HERE = const(16)  # address of bus.rx, two words, and of bus.tx
-_OUT = const(18)
-_SENT = const(20)  # length of what the bus carries away
-_WORDS = const(21)
+# Words: first those that chip.py names
+_FLYING = const(0)
+_LINE = const(1)
+_LOCKED = const(2)
+_SICK = const(3)
+_SOON = const(6)
+_HERE = const(7)
+_OUT = const(9)
+_COUNT = const(11)  # frames that wait in the chip
+_NEXT = const(12)  # where the next begins
+_SIZE = const(13)  # of the one that is coming in
+_FOLLOWING = const(14)  # where the one behind it begins
+_READY = const(15)  # the frame is here
+_PLACE = const(16)  # which of two places the next to be sent goes to
+_LENGTH = const(17)  # of what is in the chip and not yet sent; 0: nothing is
+_SENDING = const(18)
+_TRIES = const(19)
+_WAITS = const(20)
+_SENT = const(21)  # length of what the bus carries away
+_WORDS = const(22)
 
 _COMING = const(1)  # FLYING
 _AWAY = const(3)
@@ -117,26 +115,12 @@ _TRIES_MAX = const(16)  # erratum 13
 _WAITS_MAX = const(20)
 
 
-class ENC28J60:
-    mtu = 1500
-    caps = 0
+class ENC28J60(chip.Chip):
+    chip = "ENC28J60"
 
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
-        self.mac = own_mac() if mac is None else bytes(mac)
-        if len(self.mac) != 6 or self.mac[0] & 1:
-            raise ValueError("MAC of an ENC28J60: 6 bytes, the first of them even")
-        self.resets = 0  # times that it had to be started again
-        self.lost_interrupts = 0
-        self._reset = reset
-        self._line = interrupt
-        self._cb = None
-        self._groups = []
-        self._bus = b = bus(spi, cs)
-        self._pins = "%s, chip select %s" % (spi, cs)
-        self._w = w = array("I", bytes(4 * _WORDS))
-        w[_SOON] = b.soon
-        address(w, _HERE, b.rx)
-        address(w, _OUT, b.tx)
+        w = self._attach(spi, cs, reset, interrupt, mac, _WORDS)
+        b = self._bus
         words = where(w)
         small = where(b.small)
         self._eth, self._op = get, op = _operations(small, b.exchange)
@@ -149,12 +133,6 @@ class ENC28J60:
         self.recv = _receiver(words, (begin, complete, flush, take), interrupt)
         write = _writer(words, small, where(b.tx), (op, b.begin_write))
         self.send = _sender(words, (complete, flush, _loader(words, job, move), write))
-        if interrupt is not None:
-            w[_LINE] = 1
-            interrupt.init(interrupt.IN, interrupt.PULL_UP)
-            self.irq = self._irq
-        self._nudge = b.nudge
-        self._on_line_bound = self._on_line
         self._start(50)
         b.on_end(_ender(words, b.busy, complete, b.nudge))
 
@@ -212,25 +190,18 @@ class ENC28J60:
                 break
             patience -= 1
             if patience < 0:
-                self._absent(revision)
+                self._absent("revision", revision)
             sleep_ms(1)
         self._set_up()
-
-    def _absent(self, revision):
-        text = "no ENC28J60 at %s: its revision register reads 0x%02x"
-        text %= self._pins, revision
-        if revision == 0xFF or revision == 0:
-            text += "; is it powered, and are all of sck, mosi, miso and chip select connected?"
-        raise OSError(_ENODEV, text)
 
     def _set_up(self):
         """6.0 of the datasheet, for half duplex."""
         w = self._w
         if w[_FLYING]:
             self._bus.wait()
-        for i in range(_LENGTH + 3):
+        w[_FLYING] = w[_SICK] = 0
+        for i in range(_COUNT, _WORDS):
             w[i] = 0
-        w[_SICK] = w[_WAITS] = 0
         put, put16 = self._put, self._put16
         put16(_ERXST, 0)
         put16(_ERXND, _RX_END)
@@ -246,12 +217,12 @@ class ENC28J60:
         for i in range(6):
             put(_MAADR5 + (4, 5, 2, 3, 0, 1)[i], mac[i])
         self._phy_put(_PHCON2, _HDLDIS)  # what we send does not come back
-        self._set_groups()
+        self._filter()
         put(_ERXFCON, _FILTERS)
         put(_EIE, 0xC0)  # a frame waits
         self._op(_BFS | _ECON1, _RXEN)
 
-    def _set_groups(self):
+    def _filter(self):
         """8.2: a table of bits, by bits 28 to 23 of the CRC of an address."""
         table = bytearray(8)
         for mac in self._groups:
@@ -267,91 +238,24 @@ class ENC28J60:
         for i in range(8):
             self._put(_EHT0 + i, table[i])
 
-    def _broken(self):
-        """What it has received makes no sense: begin anew."""
-        w = self._w
-        w[_DROPS] += 1
-        self._recover()
+    # -- what chip.py asks for --------------------------------------------------------------------
 
-    def _recover(self):
-        w = self._w
-        locked = w[_LOCKED]
-        w[_LOCKED] = 1
-        try:
-            self._start(5)
-        except OSError:
-            w[_SICK] = 1
-        w[_LOCKED] = locked
+    def _anew(self):
+        self._start(5)
 
-    # -- what the stack asks for ------------------------------------------------------------------
+    def _well(self):
+        return self._get(_ERXND) == _RX_END & 0xFF and self._get(_ERXFCON) == _FILTERS
 
-    @property
-    def drops(self):
-        return self._w[_DROPS]
+    def _up(self):
+        self._put(_MIREGADR, _PHSTAT2)
+        self._put(_MICMD, 1)
+        self._phy_wait()
+        self._put(_MICMD, 0)
+        return self._get(_MIRDH) >> 2 & 1
 
-    def link(self):
-        w = self._w
-        w[_LOCKED] = 1
-        if w[_FLYING]:
-            self._complete()
-        up = 0
-        if w[_SICK] or self._get(_ERXND) != _RX_END & 0xFF or self._get(_ERXFCON) != _FILTERS:
-            self.resets += 1
-            self._recover()
-        if not w[_SICK]:
-            self._put(_MIREGADR, _PHSTAT2)
-            self._put(_MICMD, 1)
-            self._phy_wait()
-            self._put(_MICMD, 0)
-            up = self._get(_MIRDH) >> 2 & 1
-            if self._line:
-                self._watch_line()
-        self._unlock()
-        return up
-
-    def _unlock(self):
-        w = self._w
-        turned_away = w[_LOCKED] == 2
-        w[_LOCKED] = 0
-        if turned_away and self._cb:
-            self._cb(self)
-
-    def _watch_line(self):
+    def _untold(self):
         """Erratum 6, and broken wires: the count is what is true."""
-        w = self._w
-        if not self._line():
-            w[_LINE] = 1
-        if self._get(_EPKTCNT) and not w[_COUNT]:
-            if self._line():
-                self.lost_interrupts += 1
-                w[_LINE] = 0
-            if self._cb:
-                self._cb(self)
-
-    def _irq(self, cb):
-        self._cb = cb
-        line = self._line
-        line.irq(self._on_line_bound if cb else None, line.IRQ_FALLING)
-        if cb and not line():
-            cb(self)
-
-    def _on_line(self, line):
-        self._nudge()
-        if self._cb:
-            self._cb(self)
-
-    def multicast(self, mac, on):
-        mac = bytes(mac)
-        if on:
-            self._groups.append(mac)
-        elif mac in self._groups:
-            self._groups.remove(mac)
-        w = self._w
-        w[_LOCKED] = 1
-        if w[_FLYING]:
-            self._complete()
-        self._set_groups()
-        self._unlock()
+        return self._get(_EPKTCNT) and not self._w[_COUNT]
 
 
 # -- what runs for each frame: closures, for the reason that core/stack.py gives ------------------

@@ -14,12 +14,11 @@
 from array import array
 from micropython import const
 from netstack.core.move import move
-from netstack.core.wire import address, where
-from netstack.nic.spi import bus, own_mac
+from netstack.core.wire import where
+from netstack.nic import chip
 from time import sleep_ms, sleep_us
 
 _EIO = const(5)
-_ENODEV = const(19)
 _EMSGSIZE = const(90)
 
 # Registers of socket 0
@@ -40,40 +39,40 @@ _SENT = const(0x10)  # of IR
 _RECEIVED = const(0x04)
 _SR_MACRAW = const(0x42)
 
-# Words. Of what the chip has received, AHEAD bytes are still there; a piece of SIZE is on its way;
-# LEFT bytes are here, from AT of bus.rx on, and NEXT more in its other half.
-_AHEAD = const(0)
-_RD = const(1)  # the chip's read pointer
-_FLYING = const(2)  # what the bus is busy with
-_SIZE = const(3)
-_AT = const(4)
-_LEFT = const(5)
-_NEXT = const(6)
-_WR = const(7)  # the chip's write pointer
-_WRITTEN = const(8)  # bytes of a frame that is in the chip, and that it is not told to send yet
-_SENDING = const(9)  # it has been told to, and has not said that it is done
-_ARMED = const(10)  # its interrupt is clear: the line says whether there is something
-_LINE = const(11)  # there is an interrupt line, and it works
-_LOCKED = const(12)  # link() and the like have the bus; 2: and somebody was turned away
-_SICK = const(13)  # the chip has said what cannot be
-_DROPS = const(14)
-_WAITS = const(15)  # how often in a row a frame was not gone yet when the next was to be sent
-_CR = const(16)  # registers
-_IR = const(17)
-_RSR = const(18)
-_RX_RD = const(19)
-_TX_WR = const(20)
-_PUT = const(21)
-_MASK = const(22)  # memory: what of a pointer is its place there,
-_SHIFT = const(23)
-_RX = const(24)  # where it begins
-_TX = const(25)
-_MEMORY = const(26)  # its size
-_SOON = const(27)  # frames up to this length are waited for
-_HERE = const(28)  # address of bus.rx, two words, and of bus.tx
-_OUT = const(30)
-_LOADED = const(32)  # bytes of a frame in bus.tx that waits for the bus
-_WAKES = const(33)  # the end of what the bus does has the stack run
+# Words: first those that chip.py names. Of what the chip has received, AHEAD bytes are still
+# there; a piece of SIZE is on its way; LEFT bytes are here, from AT of bus.rx on, and NEXT more in
+# its other half.
+_FLYING = const(0)
+_LINE = const(1)
+_LOCKED = const(2)
+_SICK = const(3)
+_WAKES = const(5)
+_SOON = const(6)
+_HERE = const(7)
+_OUT = const(9)
+_AHEAD = const(11)
+_RD = const(12)  # the chip's read pointer
+_SIZE = const(13)
+_AT = const(14)
+_LEFT = const(15)
+_NEXT = const(16)
+_WR = const(17)  # the chip's write pointer
+_WRITTEN = const(18)  # bytes of a frame that is in the chip, and that it is not told to send yet
+_SENDING = const(19)  # it has been told to, and has not said that it is done
+_ARMED = const(20)  # its interrupt is clear: the line says whether there is something
+_WAITS = const(21)  # how often in a row a frame was not gone yet when the next was to be sent
+_LOADED = const(22)  # bytes of a frame in bus.tx that waits for the bus
+_CR = const(23)  # registers
+_IR = const(24)
+_RSR = const(25)
+_RX_RD = const(26)
+_TX_WR = const(27)
+_PUT = const(28)
+_MASK = const(29)  # memory: what of a pointer is its place there,
+_SHIFT = const(30)
+_RX = const(31)  # where it begins
+_TX = const(32)
+_MEMORY = const(33)  # its size
 _WORDS = const(34)
 
 _STATE = (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
@@ -92,29 +91,13 @@ _TURNS = const(200)  # looks at whether a frame is gone: some 1.5 ms, as long as
 _WAITS_MAX = const(20)
 
 
-class Wiznet:
-    mtu = 1500
-    caps = 0
-
+class Wiznet(chip.Chip):
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
-        self.mac = own_mac() if mac is None else bytes(mac)
-        if len(self.mac) != 6 or self.mac[0] & 1:
-            raise ValueError("MAC of a %s: 6 bytes, the first of them even" % self.chip)
-        self.resets = 0  # times that it had to be started again
-        self.lost_interrupts = 0
-        self._reset = reset
-        self._line = interrupt
-        self._cb = None
-        self._groups = []
-        self._bus = b = bus(spi, cs)
-        self._pins = "%s, chip select %s" % (spi, cs)
-        self._w = w = array("I", bytes(4 * _WORDS))
+        w = self._attach(spi, cs, reset, interrupt, mac, _WORDS)
+        b = self._bus
         registers = (S0_CR, S0_IR, S0_RX_RSR, S0_RX_RD, S0_TX_WR)
         for i, value in enumerate([self._socket(at) for at in registers] + list(self._LAYOUT)):
             w[_CR + i] = value
-        w[_SOON] = b.soon
-        address(w, _HERE, b.rx)
-        address(w, _OUT, b.tx)
         words = where(w)
         self._get, self._get16, self._put, self._put16 = _registers(b, w[_PUT])
         self._command = _commander(words, self._get, self._put)
@@ -135,12 +118,6 @@ class Wiznet:
         load = _loader(words, job, move)
         steps = self._complete, self._flush, load, _filler(b.tx), b.left, push, turn
         self.send = _sender(words, steps)
-        if interrupt is not None:
-            w[_LINE] = 1
-            interrupt.init(interrupt.IN, interrupt.PULL_UP)
-            self.irq = self._irq
-        self._nudge = b.nudge
-        self._on_line_bound = self._on_line
         self._start(50)
         b.on_end(_ender(words, b.busy, (self._complete, push, turn, b.nudge), self._on_line))
 
@@ -161,18 +138,11 @@ class Wiznet:
                 break
             patience -= 1
             if patience < 0:
-                self._absent(version)
+                self._absent("version", version)
         self._set_up()
         for i in range(6):
             self._put(self.SHAR + (i << self.SHIFT), self.mac[i])
         self._open()
-
-    def _absent(self, version):
-        text = "no %s at %s: its version register reads 0x%02x, not 0x%02x"
-        text %= (self.chip, self._pins, version, self.VERSION[1])
-        if version == 0xFF or version == 0:
-            text += "; is it powered, and are all of sck, mosi, miso and chip select connected?"
-        raise OSError(_ENODEV, text)
 
     def _open(self):
         """Open socket 0, which empties it."""
@@ -205,50 +175,10 @@ class Wiznet:
     def _socket(self, at):
         return self.S0 + (at << self.SHIFT)
 
-    def _broken(self):
-        """What it has received makes no sense: begin anew."""
-        w = self._w
-        w[_DROPS] += 1
-        w[_LOCKED] = 1
-        try:
-            self._open()
-        except OSError:
-            w[_SICK] = 1
-        w[_LOCKED] = 0
+    # -- what chip.py asks for --------------------------------------------------------------------
 
-    def _recover(self):
-        """It is not as it was set up: its supply has dipped, or the bus is stuck."""
-        self.resets += 1
-        try:
-            self._start(5)
-        except OSError:
-            self._w[_SICK] = 1
-
-    # -- what the stack asks for ------------------------------------------------------------------
-
-    @property
-    def drops(self):
-        return self._w[_DROPS]
-
-    def link(self):
-        w = self._w
-        w[_LOCKED] = 1
-        if w[_FLYING]:
-            self._complete()
-        if w[_SICK] or not self._well():
-            self._recover()
-        up = 0 if w[_SICK] else self._get(self.PHY) & 1
-        if self._line:
-            self._watch_line()
-        self._unlock()
-        return up
-
-    def _unlock(self):
-        w = self._w
-        turned_away = w[_LOCKED] == 2
-        w[_LOCKED] = 0
-        if turned_away and self._cb:
-            self._cb(self)
+    def _anew(self):
+        self._open()
 
     def _well(self):
         return (
@@ -256,47 +186,21 @@ class Wiznet:
             and self._get(self._socket(S0_SR)) == _SR_MACRAW
         )
 
-    def _watch_line(self):
-        """Does the interrupt line do what it should? If not, the chip is asked at each poll."""
+    def _up(self):
+        return self._get(self.PHY) & 1
+
+    def _untold(self):
         w = self._w
-        if not self._line():
-            w[_LINE] = 1
-        if w[_ARMED] and self._look():
-            w[_ARMED] = 0
-            sleep_us(20)  # longer than it may hold the line back
-            if self._line():
-                self.lost_interrupts += 1
-                w[_LINE] = 0
-            if self._cb:
-                self._cb(self)
+        if not w[_ARMED] or not self._look():
+            return False
+        w[_ARMED] = 0
+        sleep_us(20)  # longer than it may hold the line back
+        return True
 
-    def _irq(self, cb):
-        self._cb = cb
-        self._w[_WAKES] = bool(cb) and self._bus.tells
-        line = self._line
-        line.irq(self._on_line_bound if cb else None, line.IRQ_FALLING)
-        if cb and not line():
-            cb(self)
-
-    def _on_line(self, line):
-        self._nudge()
-        if self._cb:
-            self._cb(self)
-
-    def multicast(self, mac, on):
+    def _filter(self):
         """Multicast of IP is all or nothing here; any other makes it take every frame."""
-        mac = bytes(mac)
-        if on:
-            self._groups.append(mac)
-        elif mac in self._groups:
-            self._groups.remove(mac)
-        w = self._w
-        w[_LOCKED] = 1
         if self._mode() != self._set:
-            if w[_FLYING]:
-                self._complete()
             self._open()
-        self._unlock()
 
 
 # -- what runs for each frame: closures, for the reason that core/stack.py gives ------------------

@@ -230,6 +230,7 @@ def test_stuck_bus():
         for _ in range(30):
             assert nic.recv(buf, 2) == 0
             nic.send(buf, 2, 60)
+        nic.multicast(b"\x33\x33\0\0\0\1", True)
         assert nic.link() == 0
         chip.stuck = None
         chip.selected = False
@@ -237,6 +238,8 @@ def test_stuck_bus():
         assert nic.resets
         chip.receive(frame(300))
         assert drain(nic) == [frame(300)]
+        chip.receive(frame(60, b"\x33\x33\0\0\0\1"))
+        assert len(drain(nic)) == 1
 
 
 def test_a_frame_that_is_never_sent():
