@@ -30,9 +30,10 @@ LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_recv
 LDFLAGS_EXTRA += -Wl,--export-dynamic-symbol=netstack_send
 
 # wait.c keeps the stack running while a program waits: in select.poll(), for which it has to know
-# which descriptors are asked, at the REPL's prompt and in time.sleep().
+# which descriptors are asked, at the REPL's prompt, in time.sleep() and where it reads a file.
 LDFLAGS_EXTRA += -Wl,--wrap=poll -Wl,--wrap=mp_hal_stdin_rx_chr -Wl,--wrap=select
 %/extmod/modselect.o: CFLAGS += -include $(VARIANT_DIR)/select.h
+%/extmod/vfs_posix_file.o: CFLAGS += -include $(VARIANT_DIR)/file.h
 
 # Upstream's stacks for the frames of Python functions are too small: port.c has others.
 LDFLAGS_EXTRA += -Wl,--wrap=mp_pystack_init

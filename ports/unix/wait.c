@@ -3,6 +3,7 @@
 // when somebody schedules a callback, when the stack is due, and when its time is up.
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <sys/eventfd.h>
@@ -234,10 +235,10 @@ void netstack_select_wait(size_t streams, int ms) {
     }
 }
 
-// -- the REPL's wait for a key, time.sleep() ----------------------------------------------------
+// -- the REPL's wait for a key, files, time.sleep() ---------------------------------------------
 //
-// The linker puts these two in front of the functions that they are named after (--wrap); the latter
-// is the select(2) without descriptors.
+// The linker puts the two of these with __wrap_ in front of the functions that they are named after
+// (--wrap); the latter is the select(2) without descriptors.
 
 // Run the stack from within a wait of `ms` at most (-1: for ever) that also ends when `fd` (-1:
 // none) can be read: then 1. -1: by a signal.
@@ -266,6 +267,27 @@ int __wrap_mp_hal_stdin_rx_chr(void) {
         } while (ready == 0);
     }
     return __real_mp_hal_stdin_rx_chr();
+}
+
+// read(2) for extmod/vfs_posix_file.c, by file.h: input that has to be waited for, as that of
+// sys.stdin.readline(). It has given the GIL away, and begins anew after EINTR.
+ssize_t netstack_read(int fd, void *buf, size_t size) {
+    struct pollfd one = { .fd = fd, .events = POLLIN };
+    if (on_wait != MP_OBJ_NULL && __real_poll(&one, 1, 0) == 0
+        && !(fcntl(fd, F_GETFL) & O_NONBLOCK)) {
+        int ready;
+        MP_THREAD_GIL_ENTER(); // Python code may run now
+        do {
+            ready = nap(fd, -1);
+        } while (ready == 0);
+        int error = errno;
+        MP_THREAD_GIL_EXIT();
+        if (ready < 0) {
+            errno = error;
+            return -1;
+        }
+    }
+    return read(fd, buf, size);
 }
 
 static long long microseconds(void) {

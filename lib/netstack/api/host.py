@@ -4,7 +4,7 @@
 #   select, asyncio:  socket.ioctl -> pump_once_a_round()
 #   a busy program:   on boards a NIC's interrupt and a one-shot timer poll from the scheduler
 #                     (Service). The unix port does so while it waits, for whatever: in select, in
-#                     time.sleep, at the REPL's prompt (ports/unix/wait.c), but not in between.
+#                     time.sleep, for input (ports/unix/wait.c), but not in between.
 
 import gc
 import io

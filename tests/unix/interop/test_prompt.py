@@ -76,8 +76,8 @@ def repl(lan):
     repl.close()
 
 
-def ping(lan):
-    return received(lan.run("ping", "-q", "-c", "50", "-i", "0.02", "-W", "5", OURS))
+def ping(lan, count=50):
+    return received(lan.run("ping", "-q", "-c", count, "-i", "0.02", "-W", "5", OURS))
 
 
 def test_pings_at_the_prompt(lan, repl):
@@ -88,6 +88,30 @@ def test_pings_at_the_prompt(lan, repl):
 def test_pings_while_a_program_sleeps(lan, repl):
     repl.type("time.sleep(60)\r")
     assert ping(lan) == 50
+    repl.type("\x03")
+    assert "KeyboardInterrupt" in repl.prompt()
+
+
+def test_pings_while_a_program_reads(lan):
+    """stdin is a pipe, then at its end: input(), readline(), read(), an iteration."""
+    process = lan.ready("stdin", stdin=subprocess.PIPE)
+    for line, said in ("one\n", "one"), ("two\n", "two"), ("3rd", "3rd"), ("\nfour\n", "four"):
+        assert ping(lan, 20) == 20
+        process.stdin.write(line)
+        process.stdin.flush()
+        process.expect("^got %s" % said)
+    assert ping(lan, 20) == 20
+    process.stdin.close()
+    process.expect("^end")
+
+
+def test_pings_while_a_program_reads_a_terminal(lan, repl):
+    repl.type("import sys; len(sys.stdin.readline())\r")
+    assert ping(lan, 20) == 20
+    repl.type("12345\r")
+    assert "\n6" in repl.prompt().replace("\r", "")
+    repl.type("sys.stdin.readline()\r")
+    assert ping(lan, 20) == 20
     repl.type("\x03")
     assert "KeyboardInterrupt" in repl.prompt()
 
