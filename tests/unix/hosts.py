@@ -268,8 +268,8 @@ def clean(*hosts):
         h.poll()
         pool = st.pool
         assert pool.left == pool.count, "pool: %d of %d frames left" % (pool.left, pool.count)
-        free = pool._free[: pool.left]
-        assert len(set(id(fr) for fr in free)) == pool.count, "pool: a frame is in it twice"
+        free = pool._free[: pool.left - pool.unmade]
+        assert len(set(id(fr) for fr in free)) == len(free), "pool: a frame is in it twice"
         for fr in free:
             assert fr.free, "pool: a free frame is marked as used"
         standing = [st._link_timer] + [nif.arp._timer for nif in st.nifs if hasattr(nif, "arp")]

@@ -32,9 +32,13 @@ class Frame:
 
 class Pool:
     """`count` frames for packets of up to `mtu` bytes behind the link header. The last `reserve`
-    are for control traffic alone (ARP, ACKs, DHCP), so that a flood cannot starve it."""
+    are for control traffic alone (ARP, ACKs, DHCP), so that a flood cannot starve it.
 
-    def __init__(self, count, mtu=1500, reserve=2):
+    `ready` of them are made at once, the others when all of those are in use for the first time,
+    and none is given up again: what a burst wants is not taken from a program that has none. Where
+    there is no memory for another, the pool is as good as empty, but for its reserve."""
+
+    def __init__(self, count, mtu=1500, reserve=2, ready=4):
         if count <= reserve:
             raise ValueError("frame pool: %d frames, %d of them reserved" % (count, reserve))
         size = HEADROOM + mtu + _SLACK
@@ -44,7 +48,9 @@ class Pool:
         self.left = count
         self.denied = 0  # requests turned down
         self.low = count  # fewest that were ever left
-        self._free = [Frame(size) for _ in range(count)]
+        ready = min(max(ready, reserve), count)
+        self.unmade = count - ready  # of those that are left
+        self._free = [Frame(size) for _ in range(ready)] + [None] * self.unmade
 
     def extra(self):
         """One frame more, for somebody who always has one at hand, and may change it for another
@@ -58,23 +64,34 @@ class Pool:
     @micropython.native
     def alloc(self, control=False):
         """A frame with `pay` and `end` at HEADROOM; None when the pool is empty."""
-        left = self.left
-        if left <= (0 if control else self.reserve):
-            self.denied += 1
-            return None
-        left -= 1
-        self.left = left
+        least = 0 if control else self.reserve
+        at = self.left - self.unmade
+        if at <= least:
+            if not self.unmade or not self._make(at):
+                self.denied += 1
+                return None
+            at += 1
+        self.left = left = self.left - 1
         if left < self.low:
             self.low = left
-        fr = self._free[left]
+        fr = self._free[at - 1]
         fr.free = False
         fr.pay = fr.end = HEADROOM
         fr.group = False
         return fr
 
+    def _make(self, at):
+        """One more of those that are left, to be had next. False: there is no memory for it."""
+        try:
+            self._free[at] = Frame(self.size)
+        except MemoryError:
+            return False
+        self.unmade -= 1
+        return True
+
     @micropython.native
     def release(self, fr):
         assert not fr.free, "frame released twice"
         fr.free = True
-        self._free[self.left] = fr
+        self._free[self.left - self.unmade] = fr
         self.left += 1

@@ -1,6 +1,7 @@
 # core/frame.py: the frame pool and its reserve.
 
 import bench
+import micropython
 from netstack.core.frame import HEADROOM, Pool
 
 SLACK = 16
@@ -72,6 +73,43 @@ def test_too_few_frames():
         assert "2 frames" in str(error)
     else:
         raise AssertionError("a pool with nothing but its reserve")
+
+
+def test_made_when_first_needed():
+    pool = Pool(8, 1500, 2, 4)
+    assert pool.left == 8 and pool.unmade == 4
+    frames = [pool.alloc(), pool.alloc()]
+    assert pool.unmade == 4
+    frames += [pool.alloc() for _ in range(4)]
+    assert pool.unmade == 0 and pool.alloc() is None
+    frames += [pool.alloc(True), pool.alloc(True)]
+    assert len(set(id(fr) for fr in frames)) == 8 and pool.alloc(True) is None
+    for fr in frames:
+        pool.release(fr)
+    assert pool.left == 8 and pool.unmade == 0 and set(pool._free) == set(frames)
+
+
+def test_no_memory_for_another():
+    # What is there goes on, the reserve for control traffic alone.
+    pool = Pool(8, 1500, 2, 4)
+    first, second = pool.alloc(), pool.alloc()
+    micropython.heap_lock()
+    third = pool.alloc()
+    denied = pool.denied
+    fourth, fifth, sixth = pool.alloc(True), pool.alloc(True), pool.alloc(True)
+    micropython.heap_unlock()
+    assert third is None and denied == 1
+    assert fourth and fifth and sixth is None and pool.left == 4
+    pool.release(fourth)
+    micropython.heap_lock()
+    third = pool.alloc()
+    micropython.heap_unlock()
+    assert third is None, "the reserve must fill first"
+    third = pool.alloc()
+    assert third and third is not fourth and pool.unmade == 3
+    for fr in (first, second, third, fifth):
+        pool.release(fr)
+    assert pool.left == 8 and len(set(id(fr) for fr in pool._free if fr)) == 5
 
 
 def test_random_against_a_model():
