@@ -36,7 +36,8 @@ class Pool:
 
     `ready` of them are made at once, the others when all of those are in use for the first time,
     and none is given up again: what a burst wants is not taken from a program that has none. Where
-    there is no memory for another, the pool is as good as empty, but for its reserve."""
+    there is no memory for another, the pool is as good as empty, but for its reserve, and it tries
+    again only for each 64th frame that it turns down: each try is a collection."""
 
     def __init__(self, count, mtu=1500, reserve=2, ready=4):
         if count <= reserve:
@@ -67,7 +68,7 @@ class Pool:
         least = 0 if control else self.reserve
         at = self.left - self.unmade
         if at <= least:
-            if not self.unmade or not self._make(at):
+            if not self.unmade or self.denied & 63 or not self._make(at):
                 self.denied += 1
                 return None
             at += 1
