@@ -27,7 +27,6 @@ _LEN = const(1)  # words of Ring.w
 _HEAD = const(0)
 _FLAGS = const(31)  # a word of the control block
 _F_CHANGED = const(1 << 25)
-_LOCK = const(44)  # a word of Stack.w
 _NOTHING = b""
 
 
@@ -233,7 +232,7 @@ def cancel(timer, st=None):
 
 
 def check(st):
-    if not st.w[_LOCK]:
+    if not st.inside():
         raise RuntimeError("outside the stack: with callbacks.lock")
     return st
 

@@ -11,7 +11,11 @@ import io
 import sys
 from micropython import const, schedule
 from netstack.core.clock import elapsed, later, sooner
+from netstack.core.processor import CORE, refuse
 from time import sleep, sleep_ms, ticks_ms
+
+if CORE:
+    from machine import mem32
 
 _EAGAIN = const(11)
 _POLL = const(3)  # MP_STREAM_POLL
@@ -95,6 +99,8 @@ def load(name):
 def stack():
     """The stack, made when it is first asked for: with loopback, without a NIC."""
     global _st
+    if CORE and mem32[CORE]:
+        refuse()
     if _st is None:
         with _first:
             if _st is None:
@@ -128,7 +134,10 @@ def _make():
 
 
 def _expect_threads(st):
-    """Where there are threads, the stack notes which of them is inside."""
+    """Where there are threads, the stack notes which of them is inside. Not where each has a core of
+    its own: all but the first are turned away."""
+    if CORE:
+        return
     try:
         from _thread import get_ident
     except ImportError:

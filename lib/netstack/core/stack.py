@@ -4,13 +4,15 @@
 #           -> timers that are due -> jobs put off to the end of the batch (TCP output: one ACK
 #              for many segments).
 # Re-entry is harmless: poll() called from inside the stack, or by the scheduler while a program is
-# inside a socket call, does nothing but note that there is work.
+# inside a socket call, does nothing but note that there is work. A hard interrupt comes in the
+# middle of machine code, and another core runs beside it: they are refused, by processor.py.
 
 from array import array
 from micropython import const
 from netstack.core.clock import Timers
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
+from netstack.core.processor import CORE, INTERRUPT, refuse
 from netstack.core.random import Random
 from netstack.core.wire import where
 from time import ticks_ms
@@ -32,7 +34,10 @@ _DUE = const(49)
 _STEPS = const(50)  # how many there are
 _THREADS = const(63)
 _OWNER = const(64)
-_WORDS = const(66)
+_GATE = const(66)
+_CORE = const(67)
+_ZERO = const(68)
+_WORDS = const(69)
 _FLUSH = const(0)  # Stack.steps: what poll() calls
 _TIMERS = const(1)
 _NIFS = const(2)
@@ -62,10 +67,15 @@ class Stack:
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
         # 48, 49 of core/clock.py  50 length of `steps`  62, 65 see api/host.py
         # 63 there may be threads: then 64 is who holds 44, as ident() has it
+        # 66, 67 INTERRUPT and CORE of processor.py, if not 0  68 always 0
         # others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.w[_HOPS] = 1
+        if INTERRUPT:
+            self.w[_GATE] = INTERRUPT
+            self.w[_CORE] = CORE or where(self.w) + 4 * _ZERO
+        self.refuse = refuse
         self.random = Random(seed)
         self.pool = Pool(frames, mtu)
         self.burst = frames // 2
@@ -94,6 +104,7 @@ class Stack:
         self.ident = None  # a function that tells one thread from another
         self.enter = _enterer(self)
         self.claim = _claimer(self)
+        self.inside = _insider(self)
         self.leave = _leaver(self)
         self._link_timer = self.timers.new(self._check_links)
 
@@ -216,6 +227,9 @@ def _poller(st):
         """Do what is to be done, a bounded part of it. Returns the milliseconds until poll() is
         next due (0: at once), -1 when only a NIC can bring work."""
         w = ptr32(int(words))
+        gate = w[_GATE]
+        if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[_CORE])[0]:
+            st.refuse()
         if w[_LOCK]:
             w[_MISSED] = 1
             return 0
@@ -283,6 +297,9 @@ def _claimer(st):
     def claim() -> bool:
         """enter() for whom somebody may have been before: False while the stack is busy."""
         w = ptr32(int(words))
+        gate = w[_GATE]
+        if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[_CORE])[0]:
+            st.refuse()
         if w[_LOCK]:
             return False
         w[_LOCK] = 1
@@ -295,6 +312,22 @@ def _claimer(st):
         return True
 
     return claim
+
+
+def _insider(st):
+    """Stack.inside."""
+    words = where(st.w)
+
+    @micropython.viper
+    def inside() -> bool:
+        """Has who asks entered the stack, or been called by it?"""
+        w = ptr32(int(words))
+        gate = w[_GATE]
+        if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[_CORE])[0]:
+            return False
+        return w[_LOCK] != 0
+
+    return inside
 
 
 def _leaver(st):

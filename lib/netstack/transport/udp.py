@@ -461,8 +461,7 @@ class Endpoint:
         if n > most:
             n = most
         data = bytes(n)  # nobody else's yet: filled in place
-        unpack(cb, data, 0, n, 0, copied, job)
-        return data
+        return data if unpack(cb, data, 0, n, 0, copied, job) >= 0 else None
 
     def failed(self, ip, buf, at, l4, errno):
         """An ICMP error about a datagram of ours, quoted at buf[at]. Only who is connected can

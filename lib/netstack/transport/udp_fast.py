@@ -67,9 +67,11 @@ def size(block: int) -> int:
 def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
     """Copy the first datagram of the ring, at most `most` bytes of it, to buf[off], its sender's
     address to where the block says, and drop it unless `keep`. Returns how many bytes; -1: there
-    is none."""
+    is none, or not for who asks."""
     cb = ptr32(block)
-    if not cb[3]:
+    j = ptr32(int(job))
+    gate = j[5]
+    if not cb[3] or gate and (ptr32(gate)[0] & 0x1FF) | ptr32(j[6])[0]:
         return -1
     r = ptr32(cb[1] | ((cb[2] << 16) << 16))
     end = r[2]
@@ -106,7 +108,6 @@ def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> 
     cb[10] = n
     to = int(buf) + off
     left = n
-    j = ptr32(int(job))
     while left > 0:
         k = end - at
         if k > left:
@@ -159,7 +160,9 @@ class Fast:
 
     def __init__(self, udp):
         words = where(udp.st.w)
-        self._job = array("I", bytes(24))
+        self._job = array("I", bytes(28))  # of move(); 5, 6: words 66 and 67 of Stack.w
+        self._job[5] = udp.st.w[66]
+        self._job[6] = udp.st.w[67]
         self.job = job = where(self._job)
         self.compose = _composer(words, job)
         self.post = _poster(udp.st, self.compose)
@@ -470,10 +473,11 @@ def _poster(st, compose):
     @micropython.viper
     def post(io, n: int) -> bool:
         w = ptr32(int(words))
-        if w[44]:
+        gate = w[66]  # core/stack.py
+        if w[44] or gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[67])[0]:
             return False
         w[44] = 1
-        if w[63]:  # there may be threads: core/stack.py
+        if w[63]:  # there may be threads
             w[64] = int(st.ident())
         try:
             done = int(compose(io, n))
