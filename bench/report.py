@@ -103,7 +103,9 @@ offloads, and the kernel's work in interrupts, most of what its stack does, is i
 Loss and delay come from a cable in user space, `tests/unix/interop/wire.py`, with a ceiling of its
 own. lwIP: `-O3`, MSS 1460, windows of 60 kB, 1024 pool buffers, 2048 input messages; of the memory
 for a connection of its sockets 16 kB are the mailbox, which its port makes as large as that for
-input. On the board, MPS2_AN385 in QEMU, both are polled and driven by callbacks, lwIP is built by
+input. netstack's callbacks are those of docs/raw.md, and do as lwIP's raw API does: what has come is
+consumed where it lies, a datagram answered in the frame it came in; the sockets' echo copies it to a
+buffer and back. On the board, MPS2_AN385 in QEMU, both are polled and driven by callbacks, lwIP is built by
 its default, `-Os`, and driver, service and ACKs are included; one run. The UDP echo of lwIP's
 sockets is by `recvfrom` and `sendto`; the row below it is by netconn, as lwIP's
 `contrib/apps/udpecho` has it. Idle connections come and go while one transfer goes on, which is
