@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import signal
+import socket
 import subprocess
 import termios
 import time
@@ -134,3 +135,49 @@ def test_end_of_input(lan, repl):
     repl.type("\x04")
     repl.process.wait(10)
     assert repl.process.returncode == 0
+
+
+LISTEN = "import socket; s = socket.socket(); s.bind(('', 7)); s.listen(5)"
+OPEN = (
+    "a = s.accept()[0]; b = s.accept()[0]",
+    "import ssl, _thread; c = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)",
+    "t = c.wrap_socket(b, server_side=True, do_handshake_on_connect=False)",
+    "u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); u.bind(('', 7))",
+    "_thread.start_new_thread(lambda: s.accept(), ())",
+    "_thread.start_new_thread(lambda: u.recv(1), ())",
+    "a.send(b'open')",
+)
+
+
+def test_end_of_input_with_sockets_open(lan, repl):
+    """Ctrl-D ends it whatever threads wait for. Peers hear of it from the next one, which has the
+    port at once."""
+    with lan.ns.entered():
+        peers = [socket.socket() for _ in range(2)]
+    for peer in peers:
+        peer.settimeout(20)
+    repl.run(LISTEN)
+    for peer in peers:
+        peer.connect((OURS, 7))
+    for line in OPEN:
+        assert "Error" not in repl.run(line)
+    assert peers[0].recv(10) == b"open"
+    repl.type("\x04")
+    repl.process.wait(10)
+    assert repl.process.returncode == 0
+    again = Repl(lan)
+    try:
+        again.run("import network; nic = network.LAN(); nic.active(True)")
+        again.run("nic.ipconfig(addr4='%s/24')" % OURS)
+        again.run(LISTEN)
+        for peer in peers:
+            with peer, pytest.raises(ConnectionResetError):
+                peer.sendall(b"is anybody there?")
+                peer.recv(10)
+        with lan.ns.entered():
+            peer = socket.create_connection((OURS, 7), 20)
+        with peer:
+            again.run("c = s.accept()[0]; c.send(b'anew')")
+            assert peer.recv(10) == b"anew"
+    finally:
+        again.close()
