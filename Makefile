@@ -49,7 +49,7 @@ export GIT_CEILING_DIRECTORIES := $(ROOT)/build
 .NOTPARALLEL:
 .PHONY: help demo test unix firmware firmware-all flash repl test-hw bench lint size clean
 .PHONY: mpy distclean mpy-cross tree venv pypi check-board
-.PHONY: packages-unix packages-board packages-bench packages-test bench-board tree-qemu tree-rp2
+.PHONY: packages-unix packages-board packages-bench packages-test bench-board bench-rp2040 tree-qemu tree-rp2
 
 help:   ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */  make \1\t/p' Makefile | expand -t 20
@@ -91,7 +91,7 @@ test-hw: venv  ## tests/hw against a real board on PORT=<port>
 	@test -n "$(PORT)" || { echo "make test-hw: name the board's port, PORT=<port>" >&2; exit 1; }
 	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw -ra --board $(BOARD) --port $(PORT)
 
-bench: packages-bench unix bench-board  ## side by side with C lwIP and Linux; QUICK=1: does it work?
+bench: packages-bench unix bench-board bench-rp2040  ## side by side with C lwIP and Linux; QUICK=1: does it work?
 	@$(SETUP) lwip
 	$(SUB) -C bench/lwip all board LWIP=$(ROOT)/build/lwip BUILD=$(OUT)/bench
 	$(SUB) -C bench/linux BUILD=$(OUT)/bench
@@ -130,11 +130,14 @@ packages-board:
 	@$(SETUP) packages $(PACKAGES)
 
 packages-bench:
-	@$(SETUP) packages unix MPS2_AN385 test
+	@$(SETUP) packages unix MPS2_AN385 rp2 venv test
 
 bench-board:
 	$(SUB) -C ports/qemu BOARD=MPS2_AN385 MICROPY_DIR=$(MICROPY_DIR) NETSTACK_ROUTER=1 \
 		BUILD=$(OUT)/bench/board MICROPY_MPYCROSS=$(MPY_CROSS)
+
+bench-rp2040:
+	+@$(MAKE) --no-print-directory firmware BOARD=W5500_EVB_PICO
 
 packages-test:
 	@$(SETUP) packages unix $(QEMU_BOARDS) rp2 venv test

@@ -24,6 +24,7 @@ import emulate  # noqa: E402
 import instructions  # noqa: E402
 import netns  # noqa: E402
 import report  # noqa: E402
+import rp2040  # noqa: E402
 import targets  # noqa: E402
 
 OUT = os.path.join(netns.OUT, "bench")
@@ -33,13 +34,19 @@ LOSS = (0, 0.1, 1, 3)  # percent
 FORWARDING = ":".join((ROOT + "/lib", ROOT + "/ports/unix", ".frozen"))
 DELAY_MS = 10  # each way
 
-Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss")
+Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss rp2040")
 CROWD = 200  # idle connections
 MANY = 1000
 ROUTED = "10.99.0.1"  # the host behind the routers
 SEGMENT = 1448  # bytes of TCP, with timestamps, in a packet of 1500
-WHOLE = Effort(runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(10, 40), loss=LOSS)
-QUICK = Effort(runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,))
+WHOLE = Effort(
+    runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(10, 40), loss=LOSS,
+    rp2040={"size": 300000, "echoes": 100},
+)  # fmt: skip
+QUICK = Effort(
+    runs=1, seconds=0.3, lossy_seconds=0.5, pings=20, held=(10, 40), loss=(1,),
+    rp2040={"size": 20000, "echoes": 5, "clocks": (31.25,)},
+)  # fmt: skip
 
 
 # -- the stacks ---------------------------------------------------------------------------------
@@ -622,6 +629,8 @@ def main():
         subjects = stacks()
         table, result = collect(effort, beds, subjects)
     found = report.rows(table, result)
+    print("bench: RP2040", file=sys.stderr)
+    board = rp2040.measure(netns.OUT, **effort.rp2040)
     data = {
         "date": time.strftime("%Y-%m-%d", time.gmtime(began)),
         "seconds": round(time.time() - began),
@@ -631,7 +640,8 @@ def main():
         "lwip": lwip_version(),
         "stacks": [stack.name for stack in subjects],
         "rows": found,
-        "targets": targets.judge(found),
+        "rp2040": board,
+        "targets": targets.judge(found) + rp2040.judge(board),
     }
     paths = report.write(os.path.join(OUT, "quick" if args.quick else "report"), data)
     print(report.markdown(data))

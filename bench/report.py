@@ -4,6 +4,7 @@ import json
 import statistics
 from xml.sax.saxutils import escape
 
+import rp2040
 import targets
 
 BEGIN = "<!-- made by `make bench README=1` -->"
@@ -71,6 +72,8 @@ def markdown(data):
         cells += [shown(row["stacks"][name]) for name in names]
         cells += [number(r) for r in row["ratios"].values()]
         lines.append("| " + " | ".join(cells) + " |")
+    if data.get("rp2040"):
+        lines += ["", *rp2040.markdown(data["rp2040"], number)]
     return "\n".join(lines + ["", *verdicts(data), "", *remarks(data)])
 
 
@@ -118,7 +121,10 @@ leaves by the one it came by, with 4 datagrams under way."""
 
 
 def remarks(data):
-    return _REMARKS.splitlines()
+    lines = _REMARKS.splitlines()
+    if data.get("rp2040"):
+        lines += ["", *rp2040.REMARKS.splitlines()]
+    return lines
 
 
 # -- files --------------------------------------------------------------------------------------

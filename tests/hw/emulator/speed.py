@@ -1,10 +1,12 @@
 """How fast a board is, in emulated time: python tests/hw/emulator/speed.py W5500_EVB_PICO
 
 Prints one line a figure: ping, TCP both ways, UDP echo, at the clock that is really on the SPI,
-and what is allocated for frames.
+what a segment costs the processor, and what is allocated for frames; with --json all of it in one
+line, for `make bench`.
 """
 
 import argparse
+import json
 import pathlib
 import sys
 
@@ -14,6 +16,7 @@ from peer import Peer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 _MS = 1000000
+_SEGMENT = 1460
 
 _START = """
 import network, socket, time, gc, board
@@ -72,6 +75,7 @@ class Board:
         self.wires = wiring.Wiring(chip, idle=idle, **pins)
         self.pico = pico.Pico(uf2, [self.wires])
         self.peer = Peer(chip, self.pico.clock)
+        _forget_divisions(self.pico.mcu)
         self.console = self.pico.console
         # An emulator that sleeps without an alarm stays where it is.
         self._tick = self.pico.clock.create_alarm(lambda: self._tick.schedule(_MS))
@@ -125,17 +129,34 @@ class Board:
         return self.finish(ms)
 
 
-def tcp(board, size):
-    """kB/s received and sent by the board."""
+def _forget_divisions(mcu):
+    """rp2040py counts eight cycles more for each division, in which no time passes; the firmware
+    waits for it by eight instructions anyway."""
+    divide = mcu.sio.update_hardware_divider
+
+    def uncounted(signed):
+        before = mcu.core.cycles
+        divide(signed)
+        mcu.core.cycles = before
+
+    mcu.sio.update_hardware_divider = uncounted
+
+
+def tcp(board, code):
+    """(kB/s, cycles for 1460 bytes, the peer's recoveries) of a program that sends or receives.
+    Cycles in which the processor slept are none."""
     peer = board.peer
+    core = board.pico.mcu.core
     peer.tcp.clear()
-    board.run(_RECEIVE % size)
+    spent = []  # (when the board sent a frame, cycles till then)
+    peer.seen = lambda frame: spent.append((peer.now, core.cycles))
+    board.run(code)
+    peer.seen = None
     conn = next(iter(peer.tcp.values()))
-    received = conn.sent / (conn.last - conn.first) * 1e6, conn.resent
-    peer.tcp.clear()
-    board.run(_SEND % size)
-    conn = next(iter(peer.tcp.values()))
-    return received, conn.received / (conn.last - conn.first) * 1e6
+    size = conn.sent or conn.received
+    cycles = [n for at, n in spent if conn.first <= at <= conn.last]
+    rate = size / (conn.last - conn.first) * 1e6
+    return rate, (cycles[-1] - cycles[0]) / (size / _SEGMENT), conn.resent
 
 
 def udp(board, size, count):
@@ -174,6 +195,56 @@ def heap(board):
     return int(board.finish(5000))
 
 
+def figures(board, args):
+    """(name, value) of what is asked for, one after the other."""
+    yield "heap_at_prompt", int(board.run("import gc; gc.collect(); print(gc.mem_free())"))
+    board.run(_START)
+    board.run("RCVBUF = %d" % args.rcvbuf)
+    yield "clock_mhz", wiring.clock_hz(board.pico.mcu, board.wires.spi) / 1e6
+    yield "heap_nic_up", int(board.run("gc.collect(); print(gc.mem_free())"))
+    if "ping" in args.only:
+        median, worst = ping(board, 20)
+        yield "ping_us", median
+        yield "ping_worst_us", worst
+    if "heap" in args.only:
+        yield "allocated", heap(board)
+    if "tcp" in args.only:
+        for verb, code in (("receive", _RECEIVE), ("send", _SEND)):
+            rate, cycles, resent = tcp(board, code % args.size)
+            yield "tcp_" + verb, rate
+            yield "cycles_" + verb, cycles
+            yield "recoveries_" + verb, resent
+    if "udp" in args.only:
+        for size in (64, 1400):
+            yield "echo_%d" % size, udp(board, size, args.echoes)
+    counts = board.run("nic = board.nic(); print(nic.drops, nic.resets, nic.lost_interrupts)")
+    for name, count in zip(("drops", "resets", "lost_interrupts"), counts.split()):
+        yield name, int(count)
+    yield "overruns", board.chip.overruns
+
+
+LINES = {
+    "heap_at_prompt": "heap free at the prompt %d bytes",
+    "clock_mhz": "SPI clock %.2f MHz",
+    "heap_nic_up": "heap free, NIC up %d bytes",
+    "ping_us": "ping: median %.0f us",
+    "ping_worst_us": "ping: worst %.0f us",
+    "allocated": "allocated for 40 pings: %d bytes",
+    "tcp_receive": "TCP receive %.0f kB/s",
+    "cycles_receive": "cycles to receive 1460 bytes: %.0f",
+    "recoveries_receive": "the peer's recoveries: %d",
+    "tcp_send": "TCP send %.0f kB/s",
+    "cycles_send": "cycles to send 1460 bytes: %.0f",
+    "recoveries_send": "the peer's recoveries: %d",
+    "echo_64": "UDP echo of 64 bytes: %.0f/s",
+    "echo_1400": "UDP echo of 1400 bytes: %.0f/s",
+    "drops": "drops: %d",
+    "resets": "resets: %d",
+    "lost_interrupts": "lost interrupts: %d",
+    "overruns": "overruns: %d",
+}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("board")
@@ -183,8 +254,10 @@ def main():
     parser.add_argument("--budget", type=int, help="of the stack, bytes")
     parser.add_argument("--idle", type=int, default=0, help="SPI clocks between two bytes")
     parser.add_argument("--baudrate", type=int, help="ask for this, and lift clk_peri")
-    parser.add_argument("--size", type=int, default=500000)
+    parser.add_argument("--size", type=int, default=500000, help="bytes to send and to receive")
+    parser.add_argument("--echoes", type=int, default=100)
     parser.add_argument("--only", default="ping,heap,tcp,udp")
+    parser.add_argument("--json", action="store_true", help="one line, when all is measured")
     args = parser.parse_args()
     uf2 = args.uf2 or ROOT / "build" / args.board / "firmware.uf2"
     board = Board(uf2, pico.make_chip(args.chip or pico.CHIPS[args.board]), args.idle)
@@ -194,27 +267,15 @@ def main():
         board.run("import board; board.SPI_HZ = %d" % args.baudrate)
     if args.budget:
         board.run("import board; board.BUDGET = %d" % args.budget)
-    print("heap free %s" % board.run("import gc; gc.collect(); print(gc.mem_free())").strip())
-    board.run(_START)
-    board.run("RCVBUF = %d" % args.rcvbuf)
-    print("SPI clock %.2f MHz" % (wiring.clock_hz(board.pico.mcu, board.wires.spi) / 1e6))
-    print("heap free, NIC up %s" % board.run("gc.collect(); print(gc.mem_free())").strip())
-    sys.stdout.flush()
-    if "ping" in args.only:
-        print("ping: median %.0f us, worst %.0f us" % ping(board, 20), flush=True)
-    if "heap" in args.only:
-        print("allocated for 40 pings: %d bytes" % heap(board), flush=True)
-    if "tcp" in args.only:
-        (rate, resent), sent = tcp(board, args.size)
-        print("TCP receive %.0f kB/s, %d recoveries" % (rate, resent), flush=True)
-        print("TCP send %.0f kB/s" % sent, flush=True)
-    if "udp" in args.only:
-        for size in (64, 1400):
-            print("UDP echo of %d bytes: %.0f/s" % (size, udp(board, size, 100)), flush=True)
+    found = {}
+    for name, value in figures(board, args):
+        found[name] = value
+        if not args.json:
+            print(LINES[name] % value, flush=True)
+    if args.json:
+        print(json.dumps(dict(found, complaints=board.chip.complaints)))
     for text in board.chip.complaints:
-        print("the chip complains:", text)
-    counts = board.run("nic = board.nic(); print(nic.drops, nic.resets, nic.lost_interrupts)")
-    print("overruns %d; drops, resets, lost interrupts %s" % (board.chip.overruns, counts.strip()))
+        print("the chip complains:", text, file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import pytest
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(ROOT, "bench"))
 import report  # noqa: E402
+import rp2040  # noqa: E402
 import targets  # noqa: E402
 
 STACKS = ["netstack sockets", "netstack callbacks", "lwIP sockets", "lwIP raw"]
@@ -86,6 +87,32 @@ def test_targets_are_ratios_of_runs_taken_together():
 def test_targets_without_figures_are_not_measured(some):
     assert {each["met"] for each in some["targets"]} == {None}
     assert report.markdown(some).count("| not measured |") == len(targets.TARGETS)
+
+
+@pytest.fixture
+def board():
+    figures = {"tcp_receive": 1500, "echo_64": 1007, "ping_us": 900, "heap_nic_up": 200000}
+    note = {"note": "failed: no chip"}
+    return {"clocks": [12, 31.25], "figures": [figures, note], "flash": 700000}
+
+
+def test_rp2040_stands_beside_upstream(some, board):
+    some["rp2040"] = board
+    lines = report.markdown(some).splitlines()
+    assert "| TCP receive, kB/s | 1500 | 751 | 2.00 | failed: no chip | 1307 | - |" in lines
+    assert "| the SPI's limit, kB/s | 1500 | 1500 | - | 3906 | 3906 | - |" in lines
+    assert "| cycles to send 1460 bytes | - | - | - | failed: no chip | - | - |" in lines
+    assert "| heap free with the NIC up, bytes | 200000 | 208880 |" in lines
+
+
+def test_rp2040_is_judged_at_the_clocks_it_is_asked_at(board):
+    met = {each["what"]: each["met"] for each in rp2040.judge(board)}
+    assert met["RP2040, 12 MHz: TCP receive, kB/s"] is True
+    assert met["RP2040, 12 MHz: UDP echo of 64 bytes : upstream"] is True
+    assert met["RP2040, 12 MHz: ping, us"] is False
+    assert met["RP2040, 12 MHz: TCP send, kB/s"] is None
+    assert met["RP2040, 31.25 MHz: ping, us"] is None
+    assert "RP2040, 31.25 MHz: TCP receive, kB/s" not in met
 
 
 def test_numbers_keep_three_digits():
