@@ -17,6 +17,7 @@ _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
     "takeover.py": "NETSTACK_STOCK",
     "transport/tcp/fastopen.py": "NETSTACK_FASTOPEN",
+    "api/callbacks_tls.py": "NETSTACK_TLS",
     "api/links.py": "NETSTACK_ROUTER",
     "api/inet6.py": "NETSTACK_IPV6",
     "inet/address6.py": "NETSTACK_IPV6",
@@ -67,7 +68,11 @@ _OPTIONAL = {
 }
 _SPI = ("chip", "spi", "spi_rp2")
 _NIC_PARTS = {"w5500": ("wiznet", *_SPI), "w5100s": ("wiznet", *_SPI), "enc28j60": _SPI}
-_USUAL = {"NETSTACK_IPV6": "1", "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1")}
+_USUAL = {
+    "NETSTACK_IPV6": "1",
+    "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1"),
+    "NETSTACK_TLS": "1",
+}
 
 
 def _carried(module):

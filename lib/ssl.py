@@ -32,6 +32,8 @@ _RD_WR = _const(5)
 _NVAL = _const(32)
 
 _SHUT_RD = _const(0)
+_SOL_SOCKET = _const(1)
+_SO_ACCEPTCONN = _const(30)
 _ALL = _const(1024)
 
 _WAITS = _const(0)  # what _ssl.handshake() returns
@@ -316,12 +318,14 @@ class SSLSocket(_io.IOBase):
         return data
 
     def recv_into(self, buf, nbytes=0):
-        if nbytes:
-            buf = memoryview(buf)[:nbytes]
-        n = self._do(_RD, _ssl.read, self._tls, buf, 0)
+        n = self.read_record(memoryview(buf)[:nbytes] if nbytes else buf, 0)
         if n is None:
             raise OSError(_EAGAIN)
         return n
+
+    def read_record(self, buf, off):
+        """What there is of a record, to buf[off:]; 0 at the end, None: it would have to wait."""
+        return self._do(_RD, _ssl.read, self._tls, buf, off)
 
     # -- sending ----------------------------------------------------------------------------
 
@@ -350,10 +354,14 @@ class SSLSocket(_io.IOBase):
 
     def send(self, buf):
         """Sends a record at most; returns how much."""
-        n = self._do(_WR, self._write, buf.encode() if isinstance(buf, str) else buf, 0)
+        n = self.write_record(buf.encode() if isinstance(buf, str) else buf)
         if n is None:
             raise OSError(_EAGAIN)
         return n
+
+    def write_record(self, buf):
+        """As send(); None: it would have to wait."""
+        return self._do(_WR, self._write, buf, 0)
 
     def sendall(self, buf):
         if self.write(buf) != len(buf):
@@ -387,7 +395,7 @@ class SSLSocket(_io.IOBase):
 
     # -- the end ----------------------------------------------------------------------------
 
-    def _notify(self):
+    def notify(self):
         """Tell the peer, as far as that is possible without waiting (RFC 5246 7.2.1)."""
         sock = self._sock
         timeout = self._below._gettimeout and sock.gettimeout()
@@ -405,13 +413,13 @@ class SSLSocket(_io.IOBase):
     def shutdown(self, how):
         sock = self._check_open()
         if how != _SHUT_RD:
-            self._notify()
+            self.notify()
         sock.shutdown(how)
 
     def close(self):
         if self._sock is None:
             return
-        self._notify()
+        self.notify()
         sock, self._sock = self._sock, None
         self._tls.close()
         if hasattr(sock, "close"):
@@ -433,6 +441,43 @@ class SSLSocket(_io.IOBase):
             self.close()
             return 0
         return -_EINVAL
+
+
+class Listener(_io.IOBase):
+    """A socket that listens; its connections have TLS."""
+
+    def __init__(self, context, sock):
+        self.context = context
+        self._sock = sock
+
+    def __getattr__(self, name):
+        return getattr(self._sock, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._sock.close()
+
+    def accept(self):
+        """(SSLSocket, address). The handshake comes with its first read or write: who stalls in it
+        keeps nobody else."""
+        sock, address = self._sock.accept()
+        try:
+            return self.context.wrap_socket(sock, True, False), address
+        except:
+            sock.close()
+            raise
+
+    def ioctl(self, request, arg):
+        return self._sock.ioctl(request, arg)
+
+
+def _listens(sock):
+    try:
+        return sock.getsockopt(_SOL_SOCKET, _SO_ACCEPTCONN)
+    except (AttributeError, OSError):
+        return False
 
 
 def _content(it):
@@ -540,7 +585,10 @@ class SSLContext:
         first=None,
     ):
         """session: SSLSocket.session of an earlier connection to the same server, to go on with;
-        first: the datagram by which a DTLS server has learnt of its client."""
+        first: the datagram by which a DTLS server has learnt of its client. A socket that listens
+        becomes a Listener."""
+        if server_side and _listens(sock):
+            return Listener(self, sock)
         new = SSLSocket(self, sock, server_side, server_hostname, session, first)
         if do_handshake_on_connect:
             new.do_handshake(True)

@@ -17,6 +17,9 @@
 #define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
 #define MBEDTLS_SSL_ENCRYPT_THEN_MAC
 
+// Tell the peer of a record that is not what was sent (RFC 5246 7.2.2).
+#define MBEDTLS_SSL_ALL_ALERT_MESSAGES
+
 // DTLS: a server answers no one who has not shown that its address is real (RFC 6347 4.2.1).
 #define MBEDTLS_SSL_COOKIE_C
 #define MBEDTLS_SSL_DTLS_HELLO_VERIFY

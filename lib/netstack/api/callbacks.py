@@ -176,36 +176,49 @@ def _accepted(listener):
             return
         conn.notify = _told
         listener.on_accept(conn)
-        if not conn.orphan:  # what has come before it was accepted
-            _told(conn)
+        if conn.notify:  # what has come before it was accepted
+            conn.notify(conn)
 
 
 # -- beginning ----------------------------------------------------------------------------------
 
 
-def listen(port, on_accept, addr=None, backlog=5, st=None):
+def listen(port, on_accept, addr=None, backlog=5, st=None, ssl=None):
     """Have on_accept(conn) called for each connection to `port` (tcp_bind, tcp_listen,
-    tcp_accept); `addr`: one of our addresses, text or bytes. close() of what is returned ends it.
-    Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
+    tcp_accept); `addr`: one of our addresses, text or bytes; ssl: an SSLContext, for TLS. close()
+    of what is returned ends it. Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
     st = check(st or host.stack())
     ip, addr = address_of(st, addr, port)
     listener = (st.tcp or host.tcp()).listen(ip, addr, port, backlog)
     listener.kind = Connection
     listener.on_accept = on_accept
     listener.notify = _accepted
+    if ssl:
+        from netstack.api import callbacks_tls
+
+        callbacks_tls.listen(listener, ssl)
     return listener
 
 
-def connect(addr, port, on_open=None, st=None):
+def connect(addr, port, on_open=None, st=None, ssl=None, server_hostname=None, session=None):
     """A connection that is being opened to `addr`, text or bytes (tcp_connect); on_open(conn) or
-    conn.on_error(conn, errno) will follow. Raises OSError: ENETUNREACH, ENOMEM."""
+    conn.on_error(conn, errno) will follow. ssl: an SSLContext, for TLS with server_hostname.
+    Raises OSError: ENETUNREACH, ENOMEM."""
     st = check(st or host.stack())
     ip, addr = address_of(st, addr, port)
     conn = Connection(st.tcp or host.tcp())
     conn.on_open = on_open
     conn.notify = _told
     conn.connect(ip, addr, port)
-    return conn
+    if not ssl:
+        return conn
+    from netstack.api import callbacks_tls
+
+    try:
+        return callbacks_tls.connect(conn, ssl, on_open, server_hostname, session)
+    except BaseException:
+        conn.abort()
+        raise
 
 
 def datagrams(port=0, on_recv=None, addr=None, st=None):

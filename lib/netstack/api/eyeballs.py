@@ -255,7 +255,7 @@ def _nothing():
     """The stack is polled, and then step() is called."""
 
 
-def connect(addr, timeout=None, source=None):
+def connect(addr, timeout=None, source=None, ssl=None, server_hostname=None):
     """socket.create_connection()"""
     race = Race(addr, timeout, source)
     try:
@@ -264,7 +264,18 @@ def connect(addr, timeout=None, source=None):
     finally:
         race.close()
     sock.settimeout(timeout)
-    return sock
+    return _secured(sock, ssl, server_hostname or addr[0], True)
+
+
+def _secured(sock, ssl, name, shake):
+    """The same socket, with TLS if there is a context for it."""
+    if ssl is None:
+        return sock
+    try:
+        return ssl.wrap_socket(sock, do_handshake_on_connect=shake, server_hostname=name)
+    except:
+        sock.close()
+        raise
 
 
 async def create_connection(
@@ -281,14 +292,7 @@ async def create_connection(
         sock = race.result()
     finally:
         race.close()
-    if ssl is None:
-        return sock
-    try:
-        name = server_hostname or address[0]
-        return ssl.wrap_socket(sock, do_handshake_on_connect=False, server_hostname=name)
-    except:
-        sock.close()
-        raise
+    return _secured(sock, ssl, server_hostname or address[0], False)
 
 
 async def open_connection(host, port, timeout=None, ssl=None, server_hostname=None):

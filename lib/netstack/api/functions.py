@@ -29,9 +29,9 @@ def has_dualstack_ipv6():
 
 
 def create_server(
-    address, *, family=_AF_INET, backlog=None, reuse_port=False, dualstack_ipv6=False
+    address, *, family=_AF_INET, backlog=None, reuse_port=False, dualstack_ipv6=False, ssl=None
 ):
-    """A socket that listens at (host, port)."""
+    """A socket that listens at (host, port). ssl: an SSLContext, for connections with TLS."""
     if reuse_port:
         raise ValueError("create_server: SO_REUSEPORT is for datagrams")
     if dualstack_ipv6 and (family != _AF_INET6 or not has_dualstack_ipv6()):
@@ -43,10 +43,10 @@ def create_server(
             server.setsockopt(41, 26, int(not dualstack_ipv6))  # IPV6_V6ONLY
         server.bind(address)
         server.listen(_BACKLOG if backlog is None else backlog)
+        return ssl.wrap_socket(server, server_side=True) if ssl else server
     except Exception:
         server.close()
         raise
-    return server
 
 
 def socketpair(family=_AF_INET, type=_SOCK_STREAM, proto=0):

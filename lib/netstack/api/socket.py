@@ -781,7 +781,11 @@ def _room(buf, nbytes):
     return nbytes or n
 
 
-def create_connection(address, timeout=None, source_address=None):
+def create_connection(
+    address, timeout=None, source_address=None, *, ssl=None, server_hostname=None
+):
     """A socket connected to (host, port) by whatever address of it answers first, of both families
-    (RFC 8305), within `timeout` seconds. source_address: (address, port) of our own to use."""
-    return _host.load("eyeballs").connect(address, timeout, source_address)
+    (RFC 8305), within `timeout` seconds. source_address: (address, port) of our own to use.
+    ssl: an SSLContext, for TLS with server_hostname, or else the host."""
+    connect = _host.load("eyeballs").connect
+    return connect(address, timeout, source_address, ssl, server_hostname)

@@ -3,7 +3,6 @@
 
 import asyncio
 import bench
-import binascii
 import gc
 import io
 import netstack
@@ -12,35 +11,13 @@ import socket
 import ssl
 import time
 from netstack.api import host
+from pem import CERT, NAME, contexts
 
-KEY = binascii.a2b_base64(
-    "MHcCAQEEIA84WYOpVXmUHZBf3R99y7EEeQZJRBZCY+imleciXK5loAoGCCqGSM49AwEHoUQDQgAEG0q6hWEaS1/4"
-    "qL79CI/uERaRYRz6BGok3JlFUEJv0RK8FrVRr2p5BNP/OStDp5taW+bPjFMr/tgINxImGngCXQ=="
-)
-CERT = binascii.a2b_base64(
-    "MIIBdjCCARygAwIBAgIBATAKBggqhkjOPQQDAjAbMRkwFwYDVQQDDBBuZXRzdGFjay5leGFtcGxlMCAXDTIwMDEw"
-    "MTAwMDAwMFoYDzIxMjAwMTAxMDAwMDAwWjAbMRkwFwYDVQQDDBBuZXRzdGFjay5leGFtcGxlMFkwEwYHKoZIzj0C"
-    "AQYIKoZIzj0DAQcDQgAEG0q6hWEaS1/4qL79CI/uERaRYRz6BGok3JlFUEJv0RK8FrVRr2p5BNP/OStDp5taW+bP"
-    "jFMr/tgINxImGngCXaNPME0wGwYDVR0RBBQwEoIQbmV0c3RhY2suZXhhbXBsZTAPBgNVHRMBAf8EBTADAQH/MB0G"
-    "A1UdDgQWBBT/LTHvJZ9kH3PKZMfZoFDJr1R4TzAKBggqhkjOPQQDAgNIADBFAiBCskHzxSBtfz+QrgDFYuA3QSyV"
-    "vwEalT7jqaGeUgGxKQIhAN+8/b924dAhkSzso2t1LRcO4jvZyW+tHyzS5gBVn4YR"
-)
 
-NAME = "netstack.example"
 EAGAIN = 11
 EBADF = 9
 ECONNRESET = 104
 ETIMEDOUT = 110
-
-
-def contexts(dtls=False):
-    """(client's, server's), and the client believes the server."""
-    client = ssl.SSLContext(ssl.PROTOCOL_DTLS_CLIENT if dtls else ssl.PROTOCOL_TLS_CLIENT)
-    client.verify_mode = ssl.CERT_REQUIRED
-    client.load_verify_locations(cadata=CERT)
-    server = ssl.SSLContext(ssl.PROTOCOL_DTLS_SERVER if dtls else ssl.PROTOCOL_TLS_SERVER)
-    server.load_cert_chain(CERT, KEY)
-    return client, server
 
 
 def joined(kind=socket.SOCK_STREAM):
@@ -358,6 +335,39 @@ def test_datagrams():
     b.send(b"still here")
     a.settimeout(10)
     assert a.recv(100) == b"still here"
+
+
+def test_one_argument():
+    """create_server() and create_connection(); a client that says nothing keeps no other one."""
+    client, server = contexts()
+    listener = socket.create_server(("127.0.0.1", 0), ssl=server)
+    bench.at_end(listener.close)
+    address = listener.getsockname()
+    mute = socket.create_connection(address)
+    bench.at_end(mute.close)
+    silent, peer = listener.accept()
+    bench.at_end(silent.close)
+    assert peer == mute.getsockname()
+    a = socket.socket()
+    a.connect(address)
+    a = client.wrap_socket(a, False, False, NAME)
+    poller = select.poll()
+    poller.register(listener, select.POLLIN)
+    assert poller.poll(10000)
+    b = listener.accept()[0]
+    a.setblocking(False)
+    b.setblocking(False)
+    shake(a, b)
+    a.sendall(b"hello")
+    b.settimeout(10)
+    assert b.recv(5) == b"hello"
+    a.close()
+    b.close()
+    silent.settimeout(0.01)
+    bench.raises(ETIMEDOUT, silent.recv, 1)
+    began = time.ticks_ms()
+    bench.raises(ETIMEDOUT, lambda: socket.create_connection(address, 0.1, ssl=client))
+    assert time.ticks_diff(time.ticks_ms(), began) < 20000
 
 
 def test_asyncio():

@@ -151,3 +151,14 @@ def bad_lan(namespace, request, tmp_path):
     for lan in _captured(namespace, request, tmp_path):
         lan.wire = wire
         yield lan
+
+
+@pytest.fixture(scope="session")
+def pem(tmp_path_factory):
+    """A directory of certificates: certs.py."""
+    reason = netns.missing("openssl", "curl")
+    if reason:
+        pytest.skip(reason)
+    import certs
+
+    return certs.make(tmp_path_factory.mktemp("pem"))
