@@ -91,7 +91,9 @@ class Emulator:
         self._proc = None
         self._serial_file = serial_file
         self._check()
+        self._monitor, theirs = socket.socketpair()
         command = self._command(serial, tcp_port, net, pcap, icount) + list(extra)
+        command += ["-chardev", "socket,id=mon,fd=%d" % theirs.fileno(), "-mon", "chardev=mon"]
         self._log = open(self.log, "wb")
         try:
             self._proc = subprocess.Popen(
@@ -100,7 +102,9 @@ class Emulator:
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent,
+                pass_fds=(theirs.fileno(),),
             )
+            theirs.close()
             self.pid = self._proc.pid
             self._find_serial(serial)
             self._wait_prompt(boot_timeout)
@@ -130,8 +134,6 @@ class Emulator:
             "-kernel",
             self.elf,
             "-display",
-            "none",
-            "-monitor",
             "none",
             "-semihosting-config",
             "enable=on,target=native",
@@ -259,6 +261,10 @@ class Emulator:
                         raise self._died()
                     seen += data
 
+    def plug(self, on):
+        """The cable at the board, in or out."""
+        self._monitor.sendall(b"set_link net0 %s\n" % (b"on" if on else b"off"))
+
     def output(self):
         """What QEMU itself has printed."""
         with open(self.log, "rb") as f:
@@ -276,6 +282,7 @@ class Emulator:
                 proc.kill()
                 proc.wait()
             self._log.close()
+        self._monitor.close()
 
     def wait(self):
         return self._proc.wait()

@@ -101,7 +101,7 @@ class Board:
 def boot(name, elf=None, **kw):
     directory = os.path.join(netns.OUT, name)
     if name in pico.BOARDS:
-        kw = {key: kw[key] for key in ("serial", "net") if key in kw}
+        kw = {key: kw[key] for key in ("serial", "net", "flash") if key in kw}
         return pico.Emulator(name, os.path.join(directory, "firmware.uf2"), **kw)
     try:
         elf = elf or os.path.join(directory, "firmware.elf")

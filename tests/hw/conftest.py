@@ -9,6 +9,7 @@ it the board is a real one:
 import pathlib
 import re
 import sys
+import tomllib
 
 import pytest
 
@@ -61,6 +62,12 @@ def board(board_name, request, tmp_path_factory):
         log = str(directory / "qemu.log")
         with boot(board_name, log=log, hostfwd=[(0, 80, "tcp")]) as emulator:
             yield Board(board_name, emulator.serial_url, emulator)
+
+
+@pytest.fixture(scope="module")
+def wiring(board_name):
+    """What the board is made of: boards/<name>.toml."""
+    return tomllib.loads((HERE / "boards" / (board_name + ".toml")).read_text())
 
 
 @pytest.fixture

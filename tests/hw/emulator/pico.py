@@ -1,6 +1,7 @@
 """A board with an RP2040 on rp2040py, the emulator that counts cycles, with a console and a wire.
 
     python tests/hw/emulator/pico.py W5500_EVB_PICO [--tcp-port N | --pty] [--net tap:NAME]
+                                                    [--flash FILE] [--control]
 
 Emulated time never runs ahead of the clock on the wall, so that the board's timers and those of a
 real peer agree; where the emulator is the slower of the two, the board is slower than a real one.
@@ -8,6 +9,7 @@ real peer agree; where the emulator is the slower of the two, the board is slowe
 
 import argparse
 import importlib
+import json
 import os
 import pathlib
 import pty
@@ -192,7 +194,7 @@ class Wire:
 
     def _next(self):
         try:
-            self._frame = os.read(self._fd, 2048)
+            self._frame = os.read(self._fd, 65536)
         except OSError:  # nothing, or the TAP is down
             self._busy = False
             return
@@ -208,6 +210,101 @@ class Wire:
             os.write(self._fd, frame)
         except OSError:  # the TAP is down or its queue full: lost, as on a cable
             pass
+
+
+class Control:
+    """What happens to the board, said by lines on stdin; each is answered by a line of JSON: what
+    the chip has counted, and the emulated time.
+
+        state               nothing
+        <fault> <value>     one of chip.py's, the value in JSON
+        power_cut           the chip's supply dips
+        overrun <n>         so many frames of full length at once
+        cut <n>             the board's power is gone in the middle of its n-th change to flash
+    """
+
+    _COUNTS = ("overruns", "filtered", "frames_in", "frames_out", "resets", "complaints")
+    _FAULTS = ("stuck", "link", "mute_int", "lie", "stall")
+
+    def __init__(self, chip, clock, flash):
+        self._chip = chip
+        self._clock = clock
+        self._flash = flash
+        self._line = b""
+        os.set_blocking(0, False)
+
+    def readable(self):
+        return [0]
+
+    def poll(self):
+        try:
+            data = os.read(0, 4096)
+        except BlockingIOError:
+            return
+        if not data:
+            sys.exit(0)  # who has started it is gone
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._obey(*line.decode().split())
+            print("state", json.dumps(self._state()), flush=True)
+
+    def _obey(self, name, value="null"):
+        value = json.loads(value)
+        if name == "power_cut":
+            self._chip.power_cut()
+        elif name == "overrun":
+            frame = b"\xff" * 6 + b"\2\0\0\0\0\1\x88\xb5" + bytes(1500)
+            for _ in range(value):
+                self._chip.receive(frame)
+        elif name == "cut":
+            self._flash.left = value
+        elif name in self._FAULTS:
+            setattr(self._chip, name, value)
+        elif name != "state":
+            raise ValueError("unknown: " + name)
+
+    def _state(self):
+        state = {name: getattr(self._chip, name) for name in self._COUNTS} if self._chip else {}
+        return dict(state, ns=int(self._clock.nanos))
+
+
+class Flash:
+    """The board's flash in a file: what was written outlives the board, as far as it was."""
+
+    _ERASE = {0x20: 4096, 0xD8: 65536}  # JEDEC's SECTOR ERASE and BLOCK ERASE
+    _PROGRAM = 0x02
+
+    def __init__(self, mcu, path):
+        self.left = None  # changes until the power is gone
+        self._flash = mcu.flash
+        self._ssi = mcu.ssi
+        self._apply = mcu.ssi._apply_command
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if os.fstat(self._file).st_size:
+            data = os.pread(self._file, len(mcu.flash), 0)
+            mcu.flash[: len(data)] = data
+        else:
+            os.pwrite(self._file, bytes(mcu.flash[: 2 << 20]), 0)
+        mcu.ssi._apply_command = self._command
+
+    def _command(self):
+        code = self._ssi._tx_buffer[0] if self._ssi._tx_buffer else None
+        size = 256 if code == self._PROGRAM else self._ERASE.get(code)
+        if not size:
+            self._apply()
+            return
+        at = self._ssi._address_from_buffer() & -size
+        before = bytes(self._flash[at : at + size])
+        self._apply()
+        after = bytes(self._flash[at : at + size])
+        if after == before:
+            return
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:  # half of it is done
+                os.pwrite(self._file, after[: size // 2] + before[size // 2 :], at)
+                os.kill(os.getpid(), signal.SIGKILL)
+        os.pwrite(self._file, after, at)
 
 
 def open_tap(name):
@@ -301,6 +398,12 @@ def main():
     parser.add_argument("--tcp-port", type=int, help="console on this port, 0: a free one")
     parser.add_argument("--pty", action="store_true", help="console as a pseudo terminal")
     parser.add_argument("--net", help="tap:NAME, an existing TAP; default: nothing is plugged in")
+    parser.add_argument(
+        "--flash", help="a file that keeps what is in flash; made if it is not there"
+    )
+    parser.add_argument(
+        "--control", action="store_true", help="faults by lines on stdin: class Control"
+    )
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kind = args.chip or CHIPS[args.board]
@@ -312,9 +415,12 @@ def main():
         chip.link = bool(args.net)
         devices.append(chip if hasattr(chip, "attach") else Wiring(chip))
     pico = Pico(args.uf2 or ROOT / "build" / args.board / "firmware.uf2", devices)
+    flash = Flash(pico.mcu, args.flash) if args.flash else None
     parts = [Serial(pico.console, None if args.pty else args.tcp_port or 0)]
     if chip and args.net:
         parts.append(Wire(chip, pico.clock, args.net.partition(":")[2]))
+    if args.control:
+        parts.append(Control(chip, pico.clock, flash))
     print(
         "%s runs; mpremote connect %s repl; Ctrl-C stops it" % (args.board, parts[0].url),
         flush=True,

@@ -1,6 +1,8 @@
 """The emulated RP2040 boards as processes: what tools/emulate.py's Emulator is for QEMU's."""
 
+import json
 import pathlib
+import subprocess
 import sys
 
 import netns
@@ -14,14 +16,30 @@ class Emulator:
 
     hostfwd = ()  # it is reached over its wire
 
-    def __init__(self, board, uf2, serial="tcp", net=None):
-        argv = [sys.executable, PROGRAM, board, "--uf2=%s" % uf2]
+    def __init__(self, board, uf2, serial="tcp", net=None, flash=None):
+        argv = [sys.executable, PROGRAM, board, "--control", "--uf2=%s" % uf2]
         argv.append("--pty" if serial == "pty" else "--tcp-port=0")
         if net:
             argv.append("--net=" + net)
-        self._process = netns.Process(list(map(str, argv)), name="pico.py")
+        if flash:
+            argv.append("--flash=%s" % flash)
+        self._process = netns.Process(list(map(str, argv)), name="pico.py", stdin=subprocess.PIPE)
         self.serial_url = self._process.expect(r"connect (\S+) repl", 60).group(1)
         self.pid = self._process.pid
+
+    def tell(self, name="state", value=None):
+        """A line of pico.py's Control: a fault, or nothing. What the chip has counted, and "ns"."""
+        self._process.stdin.write("%s %s\n" % (name, json.dumps(value)))
+        self._process.stdin.flush()
+        return json.loads(self._process.expect("^state (.*)").group(1))
+
+    def plug(self, on):
+        """The cable at the board, in or out."""
+        self.tell("link", bool(on))
+
+    def died(self):
+        """Wait until its power is gone."""
+        self._process.wait()
 
     def close(self):
         self._process.stop()

@@ -1,0 +1,271 @@
+"""A board on a wire: transfers, link, group addresses, and what a wire or a chip does wrong.
+
+One program (programs/lab.py) runs all the time: what one test leaves behind shows in the next.
+"""
+
+import concurrent.futures
+import contextlib
+import itertools
+import os
+import random
+import socket
+import struct
+import time
+
+import netns
+import partner
+import pytest
+from attached import Board, boot, start_dnsmasq
+
+FULL = os.environ.get("NETSTACK_FULL") == "1"
+SEED = int(os.environ.get("NETSTACK_SEED", "6"))
+RECOVERY = 5  # seconds of the board's time
+
+
+@pytest.fixture(scope="module")
+def lab(board_name, wiring, request, tmp_path_factory):
+    """A board that runs lab.py: on a TAP, or a real one where it is."""
+    if not wiring["nic"]:
+        pytest.skip("%s has no wire" % board_name)
+    port = request.config.getoption("port", None)
+    with contextlib.ExitStack() as stack:
+        if port:
+            board = Board(board_name, port)
+        else:
+            reason = netns.missing("dnsmasq")
+            if reason:
+                pytest.skip(reason)
+            directory = tmp_path_factory.mktemp("lan")
+            ns = stack.enter_context(netns.Namespace())
+            start_dnsmasq(ns, directory)
+            with ns.entered():
+                log = str(directory / "qemu.log")
+                emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, log=log)
+            stack.enter_context(emulator)
+            board = Board(board_name, emulator.serial_url, emulator, ns)
+        process = stack.enter_context(board.running("lab"))
+        interface = partner.interface_to(board.address) if port else "tap0"
+        yield partner.Lab(board, process, interface)
+
+
+@pytest.fixture
+def chip(lab):
+    """For tests of what a chip does wrong."""
+    if not lab.slow:
+        pytest.skip("%s's chip does nothing wrong on request" % lab.board.name)
+    return lab.emulator
+
+
+@pytest.mark.parametrize("verb", ["take", "give"])
+def test_tcp(lab, wiring, verb):
+    """Digests are equal, and it is as fast as this board has to be: the best of three, since the
+    host may be busy with something else."""
+    size = 40000 if lab.slow else 1000000
+    floor = wiring["kilobytes_per_second"][verb]
+    lab.transfer(verb, 1000).finish()
+    rates = []
+    while len(rates) < 3 and (not rates or FULL or max(rates) < floor):
+        start = lab.state()["ns"]
+        lab.transfer(verb, size * (10 if FULL else 1)).finish()
+        rates.append(size * (10 if FULL else 1) * 1e6 / (lab.state()["ns"] - start))
+    print("%s: %s kB/s" % (verb, ", ".join("%.0f" % rate for rate in rates)))
+    assert max(rates) >= floor
+    assert lab.state().get("complaints", []) == []
+
+
+def test_udp(lab):
+    """Datagrams of all sizes come back as they were."""
+    rnd = random.Random(SEED)
+    sizes = [0, 1, 17, 18, 19, 1471, 1472] + [rnd.randrange(1473) for _ in range(20)]
+    for size in sizes:
+        lab.echo(rnd.randbytes(size))
+
+
+def test_many_connections(lab):
+    """One after the other, and all at once; afterwards heap and frames are as before."""
+    one_by_one, at_once = (200, 30) if FULL else (2, 3) if lab.slow else (30, 20)
+
+    def both():
+        for _ in range(one_by_one):
+            lab.once("take", 1000)
+        with contextlib.ExitStack() as stack:
+            pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(at_once))
+            socks = [stack.enter_context(lab.connect()) for _ in range(at_once)]
+            verbs = itertools.cycle(("take", "give"))
+            transfers = [partner.Transfer(next(verbs), 3000, sock) for sock in socks]
+            list(pool.map(partner.Transfer.finish, transfers))
+
+    lab.leaves_nothing(both)
+
+
+def test_group(lab):
+    """A board that has not joined a group, or has left it, does not hear it, and its chip does not
+    even let the frame in."""
+
+    def filtered():
+        return lab.state().get("filtered", 0)
+
+    with lab.group_socket() as sock:
+        before = filtered()
+        assert not lab.group_heard(sock)
+        assert not lab.slow or filtered() > before
+        for _ in range(10 if FULL else 2):
+            assert lab.ask("join") == "joined"
+            assert lab.group_heard(sock)
+            assert lab.ask("leave") == "left"
+            before = filtered()
+            assert not lab.group_heard(sock)
+            assert not lab.slow or filtered() > before
+
+
+def test_link(lab):
+    """The cable is pulled in the middle of two transfers and put back: the program is told, and
+    both go on to their digests."""
+    if not lab.emulator:
+        pytest.skip("nobody is there to pull the cable")
+    size = 16000 if lab.slow else 500000
+    with contextlib.ExitStack() as stack:
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(2))
+        transfers = []
+        for verb in ("take", "give"):
+            sock = stack.enter_context(lab.connect())
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that "give" waits
+            transfers.append(partner.Transfer(verb, size, sock))
+        for transfer in transfers:
+            transfer.move(size // 4)
+        lab.emulator.plug(False)
+        ends = [pool.submit(transfer.finish) for transfer in transfers]
+        lab.process.expect(r"^link False 1$", 30 * lab.board.patience)
+        assert not any(end.done() for end in ends)
+        lab.emulator.plug(True)
+        took = lab.answers(RECOVERY)
+        lab.process.expect(r"^link True 3$", 30 * lab.board.patience)
+        for end in ends:
+            end.result(120 * lab.board.patience)
+    print("the board answers %.2f s after the cable is back" % took)
+
+
+def test_bad_frames(lab):
+    """Runts, oversize, noise, wrong headers and checksums: what is right between them gets through,
+    and nothing stays."""
+    raw, head = lab.raw()
+    longest = 1514
+    if lab.emulator:
+        lab.board.ns.run("ip", "link", "set", "tap0", "mtu", "4000")
+        longest = 4014
+    to = socket.inet_aton(lab.board.address)
+    source = socket.inet_aton(lab.udp.getsockname()[0])
+    count = 20000 if FULL else 36 if lab.slow else 1500
+
+    def all_kinds():
+        rnd = random.Random(SEED)
+        frames = partner.bad_frames(rnd, head, source, to, longest)
+        for i, frame in enumerate(itertools.islice(frames, count)):
+            raw.send(frame)
+            if i % 12 == 0:
+                lab.echo(b"%d" % i)
+
+    try:
+        with raw:
+            lab.leaves_nothing(all_kinds)
+    finally:
+        if lab.emulator:
+            lab.board.ns.run("ip", "link", "set", "tap0", "mtu", "1500")
+    for verb in ("take", "give"):
+        lab.transfer(verb, 3000).finish()
+
+
+# What the chip is told, what has to be seen before it is well again, and what counts it.
+FAULTS = {
+    "interrupts are lost": ("mute_int", True, False, "lost_interrupts"),
+    "the bus is stuck low": ("stuck", 0x00, None, "resets"),
+    "the bus is stuck high": ("stuck", 0xFF, None, "resets"),
+    "nothing is sent": ("stall", True, False, "resets"),
+    "it starts anew": ("power_cut", None, None, "resets"),
+    "a length is 0": ("lie", 0, None, "drops"),
+    "a length is too long": ("lie", 65535, None, "drops"),
+    "a length is wrong": ("lie", 300, None, "drops"),
+}
+
+
+@pytest.mark.parametrize("what", FAULTS)
+def test_fault(lab, chip, what):
+    """Under load: it is counted, in 5 s the board answers again, and no byte is lost."""
+    fault, value, well, counter = FAULTS[what]
+    before = lab.counts()[counter]
+    resets = chip.tell()["resets"]
+    transfer = lab.transfer("take", 9000)
+    transfer.move(3000)
+    chip.tell(fault, value)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        end = pool.submit(transfer.finish)
+        if fault == "stuck":
+            lab.process.expect("^link False", 30 * lab.board.patience)
+        elif fault == "stall":
+            until(lambda: chip.tell()["resets"] > resets, 30 * lab.board.patience)
+        elif fault == "mute_int":
+            until(lambda: lab.counts()[counter] > before, 30 * lab.board.patience)
+        if fault in ("stuck", "stall", "mute_int"):
+            chip.tell(fault, well)
+        took = lab.answers(RECOVERY)
+        end.result(60 * lab.board.patience)
+    if fault == "stuck":
+        lab.process.expect("^link True 3", 30 * lab.board.patience)
+    print("%s: answers after %.2f s" % (what, took))
+    assert lab.counts()[counter] > before
+
+
+def until(true, seconds):
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "not in %d s" % seconds
+        time.sleep(0.05)
+
+
+def test_more_frames_than_there_is_room_for(lab, chip):
+    """The chip loses what its memory does not hold, and what comes afterwards is whole."""
+    before = chip.tell()["overruns"]
+    transfer = lab.transfer("take", 9000)
+    transfer.move(3000)
+    assert chip.tell("overrun", 40)["overruns"] > before
+    lab.answers(RECOVERY)
+    transfer.finish()
+
+
+def test_soak(lab):
+    """All at once and at random; an hour with NETSTACK_FULL=1. Heap and frames are as before."""
+    rnd = random.Random(SEED)
+    raw, head = lab.raw()
+    to = socket.inet_aton(lab.board.address)
+    source = socket.inet_aton(lab.udp.getsockname()[0])
+    frames = partner.bad_frames(rnd, head, source, to, 1514)
+    size = 6000 if lab.slow else 100000
+    done = dict.fromkeys(("take", "give", "drop", "echo", "bad", "group"), 0)
+
+    def some():
+        what = rnd.choice(list(done))
+        done[what] += 1
+        if what in ("take", "give"):
+            lab.once(what, rnd.randrange(1, size))
+        elif what == "drop":
+            with lab.connect() as sock:
+                sock.sendall(b"%s %d\n" % (rnd.choice((b"take", b"give")), size))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif what == "echo":
+            lab.echo(rnd.randbytes(rnd.randrange(1400)))
+        elif what == "bad":
+            for frame in itertools.islice(frames, 10):
+                raw.send(frame)
+            lab.echo(b"still there?")
+        else:
+            lab.ask("join")
+            lab.ask("leave")
+
+    def for_so_long():
+        end = time.monotonic() + (900 if FULL else 2)
+        while time.monotonic() < end:
+            some()
+
+    with raw:
+        lab.leaves_nothing(for_so_long)
+    print(done)
