@@ -80,6 +80,14 @@ class Chip:
             w[_SICK] = 1
         w[_LOCKED] = 0
 
+    def _begin(self):
+        """Start it for the first time. A chip that is not there keeps no part of the processor."""
+        try:
+            self._start(50)
+        except OSError:
+            self._bus.close()
+            raise
+
     def _recover(self):
         """It is not as it was set up: its supply has dipped, or the bus is stuck."""
         self.resets += 1

@@ -133,7 +133,7 @@ class ENC28J60(chip.Chip):
         self.recv = _receiver(words, (begin, complete, flush, take), interrupt)
         write = _writer(words, small, where(b.tx), (op, b.begin_write))
         self.send = _sender(words, (complete, flush, _loader(words, job, move), write))
-        self._start(50)
+        self._begin()
         b.on_end(_ender(words, b.busy, complete, b.nudge))
 
     # -- registers, where time does not count -----------------------------------------------------

@@ -10,6 +10,7 @@
 #   on_end(cb)     have cb called from the scheduler when what was begun has ended
 #   soon           what is as short as this is as well waited for
 #   tells          does on_end() do anything?
+#   close()        give back what it has of the processor
 #   nudge()        for callbacks: what was scheduled with them is not to wait for another event
 #
 # On an RP2040 or RP2350 spi_rp2.py has the same by DMA, so that the stack works meanwhile. Here a
@@ -107,6 +108,9 @@ class Bus:
         pass
 
     def nudge(self):
+        pass
+
+    def close(self):
         pass
 
 

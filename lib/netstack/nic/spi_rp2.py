@@ -96,6 +96,10 @@ class Bus:
     def on_end(self, cb):
         self._in.irq(cb)
 
+    def close(self):
+        self._in.close()
+        self._out.close()
+
 
 def _number(text):
     """The first one in it."""

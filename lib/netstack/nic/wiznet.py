@@ -118,7 +118,7 @@ class Wiznet(chip.Chip):
         load = _loader(words, job, move)
         steps = self._complete, self._flush, load, _filler(b.tx), b.left, push, turn
         self.send = _sender(words, steps)
-        self._start(50)
+        self._begin()
         b.on_end(_ender(words, b.busy, (self._complete, push, turn, b.nudge), self._on_line))
 
     # -- starting it, and again -----------------------------------------------------------------
