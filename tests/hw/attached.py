@@ -103,6 +103,7 @@ def boot(name, elf=None, **kw):
     if name in pico.BOARDS:
         kw = {key: kw[key] for key in ("serial", "net", "flash") if key in kw}
         return pico.Emulator(name, os.path.join(directory, "firmware.uf2"), **kw)
+    kw.pop("flash", None)
     try:
         elf = elf or os.path.join(directory, "firmware.elf")
         return emulate.Emulator(name, elf, boot_timeout=60, **kw)

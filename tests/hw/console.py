@@ -9,7 +9,7 @@ class Console:
     def __init__(self, url, patience=1):
         import serial
 
-        self.serial = serial.serial_for_url(url, baudrate=115200, timeout=0.1)
+        self.serial = serial.serial_for_url(url, baudrate=115200, timeout=0.02)
         self.seen = b""
         self.patience = patience
 
@@ -33,3 +33,17 @@ class Console:
         time.sleep(0.2)
         self.seen = b""
         self.serial.reset_input_buffer()
+
+    def run(self, code):
+        """What a program says that the raw REPL runs, without a reset; or its error."""
+        self.write(b"\x01")
+        self.expect(b"raw REPL; CTRL-B to exit\r\n>")
+        for at in range(0, len(code), 200):  # as mpremote does, for ports without flow control
+            self.write(code[at : at + 200].encode())
+            time.sleep(0.01)
+        self.write(b"\x04")
+        self.expect(b"OK")
+        said = self.expect(b"\x04") + self.expect(b"\x04")
+        self.write(b"\x02")
+        self.expect(b">>> ")
+        return said.decode().replace("\r", "").strip()

@@ -28,7 +28,7 @@ def pattern(n):
 
 
 class Transfer:
-    """Bytes on their way to the board ("take") or from it ("give"), as far as the test lets them."""
+    """Bytes on their way to the board, "take", or from it, "give", as far as the test lets them."""
 
     def __init__(self, verb, size, sock):
         self.size = size
@@ -67,13 +67,22 @@ def answer(sock):
 class Lab:
     """interface: where the host's frames to the board go out; None if there is a router between."""
 
-    def __init__(self, board, process, interface):
+    def __init__(self, board, real):
         self.board = board
-        self.process = process
-        self.interface = interface
         self.emulator = board.emulator
         self.slow = board.slow and board.emulator
+        self._running = contextlib.ExitStack()
+        self.start()
+        self.interface = interface_to(board.address) if real else "tap0"
+
+    def start(self):
+        """The board begins anew, and so do we."""
         self._udp = self._line = self._bulk = None
+        self.process = self._running.enter_context(self.board.running("lab"))
+
+    def stop(self):
+        """Let the board's serial line go."""
+        self._running.close()
 
     def inside(self):
         return self.board.ns.entered() if self.board.ns else contextlib.nullcontext()
@@ -200,7 +209,7 @@ class Lab:
             return sock
 
     def group_heard(self, sock):
-        """Does a datagram to the group come back? One to the board itself tells when it would have."""
+        """Does a datagram to the group come back? One to the board tells when it would have."""
         data, marker = os.urandom(30), os.urandom(31)
         for _ in range(10 * self.board.patience):
             sock.sendto(data, (GROUP, 5001))

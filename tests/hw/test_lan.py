@@ -43,9 +43,10 @@ def lab(board_name, wiring, request, tmp_path_factory):
                 emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, log=log)
             stack.enter_context(emulator)
             board = Board(board_name, emulator.serial_url, emulator, ns)
-        process = stack.enter_context(board.running("lab"))
-        interface = partner.interface_to(board.address) if port else "tap0"
-        yield partner.Lab(board, process, interface)
+        lab = partner.Lab(board, bool(port))
+        stack.callback(lab.stop)
+        lab.fresh = lab.memory()
+        yield lab
 
 
 @pytest.fixture
@@ -146,8 +147,8 @@ def test_link(lab):
 
 
 def test_bad_frames(lab):
-    """Runts, oversize, noise, wrong headers and checksums: what is right between them gets through,
-    and nothing stays."""
+    """Runts, oversize, noise, wrong headers and checksums: what is right between them gets
+    through, and nothing stays."""
     raw, head = lab.raw()
     longest = 1514
     if lab.emulator:
@@ -269,3 +270,33 @@ def test_soak(lab):
     with raw:
         lab.leaves_nothing(for_so_long)
     print(done)
+
+
+@pytest.mark.parametrize("how", ["reset", "soft_reset"])
+def test_reset(lab, how):
+    """In the middle of transfers, with the NIC busy. Peers are told when they send again, and
+    nothing of before is left."""
+    if lab.slow and how == "soft_reset" and not FULL:
+        pytest.skip("takes long: NETSTACK_FULL=1")
+    with contextlib.ExitStack() as stack:
+        socks = [stack.enter_context(lab.connect()) for _ in range(2)]
+        transfers = [partner.Transfer(v, 500000, s) for v, s in zip(("take", "give"), socks)]
+        for transfer in transfers:
+            transfer.move(4000)
+        with lab.connect() as sock:
+            sock.sendall(b"%s\n" % how.encode())
+            sock.settimeout(1)
+            with contextlib.suppress(OSError):
+                sock.recv(1)  # nothing comes
+        lab.stop()
+        lab.start()
+        for sock in socks:
+            with pytest.raises(ConnectionError):
+                while True:
+                    sock.sendall(b"x")
+                    sock.recv(100)
+    heap, frames = lab.memory()
+    assert frames == lab.fresh[1]
+    assert heap - lab.fresh[0] < partner.NOISE
+    for verb in ("take", "give"):
+        lab.transfer(verb, 3000).finish()

@@ -28,7 +28,7 @@ class Emulator:
         self.pid = self._process.pid
 
     def tell(self, name="state", value=None):
-        """A line of pico.py's Control: a fault, or nothing. What the chip has counted, and "ns"."""
+        """A line of pico.py's Control, a fault say. What the chip has counted, and "ns"."""
         self._process.stdin.write("%s %s\n" % (name, json.dumps(value)))
         self._process.stdin.flush()
         return json.loads(self._process.expect("^state (.*)").group(1))
@@ -37,9 +37,9 @@ class Emulator:
         """The cable at the board, in or out."""
         self.tell("link", bool(on))
 
-    def died(self):
-        """Wait until its power is gone."""
-        self._process.wait()
+    @property
+    def running(self):
+        return self._process.running
 
     def close(self):
         self._process.stop()

@@ -4,6 +4,7 @@
 #         "give N": N bytes of a known pattern, and their SHA-256
 #         "mem": heap in use, free frames, connections
 #         "nic": what the driver has counted
+#         "reset", "soft_reset": machine's, at once
 #         "join", "leave": the group 239.1.2.3, on UDP port 5001
 #   5001  UDP: comes back as it came, whoever it was for
 #
@@ -14,6 +15,7 @@ import asyncio
 import binascii
 import gc
 import hashlib
+import machine
 import network
 import socket
 import time
@@ -80,6 +82,8 @@ async def serve(reader, writer):
             elif verb == b"nic":
                 counts = [getattr(host.port_nic(), name, 0) for name in COUNTS]
                 writer.write(b"%d %d %d\n" % tuple(counts))
+            elif verb.endswith(b"reset"):
+                getattr(machine, verb.decode())()
             elif verb == b"join":
                 datagrams.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, GROUP)
                 writer.write(b"joined\n")
