@@ -1,7 +1,8 @@
 # The only entry point: `make help` lists what there is.
 #
 #   BOARD=<name>        which firmware: MPS2_AN385 (default), VIRT_RV32, W5500_EVB_PICO,
-#                       W5100S_EVB_PICO, RPI_PICO, RPI_PICO2 or RPI_PICO_W
+#                       W5100S_EVB_PICO, RPI_PICO, RPI_PICO2, RPI_PICO_W or RPI_PICO2_W
+#   BOARD_VARIANT=RISCV RPI_PICO2 and RPI_PICO2_W: for their RISC-V cores
 #   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
 #   OUT=<directory>     where products go instead of build/
 #   NETSTACK_APT=0      install no Debian packages
@@ -15,7 +16,7 @@ TESTS ?= tests
 PYTEST_FLAGS ?= -ra -n 2
 
 QEMU_BOARDS := MPS2_AN385 VIRT_RV32
-RP2_BOARDS := W5500_EVB_PICO W5100S_EVB_PICO RPI_PICO RPI_PICO2 RPI_PICO_W
+RP2_BOARDS := W5500_EVB_PICO W5100S_EVB_PICO RPI_PICO RPI_PICO2 RPI_PICO_W RPI_PICO2_W
 
 # `override`: a relative path given on the command line must hold in sub-makes elsewhere as well.
 ROOT := $(CURDIR)
@@ -30,11 +31,12 @@ endif
 SETUP := $(PYTHON) tools/setup.py
 ifneq ($(filter $(BOARD),$(RP2_BOARDS)),)
 FAMILY := rp2
-PACKAGES := rp2 venv
+PACKAGES := rp2 venv $(addprefix rp2-,$(BOARD_VARIANT))
 else
 FAMILY := qemu
 PACKAGES := $(BOARD)
 endif
+PRODUCTS := $(OUT)/$(BOARD)$(addprefix -,$(BOARD_VARIANT))
 MPY_CROSS := $(OUT)/mpy-cross/mpy-cross
 MPY_OUT ?= $(OUT)/mpy
 SUB := +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
@@ -58,7 +60,7 @@ help:   ## this list
 # --- what users and CI call ---
 
 demo: firmware  ## set up, build, boot an emulated board, print its URL; no root needed
-	@$(PYTHON) tools/demo.py --board $(BOARD) --elf $(OUT)/$(BOARD)/firmware.elf \
+	@$(PYTHON) tools/demo.py --board $(BOARD) --elf $(PRODUCTS)/firmware.elf \
 		$(if $(PORT),--port $(PORT))
 
 test: packages-test venv pypi unix firmware-all  ## set up, then every test that can run here
@@ -70,7 +72,7 @@ unix: packages-unix mpy-cross  ## build/unix/micropython: the unix port with net
 
 firmware: check-board packages-board tree-$(FAMILY)  ## build/$BOARD/firmware.elf, .bin and, for RP2, .uf2
 	$(SUB) -C ports/$(FAMILY) BOARD=$(BOARD) MICROPY_DIR=$(MICROPY_DIR) \
-		BUILD=$(OUT)/$(BOARD) MICROPY_MPYCROSS=$(MPY_CROSS)
+		BUILD=$(PRODUCTS) MICROPY_MPYCROSS=$(MPY_CROSS)
 
 firmware-all:  ## the firmware of every board that can be built here
 	+@for board in $(QEMU_BOARDS) W5500_EVB_PICO; do \
@@ -80,7 +82,7 @@ mpy: packages-unix venv mpy-cross  ## build/mpy/<arch>: .mpy files for firmware 
 	@.venv/bin/python tools/mpy.py --tree $(MICROPY_DIR) --mpy-cross $(MPY_CROSS) --out $(MPY_OUT) $(ARCH)
 
 flash: check-board  ## write the firmware to a board
-	@$(if $(filter rp2,$(FAMILY)),$(PYTHON) tools/flash.py $(OUT)/$(BOARD)/firmware.uf2 $(PORT),\
+	@$(if $(filter rp2,$(FAMILY)),$(PYTHON) tools/flash.py $(PRODUCTS)/firmware.uf2 $(PORT),\
 		echo "$(BOARD) is emulated and needs no flashing: make demo BOARD=$(BOARD) boots it")
 
 repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT=<port>
@@ -112,7 +114,7 @@ size: packages-board mpy-cross  ## with IPv6 and without, a Cortex-M3's flash an
 
 clean:  ## remove what was built, keep what was downloaded
 	rm -rf $(OUT)/unix $(OUT)/mpy $(OUT)/mpy-cross $(OUT)/bench $(OUT)/size
-	rm -rf $(addprefix $(OUT)/,$(QEMU_BOARDS) $(RP2_BOARDS))
+	rm -rf $(addprefix $(OUT)/,$(QEMU_BOARDS) $(RP2_BOARDS) $(addsuffix -RISCV,$(RP2_BOARDS)))
 
 distclean:  ## remove build/ and .venv
 	rm -rf build .venv
@@ -122,6 +124,8 @@ distclean:  ## remove build/ and .venv
 check-board:
 	@test -n "$(filter $(BOARD),$(QEMU_BOARDS) $(RP2_BOARDS))" || \
 		{ echo "BOARD=$(BOARD) is not known; there are: $(QEMU_BOARDS) $(RP2_BOARDS)" >&2; exit 1; }
+	@test -z "$(BOARD_VARIANT)" -o -f boards/$(BOARD)/mpconfigvariant_$(BOARD_VARIANT).cmake || \
+		{ echo "BOARD_VARIANT=$(BOARD_VARIANT) is not known for $(BOARD)" >&2; exit 1; }
 
 packages-unix:
 	@$(SETUP) packages unix

@@ -34,6 +34,7 @@ PACKAGES = {
         f"{_HOST} g++ cmake gcc-arm-none-eabi libnewlib-arm-none-eabi"
         " libstdc++-arm-none-eabi-newlib"
     ),
+    "rp2-RISCV": "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf",
     "venv": "python3-venv",
     "test": (
         "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base radvd ndisc6"

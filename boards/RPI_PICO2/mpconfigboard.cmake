@@ -1,4 +1,3 @@
-# Raspberry Pi Pico 2, its Cortex-M33 cores.
+# Raspberry Pi Pico 2; which of its cores: mpconfigvariant.cmake, mpconfigvariant_RISCV.cmake.
 set(PICO_BOARD "pico2")
-set(PICO_PLATFORM "rp2350")
 include(${CMAKE_CURRENT_LIST_DIR}/../../ports/rp2/board.cmake)

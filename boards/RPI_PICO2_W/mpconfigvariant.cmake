@@ -1,0 +1,2 @@
+# Its Cortex-M33 cores.
+set(PICO_PLATFORM "rp2350")
