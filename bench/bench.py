@@ -37,7 +37,8 @@ DELAY_MS = 10  # each way
 Effort = collections.namedtuple("Effort", "runs seconds lossy_seconds pings held loss rp2040")
 CROWD = 200  # idle connections
 MANY = 1000
-ROUTED = "10.99.0.1"  # the host behind the routers
+# by family: the host behind the routers
+ROUTED = {4: "10.99.0.1", 6: "fd99::1"}
 SEGMENT = 1448  # bytes of TCP, with timestamps, in a packet of 1500
 WHOLE = Effort(
     runs=5, seconds=1.2, lossy_seconds=2, pings=200, held=(10, 40), loss=LOSS,
@@ -68,9 +69,14 @@ class Stack:
         self.lossy = lossy
         self.board = board
 
-    def start(self, ns, role, count, congestion):
-        env = dict(self.env, NETSTACK_CONGESTION=congestion)  # no other has a choice
-        return ns.start(*self.argv, role, *self.extra(count), env=env)
+    def start(self, ns, row):
+        env = dict(self.env, NETSTACK_CONGESTION=row.congestion)  # no other has a choice
+        env["NETSTACK_FAMILY"] = str(row.family)
+        return ns.start(*self.of(self.argv, row), row.role, *self.extra(row.count), env=env)
+
+    def of(self, argv, row):
+        """The program for the row's family."""
+        return argv
 
     def extra(self, count):
         return ()
@@ -81,6 +87,9 @@ class LwIP(Stack):
         env = {"PRECONFIGURED_TAPIF": "tap0"}
         super().__init__(name, [os.path.join(OUT, program)], env, board=board)
         self.router = router and [os.path.join(OUT, router)]
+
+    def of(self, argv, row):
+        return argv if row.family == 4 else [argv[0] + "6", *argv[1:]]
 
     def extra(self, count):
         return (str(count),)
@@ -124,9 +133,10 @@ def stacks():
 
 
 class Bed:
-    """Linux at 10.99.0.1, by a TAP or a veth; `lossy`: at the far end of a bad cable."""
+    """Linux at 10.99.0.1, by a TAP or a veth; `lossy`: at the far end of a bad cable; for IPv6 at
+    fd99::1 as well."""
 
-    def __init__(self, veth, lossy):
+    def __init__(self, veth, lossy, family):
         self.lossy = lossy
         self.near = netns.Namespace(tap=None)
         self.far = netns.Namespace(tap=None) if veth else self.near
@@ -140,6 +150,10 @@ class Bed:
             self.near.run("ip", "link", "set", self.ours, "arp", "off")
             self.near.add_tap("tap1", address)
         self.device = "tap1" if lossy else self.ours
+        if family == 6:
+            self.near.use_ipv6(self.device)
+            if veth:
+                self.far.use_ipv6("veth1", netns.OURS6 + "/64")
 
     def _add_veth(self, address):
         near, far = self.near, self.far
@@ -174,14 +188,15 @@ class Bed:
 
 class Road:
     """Two hosts, 10.98.0.1 and 10.99.0.1, and the router .254 between them: on a TAP of each host,
-    or Linux itself in a namespace between."""
+    or Linux itself in a namespace between; for IPv6 fd98::1, fd99::1 and fe."""
 
-    def __init__(self, veth):
+    def __init__(self, veth, family):
         self.hosts = [netns.Namespace(tap=None) for _ in range(2)]
         self.paths = ["/run/netns/" + host.name for host in self.hosts]
         self.middle = netns.Namespace(tap=None) if veth else None
         if veth:
             self.middle.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+            self.middle.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         for i, host in enumerate(self.hosts):
             net = "10.%d.0." % (98 + i)
             if veth:
@@ -190,6 +205,12 @@ class Road:
                 host.add_tap("tap0")
             host.run("ip", "addr", "add", net + "1/24", "dev", self.device)
             host.run("ip", "route", "add", "default", "via", net + "254")
+            if family == 6:
+                net = "fd%d::" % (98 + i)
+                host.use_ipv6(self.device, net + "1/64")
+                if veth:
+                    self.middle.use_ipv6("veth%d" % i, net + "fe/64")
+                host.run("ip", "-6", "route", "add", "default", "via", net + "fe")
 
     def _add_veth(self, i, host, address):
         name = "veth%d" % i
@@ -204,14 +225,14 @@ class Road:
     def device(self):
         return "veth0" if self.middle else "tap0"
 
-    def start(self, stack):
+    def start(self, stack, row):
         """The router; None: it is there."""
         for host in self.hosts:  # each router has MACs of its own
             host.run("ip", "neigh", "flush", "dev", self.device)
         if self.middle:
             return None
-        env = dict(stack.env, MICROPYPATH=FORWARDING)
-        router = self.hosts[0].start(*stack.router, *self.paths, env=env)
+        env = dict(stack.env, MICROPYPATH=FORWARDING, NETSTACK_FAMILY=str(row.family))
+        router = self.hosts[0].start(*stack.of(stack.router, row), *self.paths, env=env)
         router.expect("^ready", 20)
         return router
 
@@ -248,6 +269,7 @@ class Row:
     says what is shown of that, as (key, title, unit, is more better?)."""
 
     lossy = False
+    family = 4
     role = "echo"
     count = 1
     congestion = "cubic"
@@ -263,31 +285,37 @@ class Row:
         return None
 
 
-def peer(bed, server, what, seconds, *args):
+def peer(bed, server, what, seconds, *args, family=4):
     """Run the peer, bench/linux/peer.c; the dict it prints."""
-    return printed(bed.near, seconds, "peer", what, server.pid, seconds, *args)
+    env = dict(os.environ, BENCH_ADDRESS=netns.OURS if family == 4 else netns.OURS6)
+    return printed(bed.near, seconds, "peer", what, server.pid, seconds, *args, env=env)
 
 
-def printed(ns, seconds, program, *args):
+def printed(ns, seconds, program, *args, env=None):
     """What a program of bench/linux prints in the end."""
     argv = (os.path.join(OUT, program), *args)
-    done = ns.run(*argv, check=False, timeout=seconds + 40)
+    done = ns.run(*argv, check=False, timeout=seconds + 40, env=env)
     if done.returncode:
         raise instructions.Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
     return json.loads(done.stdout.splitlines()[-1])
 
 
 class Bulk(Row):
-    def __init__(self, effort, receive, count, loss=None, congestion="cubic"):
+    def __init__(self, effort, receive, count, loss=None, congestion="cubic", family=4):
         verb = "receive" if receive else "send"
         self.receive = receive
         self.role = "sink" if receive else "source"
         self.count = count
         self.loss = loss
         self.congestion = congestion
+        self.family = family
         self.lossy = loss is not None
         key = "%s_%d" % (verb, count)
         title = "TCP %s, %d connection%s" % (verb, count, "s" * (count > 1))
+        if family == 6:
+            verb += "6"
+            key = "%s_%d" % (verb, count)
+            title += ", IPv6"
         if self.lossy:
             key += "_loss_%g" % loss
             title += ", %g %% loss, %d ms" % (loss, 2 * DELAY_MS)
@@ -296,11 +324,11 @@ class Bulk(Row):
             title += ", netstack's by " + congestion.upper()
         figures = [(key, title, "Mbit/s", True)]
         if count == 1 and not self.lossy:
-            figures.append(("cpu_" + verb, "CPU to %s" % verb, "ms/MB", False))
-            figures.append(
-                ("cpu_both_" + verb, "CPU to %s, the peer's added" % verb, "ms/MB", False)
-            )
-            title = "segments by the fast path, %s" % verb
+            what = verb.replace("6", ", IPv6")
+            figures.append(("cpu_" + verb, "CPU to %s" % what, "ms/MB", False))
+            title = "CPU to %s, the peer's added" % what
+            figures.append(("cpu_both_" + verb, title, "ms/MB", False))
+            title = "segments by the fast path, %s" % what
             figures.append(("fast_" + verb, title, "%", True))
         super().__init__(effort, figures)
 
@@ -312,7 +340,7 @@ class Bulk(Row):
     def measure(self, bed, server, stack):
         seconds = self.effort.lossy_seconds if self.lossy else self.effort.seconds
         what = "send" if self.receive else "recv"
-        got = peer(bed, server, what, seconds, self.count)
+        got = peer(bed, server, what, seconds, self.count, family=self.family)
         megabytes = got["bytes"] / 1e6
         if megabytes <= 0:
             raise instructions.Failed("no byte came through")
@@ -355,17 +383,21 @@ class Crowd(Row):
 
 
 class Echo(Row):
-    def __init__(self, effort):
-        figures = [("udp_echo", "UDP echo, 64 bytes, 16 in flight", "/s", True)]
-        figures.append(("cpu_echo", "CPU for a UDP echo", "us", False))
+    def __init__(self, effort, family=4):
+        self.family = family
+        suffix, over = ("6", ", IPv6") if family == 6 else ("", "")
+        title = "UDP echo, 64 bytes, 16 in flight" + over
+        figures = [("udp_echo" + suffix, title, "/s", True)]
+        figures.append(("cpu_echo" + suffix, "CPU for a UDP echo" + over, "us", False))
         super().__init__(effort, figures)
 
     def measure(self, bed, server, stack):
-        got = peer(bed, server, "echo", self.effort.seconds, 64, 16)
+        got = peer(bed, server, "echo", self.effort.seconds, 64, 16, family=self.family)
         if not got["echoes"]:
             raise instructions.Failed("no echo came back")
         cpu = 1e6 * got["cpu"] / got["echoes"]
-        return {"udp_echo": got["echoes"] / got["seconds"], "cpu_echo": cpu}
+        values = (got["echoes"] / got["seconds"], cpu)
+        return {figure[0]: value for figure, value in zip(self.figures, values)}
 
 
 class NetconnEcho(Echo):
@@ -379,7 +411,7 @@ class NetconnEcho(Echo):
         return None if stack.name == targets.SOCKETS[1] else "has none"
 
     def measure(self, bed, server, stack):
-        return {"udp_echo_netconn": super().measure(bed, server, stack)["udp_echo"]}
+        return super().measure(bed, server, stack)
 
 
 class Connections(Row):
@@ -450,17 +482,20 @@ class Many(Row):
 class Forward(Row):
     """What a router takes from one host to another."""
 
-    LOADS = (
-        ("udp_64", "UDP forwarded, 64 bytes", ("udp", 64, 128)),
-        ("udp_1460", "UDP forwarded, 1460 bytes", ("udp", 1460, 128)),
-        ("tcp", "TCP forwarded, 1460 bytes, without ACKs", ("tcp",)),
-    )
-
-    def __init__(self, effort):
+    def __init__(self, effort, family=4):
+        self.family = family
+        prefix, over, most = (
+            ("forward_", "", 1460) if family == 4 else ("forward6_", ", IPv6", 1440)
+        )
+        self.loads = (
+            (prefix + "udp_64", "UDP forwarded, 64 bytes", ("udp", 64, 128)),
+            (prefix + "udp_%d" % most, "UDP forwarded, %d bytes" % most, ("udp", most, 128)),
+            (prefix + "tcp", "TCP forwarded, %d bytes, without ACKs" % most, ("tcp",)),
+        )
         figures = []
-        for name, title, _ in self.LOADS:
-            figures.append(("forward_" + name, title, "packets/s", True))
-            figures.append(("cpu_forward_" + name, "CPU for that", "us/packet", False))
+        for name, title, _ in self.loads:
+            figures.append((name, title + over, "packets/s", True))
+            figures.append(("cpu_" + name, "CPU for that", "us/packet", False))
         super().__init__(effort, figures)
 
     def why_not(self, stack):
@@ -468,13 +503,13 @@ class Forward(Row):
 
     def measure(self, road, stack):
         values = {}
-        router = road.start(stack)
+        router = road.start(stack, self)
         try:
-            for name, _, load in self.LOADS:
+            for name, _, load in self.loads:
                 packets, seconds, cpu = self.run(road, router, *load)
-                values["forward_" + name] = packets / seconds
+                values[name] = packets / seconds
                 if router:
-                    values["cpu_forward_" + name] = 1e6 * cpu / packets
+                    values["cpu_" + name] = 1e6 * cpu / packets
         finally:
             if router:
                 router.stop()
@@ -483,9 +518,10 @@ class Forward(Row):
     def run(self, road, router, kind, *args):
         pid = router.pid if router else 0
         seconds = self.effort.seconds
-        args = (kind, pid, seconds, *road.paths, ROUTED, *args)
+        args = (kind, pid, seconds, *road.paths, ROUTED[self.family], *args)
         got = printed(road.hosts[0], seconds, "through", *args)
-        packets = got["packets"] if kind == "udp" else got["bytes"] / SEGMENT
+        segment = SEGMENT - 20 * (self.family == 6)
+        packets = got["packets"] if kind == "udp" else got["bytes"] / segment
         if not packets:
             raise instructions.Failed("no packet came through")
         return packets, got["seconds"], got["cpu"]
@@ -532,6 +568,8 @@ def rows(effort):
     for receive in (True, False):
         found += [Bulk(effort, receive, 1, loss) for loss in effort.loss]
     found += [Bulk(effort, False, 1, 1, "bbr"), Forward(effort)]
+    found += [Bulk(effort, receive, 1, family=6) for receive in (True, False)]
+    found += [Echo(effort, family=6), Forward(effort, family=6)]
     found += [Instructions(effort, load, role) for load, role in instructions.LOADS]
     return found + [ForwardInstructions(effort, size) for size in instructions.FORWARDED]
 
@@ -541,15 +579,15 @@ def rows(effort):
 
 def measure(row, stack, beds, run):
     if isinstance(row, Forward):
-        return row.measure(beds.get(Road, stack.veth), stack)
+        return row.measure(beds.get(Road, stack.veth, row.family), stack)
     if isinstance(row, ForwardInstructions):
         return row.measure(beds.get(instructions.Hosts), stack)
-    bed = beds.get(Bed, stack.veth, row.lossy)
+    bed = beds.get(Bed, stack.veth, row.lossy, row.family)
     bed.forget()
     if isinstance(row, Instructions):
         return row.measure(bed, stack)
     wire = bed.wire(row.loss, run + 1) if row.lossy else None
-    server = stack.start(bed.far, row.role, row.count, row.congestion)
+    server = stack.start(bed.far, row)
     try:
         server.expect("^ready", 20)
         return row.measure(bed, server, stack)

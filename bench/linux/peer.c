@@ -4,28 +4,25 @@
 //   peer echo      <pid> <seconds> <size> <in flight>
 //   peer conn      <pid> <seconds>                   connect, wait for its FIN, close
 //   peer hold      <pid> <seconds> <connections>     open them, and keep them
-// `pid` is the server's, whose CPU time is told as well as our own.
-#include <arpa/inet.h>
+// `pid` is the server's, whose CPU time is told as well as our own; it is at BENCH_ADDRESS, or
+// 10.99.0.2.
 #include <errno.h>
 #include <linux/tcp.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "cubic.h"
 
-#define PORT 5001
 #define CONNECTIONS 1024
 #define SLICES 8
 #define FEW 10000 // connections: fewer than Linux has ports, so that none meets an old TIME-WAIT
 #define PATIENCE_MS 300 // after which a datagram counts as lost
 
-static const char *address = "10.99.0.2";
+static struct sockaddr_storage server;
 static char buf[256 * 1024];
 static struct pollfd fds[CONNECTIONS];
 static clockid_t server_clock;
@@ -62,16 +59,14 @@ static void report(const char *what, double count, long lost) {
 }
 
 static int opened(int type) {
-    int fd = socket(AF_INET, type, 0);
+    int fd = socket(server.ss_family, type, 0);
     struct timeval patience = { .tv_sec = 10 };
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-    inet_pton(AF_INET, address, &to.sin_addr);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (type == SOCK_STREAM) {
         use_cubic(fd);
     }
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) < 0) {
+    if (connect(fd, (struct sockaddr *)&server, sizeof server) < 0) {
         fail("connect");
     }
     return fd;
@@ -215,6 +210,8 @@ int main(int argc, char **argv) {
     const char *what = argv[1];
     int first = argc > 4 ? atoi(argv[4]) : 1;
     int second = argc > 5 ? atoi(argv[5]) : 1;
+    const char *address = getenv("BENCH_ADDRESS");
+    server = address_of(address ? address : "10.99.0.2");
     seconds = atof(argv[3]);
     if (first < 1 || first > CONNECTIONS) {
         fprintf(stderr, "peer: 1 to %d connections\n", CONNECTIONS);

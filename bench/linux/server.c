@@ -1,4 +1,5 @@
-// The services on Linux's own stack, which is the roof: `server sink|source|accept|hold|echo`.
+// The services on Linux's own stack, which is the roof, over both families:
+// `server sink|source|accept|hold|echo`.
 #include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -18,8 +19,8 @@ static char buf[CHUNK];
 
 static int bound(int type) {
     int one = 1;
-    int fd = socket(AF_INET, type, 0);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+    int fd = socket(AF_INET6, type, 0);
+    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = htons(PORT) };
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         perror("bind");
@@ -34,7 +35,7 @@ static void ready(void) {
 }
 
 static void echo(void) {
-    struct sockaddr_in peer;
+    struct sockaddr_in6 peer;
     int fd = bound(SOCK_DGRAM);
     ready();
     for (;;) {

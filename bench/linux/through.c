@@ -5,22 +5,18 @@
 // Namespaces are paths, the address is that of the host in the second. `pid` is the router's, whose
 // CPU time is told, 0: it is the kernel.
 #define _GNU_SOURCE
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "address.h"
 #include "cubic.h"
 
-#define PORT 5001
 #define BATCH 64
 #define PATIENCE_MS 300 // after which a datagram counts as lost
 
@@ -45,14 +41,14 @@ static double cpu(void) {
     return router ? at(router_clock) : 0;
 }
 
-static int opened(const char *namespace, int type) {
+static int opened(const char *namespace, int family, int type) {
     int ns = open(namespace, O_RDONLY);
     if (ns < 0 || setns(ns, CLONE_NEWNET) < 0) {
         fail(namespace);
     }
     close(ns);
     int room = 4 << 20;
-    int fd = socket(AF_INET, type, 0);
+    int fd = socket(family, type, 0);
     if (type == SOCK_DGRAM) {
         setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     }
@@ -128,9 +124,9 @@ int main(int argc, char **argv) {
     if (router && clock_getcpuclockid(router, &router_clock)) {
         fail("no such router");
     }
-    struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons(PORT) };
-    inet_pton(AF_INET, argv[6], &there.sin_addr);
-    int from = opened(argv[4], type), to = opened(argv[5], type), yes = 1;
+    struct sockaddr_storage there = address_of(argv[6]);
+    int family = there.ss_family, yes = 1;
+    int from = opened(argv[4], family, type), to = opened(argv[5], family, type);
     setsockopt(to, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (bind(to, (struct sockaddr *)&there, sizeof there) < 0) {
         fail("bind");

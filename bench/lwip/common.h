@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lwip/ethip6.h"
 #include "lwip/ip4_addr.h"
 #include "lwip/memp.h"
 #include "lwip/priv/memp_priv.h"
@@ -16,6 +17,21 @@ static void addresses(ip4_addr_t *own, ip4_addr_t *mask, ip4_addr_t *gw) {
     IP4_ADDR(own, 10, 99, 0, 2);
     IP4_ADDR(mask, 255, 255, 255, 0);
     IP4_ADDR(gw, 10, 99, 0, 1);
+}
+
+// In builds with IPv6: an address whose prefix is on the link, in use at once.
+static void address6(struct netif *netif, const char *text) {
+#if LWIP_IPV6
+    ip6_addr_t own;
+    s8_t i;
+    ip6addr_aton(text, &own);
+    netif->output_ip6 = ethip6_output;
+    netif->flags |= NETIF_FLAG_MLD6; // or it would not hear who asks for its address
+    netif_create_ip6_linklocal_address(netif, 1);
+    netif_add_ip6_address(netif, &own, &i);
+    netif_ip6_addr_set_state(netif, 0, IP6_ADDR_PREFERRED);
+    netif_ip6_addr_set_state(netif, i, IP6_ADDR_PREFERRED);
+#endif
 }
 
 // After the n-th connection: bytes in use of the pools, of the C heap (mailboxes and semaphores),

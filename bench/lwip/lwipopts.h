@@ -8,7 +8,9 @@
 #define LWIP_SOCKET (!NO_SYS)
 #define LWIP_COMPAT_SOCKETS 0
 #define LWIP_NOASSERT 1
+#ifndef LWIP_IPV6
 #define LWIP_IPV6 0
+#endif
 
 #define TCP_MSS 1460
 #define TCP_WND 60000

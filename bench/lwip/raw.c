@@ -84,15 +84,15 @@ static void serve(const char *role) {
         { "hold", accepted_hold },
     };
     if (!strcmp(role, "echo")) {
-        struct udp_pcb *pcb = udp_new();
-        udp_bind(pcb, IP_ADDR_ANY, PORT);
+        struct udp_pcb *pcb = udp_new_ip_type(IPADDR_TYPE_ANY);
+        udp_bind(pcb, IP_ANY_TYPE, PORT);
         udp_recv(pcb, echo, NULL);
         return;
     }
     for (int i = 0; i < 4; i++) {
         if (!strcmp(role, roles[i].role)) {
-            struct tcp_pcb *pcb = tcp_new();
-            tcp_bind(pcb, IP_ADDR_ANY, PORT);
+            struct tcp_pcb *pcb = tcp_new_ip_type(IPADDR_TYPE_ANY);
+            tcp_bind(pcb, IP_ANY_TYPE, PORT);
             tcp_accept(tcp_listen(pcb), roles[i].accepted);
         }
     }
@@ -113,6 +113,7 @@ int main(int argc, char **argv) {
     netif_add(&netif, &own, &mask, &gw, fd, tap_attach, netif_input);
     netif_set_default(&netif);
     netif_set_up(&netif);
+    address6(&netif, "fd99::2");
     serve(argv[1]);
     ready();
     tap_loop(&netif, 1);

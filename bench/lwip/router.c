@@ -1,5 +1,6 @@
 // lwIP as a router (IP_FORWARD), one thread: `lwip-router <namespace> <namespace>`, paths. It is
-// 10.98.0.254 on the TAP `tap0` of the first and 10.99.0.254 on that of the second.
+// 10.98.0.254 on the TAP `tap0` of the first and 10.99.0.254 on that of the second; fd98::fe and
+// fd99::fe.
 #define _GNU_SOURCE
 #include "common.h"
 
@@ -31,6 +32,7 @@ int main(int argc, char **argv) {
         void *fd = (void *)(intptr_t)tap_of(argv[1 + i]);
         netif_add(&netifs[i], &own, &mask, IP4_ADDR_ANY4, fd, tap_attach, netif_input);
         netif_set_up(&netifs[i]);
+        address6(&netifs[i], i ? "fd99::fe" : "fd98::fe");
     }
     ready();
     tap_loop(netifs, 2);

@@ -20,6 +20,7 @@ static void started(void *done) {
     netif_add(&netif, &own, &mask, &gw, NULL, tapif_init, tcpip_input);
     netif_set_default(&netif);
     netif_set_up(&netif);
+    address6(&netif, "fd99::2");
     sys_sem_signal(done);
 }
 
@@ -42,8 +43,13 @@ static void *source(void *arg) {
 }
 
 static int bound(int type) {
+#if LWIP_IPV6
+    int fd = lwip_socket(AF_INET6, type, 0);
+    struct sockaddr_in6 address = { .sin6_family = AF_INET6, .sin6_port = lwip_htons(PORT) };
+#else
     int fd = lwip_socket(AF_INET, type, 0);
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = lwip_htons(PORT) };
+#endif
     if (fd < 0 || lwip_bind(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         fail("bind");
     }
@@ -55,7 +61,7 @@ static void echo(void) {
     int fd = bound(SOCK_DGRAM);
     ready();
     for (;;) {
-        struct sockaddr_in peer;
+        struct sockaddr_storage peer;
         socklen_t length = sizeof peer;
         int n = lwip_recvfrom(fd, buf, sizeof buf, 0, (struct sockaddr *)&peer, &length);
         if (n >= 0) {

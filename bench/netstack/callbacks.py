@@ -76,9 +76,17 @@ nic = tap.TAP(
 st = Stack(max(_BUDGET, count * _EACH))
 ipv4.attach(st)
 icmpv4.attach(st)
+if lan.IPV6:
+    from netstack.inet import ipv6
+
+    ip = ipv6.attach(st)
 nif = st.add(nic, link, "eth0")
+if lan.IPV6:
+    nif.v6.transmits = 0
 nif.set_up(True)
 st.ip4.configure(nif, _OURS, _MASK)
+if lan.IPV6:
+    ip.add(nif, b"\xfd\x99" + bytes(13) + b"\2")
 with callbacks.Lock(st):
     if role == "echo":
         udp.attach(st)

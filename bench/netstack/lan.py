@@ -6,11 +6,13 @@ import os
 import netstack
 
 OURS = "10.99.0.2"
+OURS6 = "fd99::2"
 PORT = 5001
 CHUNK = 16384
 
 if os.getenv("NETSTACK_FASTPATH") == "0":
     netstack.fastpath = False
+IPV6 = os.getenv("NETSTACK_FAMILY") == "6"  # what is measured
 CONGESTION = os.getenv("NETSTACK_CONGESTION") or "cubic"  # of all connections
 
 

@@ -1,5 +1,5 @@
 # netstack as a router: router.py <namespace> <namespace>, paths. It is 10.98.0.254 on the TAP
-# `tap0` of the first and 10.99.0.254 on that of the second.
+# `tap0` of the first and 10.99.0.254 on that of the second; for IPv6 fd98::fe and fd99::fe.
 
 import ffi
 import gc
@@ -32,8 +32,12 @@ def add(i, namespace):
             raise OSError(os.errno(), namespace)
     nic = tap.TAP("tap0", bytes((2, 0x6E, 0x73, 0x74, 2, i)))
     nif = st.add(nic, link, "eth%d" % i)
+    if IPV6:
+        nif.v6.transmits = 0
     nif.set_up(True)
     st.ip4.configure(nif, bytes((10, 98 + i, 0, 254)), b"\xff\xff\xff\0")
+    if IPV6:
+        st.ip6.add(nif, bytes((0xFD, 0x98 + i)) + bytes(13) + b"\xfe")
     return nic
 
 
@@ -42,8 +46,15 @@ if os.getenv("NETSTACK_FASTPATH") == "0":
 st = Stack(_BUDGET)
 ipv4.attach(st)
 icmpv4.attach(st)
+IPV6 = os.getenv("NETSTACK_FAMILY") == "6"
+if IPV6:
+    from netstack.inet import forward6, ipv6
+
+    ipv6.attach(st)
 nics = [add(i, namespace) for i, namespace in enumerate(sys.argv[1:3])]
 forward.attach(st, _FLOWS)
+if IPV6:
+    forward6.attach(st, _FLOWS)
 gc.collect()
 print("ready")
 

@@ -10,14 +10,18 @@ from netstack.api import host
 role = sys.argv[1]
 count = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 nic = network.LAN()
+if lan.IPV6:
+    nic.config(dad6=0)
 nic.active(True)
 nic.ipconfig(addr4=lan.OURS + "/24")
+if lan.IPV6:
+    nic.ipconfig(addr6=lan.OURS6 + "/64")
 buf = bytearray(lan.CHUNK)
 
 
 def bound(kind):
-    s = socket.socket(socket.AF_INET, kind)
-    s.bind(("0.0.0.0", lan.PORT))
+    s = socket.socket(socket.AF_INET6 if lan.IPV6 else socket.AF_INET, kind)
+    s.bind(("::" if lan.IPV6 else "0.0.0.0", lan.PORT))
     return s
 
 

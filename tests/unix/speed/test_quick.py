@@ -42,6 +42,7 @@ def test_every_row_has_every_stack(report):
     assert {"receive_1", "send_8", "udp_echo", "connections", "ping", "idle"} <= keys
     assert {"crowd_receive", "crowd_send_ratio", "whole_1000", "udp_echo_netconn"} <= keys
     assert {"forward_udp_64", "forward_udp_1460", "forward_tcp", "board_forward_64"} <= keys
+    assert {"receive6_1", "fast_send6", "udp_echo6", "forward6_udp_1440", "forward6_tcp"} <= keys
     assert {"cpu_receive", "cpu_both_send", "board_receive", "board_ping"} <= keys
     for row in report["rows"]:
         assert set(row["stacks"]) == set(report["stacks"]), row["title"]
