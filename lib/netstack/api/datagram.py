@@ -12,6 +12,7 @@ from time import ticks_ms
 _LOCK = const(44)  # of Stack.w
 _SENDERS = const(6)  # of a UDP endpoint's block
 _AF_INET = const(2)
+_AF_PACKET = const(17)
 _EBADF = const(9)
 _EAGAIN = const(11)
 _ENOBUFS = const(105)
@@ -80,12 +81,13 @@ def sender(self):
     io = self._io
     if not self._dgram:
         return _address.name(self, io.raddr, io.rport, io.nif)
-    if self._af != _AF_INET:
-        addr = bytes(io.from_addr[: io.from_len])
-        return _address.name(self, addr, io.from_port, io.nif)
+    addr = bytes(io.from_addr[: io.from_len]) if self._af != _AF_INET else io.from_addr
+    told = _address.name(self, addr, io.from_port, io.nif)
+    if self._af == _AF_PACKET or len(told) > 2 and told[3]:  # a zone may be another's next time
+        return told
     self._senders = io.cb[_SENDERS]
-    self._from = _address.name(self, io.from_addr, io.from_port)
-    return self._from
+    self._from = told
+    return told
 
 
 @micropython.native
@@ -106,8 +108,8 @@ def aim(self, address):
     """sendto() has been given another address."""
     self._peer = self._again_to = None
     if address is self._from and self._senders == self._io.cb[_SENDERS]:
-        self._peer_ip = self._st.ip4
-        self._peer_addr = bytes(self._io.from_addr[:4])
+        addr = self._peer_addr = bytes(self._io.from_addr[: self._io.from_len])
+        self._peer_ip = self._st.ip4 if len(addr) == 4 else self._st.ip6
         self._peer_port = address[1]
         self._detour = None
     else:
@@ -118,7 +120,7 @@ def aim(self, address):
         self._detour = _zoned(nif) if nif else None
     if isinstance(address, tuple) and _address.numeric(address[0]):  # DNS may change its mind
         self._peer = address
-        self._again_to = address if len(self._peer_addr) == 4 else None
+        self._again_to = None if self._detour else address
 
 
 def _zoned(nif):

@@ -404,14 +404,13 @@ class Endpoint:
 
     @micropython.native
     def send_again(self, buf, n, addr, port):
-        """Send a datagram from outside the stack, without enter(), to where the last one went, an
-        IPv4 address. False: that was not there, there is an error to be told, or it is not for the
-        fast path."""
+        """Send a datagram from outside the stack, without enter(), to where the last one went.
+        False: that was not there, there is an error to be told, or it is not for the fast path."""
         out = self.out
         if out is None or not netstack.fastpath:
             return False
-        io, aim, _, post, words, cb, _, four = out
-        return four and aim(words, cb, buf, 0, addr, port) and post(io, n)
+        io, aim, _, post, words, cb, _, alen = out
+        return len(addr) == alen and aim(words, cb, buf, 0, addr, port) and post(io, n)
 
     def way(self, ip, dst):
         """What has the ttl, tos, nif and loop that hold for `dst`."""

@@ -201,7 +201,7 @@ def prepare(ep, ip, way, src, dst, port):
         if ep.out is None or ep.out[0] is not nif.io or ep.out[6] is not ip:
             fast = ep.udp.fast
             words = where(ep.st.w)
-            ep.out = (nif.io, aim, fast.compose, fast.post, words, where(cb), ip, alen == 4)
+            ep.out = (nif.io, aim, fast.compose, fast.post, words, where(cb), ip, alen)
         address(cb, _NIF, nif.w)
     address(cb, _IP_STAT, ip.stat)
     put16(header, top, ep.lport)

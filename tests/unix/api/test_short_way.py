@@ -1,12 +1,13 @@
 # Datagram sockets over Ethernet: the short way of api/datagram.py does what the long way does,
-# with the fast path and without it.
+# with the fast path and without it, over IPv4 and IPv6.
 
 import bench
 import netstack
+import peer6
 import socket
 from array import array
 from netstack.api import host
-from packets import icmp
+from packets import icmp, ip, ip4, udp
 
 EAGAIN = 11
 ECONNREFUSED = 111
@@ -14,9 +15,14 @@ LOCK = 44  # words of Stack.w
 FAST_OUT = 33
 
 
-def opened(port):
-    """(peer, a socket on a stack of its own)"""
-    p = bench.peer()
+def opened(port, af):
+    """(peer, a socket on a stack of its own); p.at(port) is how a program writes the peer."""
+    if af == socket.AF_INET:
+        p = bench.peer()
+        p.at = lambda port: ("10.0.0.1", port)
+    else:
+        p = peer6.peer()
+        p.at = lambda port: ("2001:db8::1", port, 0, 0)
     p.greet()
     shared = host._st, host._service
     host._st, host._service = p.st, None
@@ -25,22 +31,23 @@ def opened(port):
         host._st, host._service = shared
 
     bench.at_end(restore)
-    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s = socket.socket(af, socket.SOCK_DGRAM)
     s.settimeout(0)
-    s.bind(("0.0.0.0", port))
+    s.bind(("", port))
     return p, s
 
 
 def each_way(body):
-    for fast in (False, True):
-        netstack.fastpath = fast
-        try:
-            p, s = opened(7)
-            body(p, s)
-            s.close()
-        finally:
-            netstack.fastpath = True
-        bench.clean()
+    for af in (socket.AF_INET, socket.AF_INET6):
+        for fast in (False, True):
+            netstack.fastpath = fast
+            try:
+                p, s = opened(7, af)
+                body(p, s)
+                s.close()
+            finally:
+                netstack.fastpath = True
+            bench.clean()
 
 
 def raises(number, function, *args):
@@ -63,7 +70,7 @@ def test_echo():
                 data = data[:n]
             else:
                 data, sender = s.recvfrom(20)
-            assert data == text and sender == ("10.0.0.1", port), (data, sender)
+            assert data == text and sender == p.at(port), (data, sender)
             assert s.sendto(data, sender) == len(text)
             p.expect("udp", sport=7, dport=port, data=text)
             p.expect_nothing()
@@ -84,7 +91,7 @@ def test_senders_between():
         p.expect("udp", dport=1000, data=b"to the first")
         p.udp(2000, 7, b"third")
         _, second = s.recvfrom(9)
-        assert first == ("10.0.0.1", 1000) and second == ("10.0.0.1", 2000)
+        assert first == p.at(1000) and second == p.at(2000)
         for _ in range(3):
             for address in (first, second, second):
                 s.sendto(b"x", address)
@@ -102,7 +109,7 @@ def test_what_is_sent():
         sent = ((b"bytes", b"bytes"), (bytearray(b"array"), b"array"), (text, text.encode()))
         sent += ((memoryview(b"view"), b"view"), (words, bytes(words)), (b"", b""))
         for data, expected in sent:
-            for address in (("10.0.0.1", 9), ["10.0.0.1", 9], tuple(["10.0.0.1", 9])):
+            for address in (p.at(9), list(p.at(9)), tuple(list(p.at(9)))):
                 for _ in range(3):
                     assert s.sendto(data, address) == len(expected)
                     p.expect("udp", sport=7, dport=9, data=expected)
@@ -114,9 +121,10 @@ def test_what_is_sent():
 
 def test_sizes():
     def body(p, s):
-        for n in (0, 1, 3, 64, 1471, 1472):
+        most = 1472 if len(p.at(0)) == 2 else 1452
+        for n in (0, 1, 3, 64, most - 1, most):
             data = bytes(i & 255 for i in range(n))
-            for size in (1, 64, 1472):
+            for size in (1, 64, most):
                 p.udp(1000, 7, data)
                 got, sender = s.recvfrom(size)
                 assert got == data[:size], (n, size)
@@ -145,7 +153,7 @@ def test_inside_the_stack():
     """From a callback that has interrupted the stack nothing is done (api/host.py, enter())."""
 
     def body(p, s):
-        address = ("10.0.0.1", 9)
+        address = p.at(9)
         for _ in range(2):
             s.sendto(b"x", address)
             p.expect("udp", data=b"x")
@@ -166,18 +174,68 @@ def test_error_comes_first():
     """RFC 1122 4.1.3.3: what ICMP says of a datagram comes with the next call."""
 
     def body(p, s):
-        address = ("10.0.0.1", 9)
+        address = p.at(9)
         s.connect(address)
         for _ in range(2):
             s.sendto(b"x", address)
         frame = p.take()[-1].frame
-        p.send(p.ip_frame(1, icmp(3, 3, data=frame[14:42])))
+        if frame[12] == 8:
+            p.send(p.ip_frame(1, icmp(3, 3, data=frame[14:42])))
+        else:
+            p.send(p.icmp_frame(peer6.UNREACHABLE, 4, data=frame[14:]))
         raises(ECONNREFUSED, s.sendto, b"y", address)
         p.expect_nothing()
         s.sendto(b"z", address)
         p.expect("udp", data=b"z")
 
     each_way(body)
+
+
+def test_families_in_turn():
+    """A socket of both: whom it answers, and over what, is the sender's affair."""
+    for fast in (False, True):
+        netstack.fastpath = fast
+        try:
+            p, s = opened(7, socket.AF_INET6)
+            ours, theirs = ip("10.0.0.2"), ip("10.0.0.1")
+            for i in range(20):
+                port = 1000 + (i & 2)
+                if i % 5 < 2:
+                    datagram = udp(theirs, ours, port, 7, b"%d" % i)
+                    p.send(p.frame(ip4(theirs, ours, 17, datagram)))
+                    expected = "::ffff:10.0.0.1", port, 0, 0
+                else:
+                    p.udp(port, 7, b"%d" % i)
+                    expected = p.at(port)
+                data, sender = s.recvfrom(20)
+                assert data == b"%d" % i and sender == expected, (data, sender)
+                s.sendto(data, sender)
+                p.poll()  # the first has to wait for a link address
+                sent = p.expect("udp", sport=7, dport=port, data=data)
+                assert (sent.frame[12:14] == b"\x08\0") == (i % 5 < 2)
+            s.close()
+        finally:
+            netstack.fastpath = True
+        bench.clean()
+
+
+def test_neighbours_of_links():
+    """Link-local senders: their zone is told, and answers leave by it."""
+    for fast in (False, True):
+        netstack.fastpath = fast
+        try:
+            p, s = opened(7, socket.AF_INET6)
+            scope = p.st.nifs.index(p.host.nif) + 1
+            for i in range(6):
+                p.send(p.udp_frame(1000 + (i & 1), 7, b"%d" % i, src=p.link, dst=p.host.link))
+                data, sender = s.recvfrom(20)
+                assert sender[:2] == ("fe80::1", 1000 + (i & 1))
+                s.sendto(data, ("fe80::1", sender[1], 0, scope))
+                p.expect("udp", dport=sender[1], data=data)
+            s.close()
+        finally:
+            netstack.fastpath = True
+        bench.clean()
 
 
 bench.run_tests(globals())
