@@ -100,24 +100,25 @@ def caption(data):
 
 _REMARKS = """\
 Absolute figures are noisy on a machine that does other work: compare within a row. Ratios are
-medians of the ratios of runs taken together. Receive and send are what the stack does, with Linux
-at the other end of a TAP, its sender with CUBIC; Linux itself is measured over a veth without
-offloads, and the kernel's work in interrupts, most of what its stack does, is in no CPU figure.
-Loss and delay come from a cable in user space, `tests/unix/interop/wire.py`, with a ceiling of its
-own. lwIP: `-O3`, MSS 1460, windows of 60 kB, 1024 pool buffers, 2048 input messages; of the memory
-for a connection of its sockets 16 kB are the mailbox, which its port makes as large as that for
-input. netstack's callbacks are those of docs/raw.md, and do as lwIP's raw API does: what has come is
-consumed where it lies, a datagram answered in the frame it came in; the sockets' echo copies it to a
-buffer and back. On the board, MPS2_AN385 in QEMU, both are polled and driven by callbacks, lwIP is built by
-its default, `-Os`, and driver, service and ACKs are included; one run. The UDP echo of lwIP's
-sockets is by `recvfrom` and `sendto`; the row below it is by netconn, as lwIP's
-`contrib/apps/udpecho` has it. Idle connections come and go while one transfer goes on, which is
-timed with and without them. Memory of the whole process is its largest resident set, program and
-libraries included. A router forwards between TAPs of two hosts, each in a namespace of its own,
-with 128 datagrams under way or a TCP connection, one thread, lwIP's built like `lwIP raw` with
-IP_FORWARD (and CHECKSUM_GEN_IP, _UDP, _TCP and _ICMP off, or `ip4_forward()` of 2.2.1 clears the
-sums of what it forwards); Linux forwards between veths. The board has one NIC: what it forwards
-leaves by the one it came by, with 4 datagrams under way."""
+medians of the ratios of runs taken together. Receive and send are what the stack does, with
+Linux at the other end of a TAP, its sender with CUBIC; Linux itself is measured over a veth
+without offloads, and the kernel's work in interrupts, most of what its stack does, is in no CPU
+figure. Loss and delay come from a cable in user space, `tests/unix/interop/wire.py`, with a
+ceiling of its own. lwIP: `-O3`, MSS 1460, windows of 60 kB, 1024 pool buffers, 2048 input
+messages; of the memory for a connection of its sockets 16 kB are the mailbox, which its port
+makes as large as that for input. netstack's callbacks are those of docs/raw.md, and do as lwIP's
+raw API does: what has come is consumed where it lies, a datagram answered in the frame it came
+in; the sockets' echo copies it to a buffer and back. On the board, MPS2_AN385 in QEMU, both are
+polled and driven by callbacks, lwIP is built by its default, `-Os`, and driver, service and ACKs
+are included; one run. The UDP echo of lwIP's sockets is by `recvfrom` and `sendto`; the row
+below it is by netconn, as lwIP's `contrib/apps/udpecho` has it. Idle connections come and go
+while one transfer goes on, which is timed with and without them. Memory of the whole process is
+its largest resident set, program and libraries included. A router forwards between TAPs of two
+hosts, each in a namespace of its own, with 128 datagrams under way or a TCP connection, one
+thread, lwIP's built like `lwIP raw` with IP_FORWARD (and CHECKSUM_GEN_IP, _UDP, _TCP and _ICMP
+off, or `ip4_forward()` of 2.2.1 clears the sums of what it forwards); Linux forwards between
+veths. The board has one NIC: what it forwards leaves by the one it came by, with 4 datagrams
+under way."""
 
 
 def remarks(data):

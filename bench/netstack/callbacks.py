@@ -1,6 +1,7 @@
-# Loads for bench.py, by netstack.api.callbacks: callbacks.py sink|source|accept|hold|echo [connections]
-# `source` leaves those after the first `connections` idle. What comes is looked at where it lies: a
-# sink copies nothing, and a datagram is answered in the frame that it came in.
+# Loads for bench.py, by netstack.api.callbacks:
+#   callbacks.py sink|source|accept|hold|echo [connections]
+# `source` leaves those after the first `connections` idle. What comes is looked at where it lies:
+# a sink copies nothing, and a datagram is answered in the frame that it came in.
 
 import lan
 import os
@@ -79,14 +80,14 @@ icmpv4.attach(st)
 if lan.IPV6:
     from netstack.inet import ipv6
 
-    ip = ipv6.attach(st)
+    ipv6.attach(st)
 nif = st.add(nic, link, "eth0")
 if lan.IPV6:
     nif.v6.transmits = 0
 nif.set_up(True)
 st.ip4.configure(nif, _OURS, _MASK)
 if lan.IPV6:
-    ip.add(nif, b"\xfd\x99" + bytes(13) + b"\2")
+    st.ip6.add(nif, b"\xfd\x99" + bytes(13) + b"\2")
 with callbacks.Lock(st):
     if role == "echo":
         udp.attach(st)
