@@ -153,10 +153,6 @@ def later(now, ms):
     return (now + ms) % 0x40000000
 
 
-def sooner(words, then):
-    return words[48] != 0 and elapsed(then, words[49]) > 0
-
-
 # core/random.py
 
 
@@ -375,10 +371,15 @@ def unfold(cb):
 # transport/tcp/timers.py: words 24 .. 30 of a control block are deadlines, but for word 29
 
 
-def earliest(cb, now):
-    words = [24, 25, 26, 27, 28, 30, 80]
-    waits = [max(0, elapsed(cb[i], now)) for i in words if cb[i]]
-    return min(waits) if waits else -1
+def arm(conn):
+    now = conn.st.now
+    deadlines = [conn.cb[i] for i in (24, 25, 26, 27, 28, 30, 80) if conn.cb[i]]
+    if not deadlines:
+        conn.timer.active = False
+        return
+    wait = min(max(0, elapsed(due, now)) for due in deadlines)
+    if not conn.timer.active or elapsed(conn.timer.due, now) > wait:
+        conn.timer.start(now, wait)
 
 
 def address(words, i, buf):

@@ -53,15 +53,6 @@ def test_address():
         assert got == want and got[1], (got, want)
 
 
-def test_sooner():
-    words = array("I", bytes(200))
-    for words[48] in (0, 1):
-        for words[49] in (0, 5, 0x1FFFFFFF, 0x3FFFFFFF):
-            for then in (0, 4, 5, 6, 0x1FFFFFFE, 0x1FFFFFFF, 0x20000000, 0x3FFFFFFF):
-                got = clock.sooner(words, then)
-                assert got == ref.sooner(words, then), (words[48], words[49], then)
-
-
 def test_where():
     for buf in (bytearray(1), array("I", [1]), b"constant"):
         assert wire.where(buf) == ref.where(buf) > 0
@@ -501,7 +492,22 @@ def test_tcp_numbers_of_a_connection():
         assert got == want, (got, want)
 
 
-def test_tcp_earliest_deadline():
+class Armed:
+    """What timers.arm() needs of a connection, of its stack and of its timer."""
+
+    def __init__(self, cb, now, active, due):
+        self.cb = cb
+        self.now = now
+        self.active = active
+        self.due = due
+        self.st = self.timer = self
+        self.started = []
+
+    def start(self, now, wait):
+        self.started.append((now, wait))
+
+
+def test_tcp_arm():
     rnd = bench.Random(11)
     for _ in range(bench.scale(2000)):
         now = rnd.choice((0, 1, 0x1FFFFFFF, 0x20000000, 0x3FFFFFFF, rnd.bits32() & 0x3FFFFFFF))
@@ -509,8 +515,13 @@ def test_tcp_earliest_deadline():
         for i in (24, 25, 26, 27, 28, 29, 30, 80):
             near = (now + rnd.below(2000) - 500) & 0x3FFFFFFF
             cb[i] = rnd.choice((0, 0, near, (now + 0x1FFFFFFF) & 0x3FFFFFFF))
-        got = timers._earliest(cb, now)
-        assert got == ref.earliest(cb, now), (now, list(cb[24:31]), got)
+        active = bool(rnd.below(2))
+        due = (now + rnd.below(600) - 100) & 0x3FFFFFFF
+        got = Armed(cb, now, active, due)
+        want = Armed(cb, now, active, due)
+        timers.arm(got)
+        ref.arm(want)
+        assert got.started == want.started and got.active == want.active, (now, list(cb[24:31]))
 
 
 def test_tcp_rack_note():

@@ -59,6 +59,7 @@ FASTPATH = (
     "netstack/inet/forwarding.py",
     "netstack/inet/match.py",
     "netstack/inet/match6.py",
+    "netstack/transport/tcp/batch.py",
     "netstack/transport/tcp/fast.py",
     "netstack/transport/udp_fast.py",
 )

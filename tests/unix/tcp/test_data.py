@@ -96,7 +96,8 @@ def test_every_length():
 
 
 def _nodelay(conn):
-    conn.nodelay = True
+    with inside(conn.st):
+        conn.set("nodelay", True)
 
 
 def test_ring_wraps_in_a_segment():
@@ -225,8 +226,9 @@ def test_batched_writes():
 def test_options_of_packets():
     """RFC 9293 3.9.2 (MUST-48, MUST-49): TTL and TOS are those of the connection."""
     f = bench.established()
-    f.conn.ttl = 7
-    f.conn.tos = 0x10
+    with inside(f.st):
+        f.conn.set("ttl", 7)
+        f.conn.set("tos", 0x10)
     f.write(b"x")
     p = f.expect_tcp("A", data=b"x", ttl=7)
     assert p.tos == 0x10 and p.df == 1

@@ -228,7 +228,8 @@ def test_record_of_a_millisecond():
 def test_record_is_bounded():
     """At most 24 entries: the closest in time are joined, and sent at the later moment."""
     f = bench.established(opts=opt_mss(MSS) + SACK_OK, budget=8 << 20)
-    f.conn.nodelay = True
+    with bench.inside(f.st):
+        f.conn.set("nodelay", True)
     f.conn.cb[15] = 100 * MSS
     f.conn.cb[18] = 0  # no probe
     f.conn.cb[20] = 5000

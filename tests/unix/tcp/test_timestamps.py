@@ -50,7 +50,8 @@ def test_room_for_the_option():
     """RFC 9293 3.7.1, RFC 6691: the option takes 12 bytes of each segment's MSS."""
 
     def nodelay(conn):
-        conn.nodelay = True
+        with bench.inside(conn.st):
+            conn.set("nodelay", True)
 
     f = _stamped(mss=1000, setup=nodelay)
     f.write(bytes(2500))

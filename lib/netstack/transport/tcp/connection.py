@@ -11,22 +11,21 @@
 #   37 STATE    38 DUPS (ACKs owed for segments out of order)
 #   39 TS_RECENT 40 TS_RECENT_AT         41 TS_OFFSET 42 ACK_SENT (Last.ACK.sent)
 #   43 SND_SHIFT 44 RCV_SHIFT 45 DSACK    46 DSACK_END  47..51 of cubic.py
-#   52 TLP_END  53..70 of fast.py, 71, 72 of confirm.py  80 T_REO (deadline)  81 MIN_RTT
+#   52 TLP_END  53..70, 73..77 of fast.py, 71, 72 of confirm.py  80 T_REO (deadline)  81 MIN_RTT
 #   82..84 of prr.py           85..90 of undo.py              91 ECN_END  92, 93 of buffers.py
 #   96 SILENT_AT and 97 CLOSED_AT (timers.py) 98 RETRANS (segments sent again) 99 MSS_MAX (agreed)
 # Memory: about 900 bytes on a 32-bit port, and the rings once there is data: see buffers.py.
 
-import netstack
 from array import array
 from micropython import const
 from netstack.core.clock import elapsed
 from netstack.core.wire import move32, sub32
-from netstack.transport.tcp import buffers, ecn, fast, options, pmtu, settings
+from netstack.transport.tcp import batch, buffers, ecn, options, pmtu, settings
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.input import arrives
-from netstack.transport.tcp.output import output, set_timer
+from netstack.transport.tcp.output import set_timer
 from netstack.transport.tcp.segment import emit
-from netstack.transport.tcp.timers import arm, expire, keep
+from netstack.transport.tcp.timers import expire, keep
 
 _CLOSED = const(0)
 _SYN_SENT = const(2)
@@ -62,7 +61,6 @@ _T_OUTPUT = const(30)
 _FLAGS = const(31)
 _STATE = const(37)
 _FAST = const(53)
-_QUEUED = const(54)
 _T_REO = const(80)
 _WORDS = const(100)
 _F_ACK_NOW = const(1)
@@ -321,6 +319,8 @@ class Connection(Controlled):
         self.st.defer(self)
         return n
 
+    dry = batch.dry
+
     def available(self):
         """Bytes that recv() would give now."""
         return self.rx.w[_LEN] if self.rx and not self.deaf else 0
@@ -574,26 +574,4 @@ class Connection(Controlled):
     def _expire(self):
         expire(self)
 
-    @micropython.native
-    def run(self):
-        """The end of a batch: tell the user, send what is due, set the timer."""
-        cb = self.cb
-        cb[_QUEUED] = 0
-        if cb[_FLAGS] & _F_CHANGED:
-            cb[_FLAGS] &= ~_F_CHANGED
-            notify = self.notify
-            if notify:
-                self.deferred = True  # what the user does now goes out together with the rest
-                try:
-                    notify(self)
-                except BaseException as error:  # the program's own: what is due is not forgotten
-                    self.deferred = False
-                    self.st.defer(self)
-                    raise error
-                self.deferred = False
-        if self.state:
-            if not (cb[_FAST] and netstack.fastpath and self.tcp.send(self)):
-                output(self)
-                fast.predict(self)
-            if self.timer is not None:
-                arm(self)
+    run = batch.run

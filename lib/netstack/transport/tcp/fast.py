@@ -4,7 +4,7 @@
 #
 #   receive()  a segment that continues the text, or acknowledges, or both: header prediction
 #   acked()    what follows when SND.UNA has moved
-#   build()    a full segment of new data, or an ACK
+#   build()    a segment of new data, or an ACK
 #   take()     what a program reads
 #   give()     what it writes
 #
@@ -16,6 +16,7 @@
 #   63 sum of the pseudo header and the ports   64, 65 address of the interface's counters
 #   66, 67 of the network protocol's  68 bytes in front of TCP's header, lead and all: 36 or, of
 #   IPv6, 56  69 where the frame begins that build() builds  70 TOS << 8 | TTL of the header
+#   73 KIND of build() for text  74, 75 address of the header  76, 77 of the interface's words
 # Words of Stack.w: match.py.
 
 from array import array
@@ -24,8 +25,8 @@ from netstack.core.checksum import csum, pseudo
 from netstack.core.move import move
 from netstack.core.wire import add32, address, put16, where
 from netstack.inet import match
-from netstack.transport.tcp import rack
 from netstack.transport.tcp.input import advance
+from netstack.transport.tcp.rack import sent as _sent
 
 _ESTABLISHED = const(4)
 _PROTO = const(6)
@@ -54,6 +55,9 @@ _IP_STAT = const(66)
 _TOP = const(68)
 _BEGIN = const(69)
 _LOOK = const(70)
+_TEXT_KIND = const(73)
+_HEADER = const(74)
+_NIF = const(76)
 _F_ACK_NOW = const(1)
 _F_TS = const(256)
 _F_ECE = const(0x20000)  # ecn.py
@@ -66,7 +70,6 @@ _UNUSUAL = const(2 | 8 | 16 | 32 | 128 | 2048 | 8192 | 16384)
 _MOVED = const(2)  # what receive() answers: bits
 _WORK = const(4)
 
-_OPEN = const(6)  # of Interface.w
 _SEND = const(1)  # Interface.io: core/interface.py
 _TO = const(3)
 _NIF_OUT = const(2)  # counters of core/interface.py
@@ -169,15 +172,14 @@ def acked(w: ptr32) -> int:
 
 
 @micropython.viper
-def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> int:
-    """Build a frame: `kind` 0: an ACK; 1: a full segment of new data; 2: the same, without Nagle.
+def build(block, words, move, job, kind: int) -> int:
+    """Build a frame: `kind` 0: an ACK; 1: a segment of new data; 2: the same, without Nagle.
     Returns its length; 0: not mine; -1: there is nothing that may be sent now."""
+    cb = ptr32(block)
     w = ptr32(int(words))
     flags = cb[31]
-    if not cb[53] or flags & 26810 or cb[59] != w[2]:
-        return 0
     nxt = cb[2]
-    if nxt != cb[3]:
+    if not cb[53] or flags & 26810 or cb[59] != w[2] or nxt != cb[3]:
         return 0
     n = 0
     off = 0
@@ -200,11 +202,11 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
         if n > room:
             n = room
         if n < cb[14]:  # Nagle and silly window avoidance: _worth_it() of output.py
-            if not off or (n == left and kind == 2):
-                return 0
-            if n > 0 and (n << 1 >= cb[13] or flags & 64):
-                return 0
-            return -1
+            worth = 1 if n << 1 >= cb[13] else flags & 64
+            if n == left and (kind == 2 or not off):
+                worth = 1
+            if n <= 0 or not worth:
+                return -1 if off else 0
         push = 8 if left == n else 0
     # the window to offer: window() of segment.py
     size = cb[60]
@@ -225,9 +227,10 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
     # headers, as they were written in advance
     hlen = 32 if flags & 256 else 20
     top = cb[68]
-    to = int(buf) + 120 - hlen - top
+    h = ptr32(cb[76] | ((cb[77] << 16) << 16))
+    to = (h[10] | ((h[11] << 16) << 16)) + 120 - hlen - top
     h = ptr32(to)
-    r = ptr32(header)
+    r = ptr32(cb[74] | ((cb[75] << 16) << 16))
     h[0] = r[0]
     h[1] = r[1]
     h[2] = r[2]
@@ -343,7 +346,7 @@ def build(buf: ptr8, cb: ptr32, header: ptr8, words, move, job, kind: int) -> in
         cb[25] = 0
         flags &= ~64
         due = cb[24]
-        if not due or (off and off <= n and flags & 5120 == 1024):
+        if not due or (off and off <= cb[14] and flags & 5120 == 1024):
             # tlp.arm(), tlp.sooner()
             flags &= ~4096
             wait = cb[20]
@@ -654,51 +657,55 @@ def _more(tcp):
 
 
 def _sender(tcp):
-    """Send full segments and a due ACK of a connection: send(conn). True when nothing is left to
-    be done by output()."""
+    """Send the segments that are worth it, and a due ACK, of a connection: send(conn). True when
+    nothing is left to be done by output()."""
     words = where(tcp.st.w)
     job = where(tcp.job)
+    make = build
+    sums = move
 
-    @micropython.native
-    def send(conn):
-        nif = conn.nif
-        if not nif.w[_OPEN]:
+    @micropython.viper
+    def send(conn) -> bool:
+        block = conn.cb
+        cb = ptr32(block)
+        w = ptr32(cb[76] | ((cb[77] << 16) << 16))
+        if not w[6]:
             return False
-        cb = conn.cb
-        kind = 2 if conn.nodelay else 1
-        if conn.tx is None:
-            if not cb[_FLAGS] & _F_ACK_NOW:
+        kind = cb[73]
+        if not (cb[57] | cb[58]):  # no send ring
+            if not cb[31] & 1:
                 return True
             kind = 0
-        io = nif.io
-        buf = io[_TO]
-        header = conn.header
-        at = cb[_BEGIN]
-        out = io[_SEND]
-        text = False
+        io = conn.nif.io
+        at = cb[69]
+        text = 0
         while True:
-            n = build(buf, cb, header, words, move, job, kind)
+            n = int(make(block, words, sums, job, kind))
             if n <= 0:
-                if kind and n and cb[_FLAGS] & _F_ACK_NOW:
+                if kind and n and cb[31] & 1:
                     kind = 0
                     continue
                 break
-            if kind:
-                text = True
-            got = out(buf, at, n)
+            text |= kind
+            got = int(io[_SEND](io[_TO], at, n))
             if got <= 0:
-                nif.stat[_NIF_OUT] -= 1  # build() has counted it
-                add32(nif.stat, _NIF_OUT_BYTES, -n)
-                nif.refused(at, n, got)
+                _refused(conn.nif, at, n, got)
                 break
             if not kind:
                 n = -1
                 break
-        if text:
-            rack.sent(conn)
+        if text and (cb[31] & 1024 or conn.model):
+            _sent(conn)
         return n == -1
 
     return send
+
+
+def _refused(nif, at, n, answer):
+    """The NIC has not taken what build() has counted."""
+    nif.stat[_NIF_OUT] -= 1
+    add32(nif.stat, _NIF_OUT_BYTES, -n)
+    nif.refused(at, n, answer)
 
 
 @micropython.native
@@ -722,6 +729,7 @@ def predict(conn):
         return
     cb[_RX_SIZE] = conn.rx_size
     cb[_RCV_STEP] = conn.mss
+    cb[_TEXT_KIND] = 2 if conn.nodelay else 1
     cb[_FAST] = 1
 
 
@@ -760,6 +768,8 @@ def prepare(conn):
     cb[_IP_SUM] = csum(header, _LINK, 20, 0)
     acc = pseudo(src, 0, conn.raddr, 0, ip.alen, _PROTO, 0)
     cb[_TCP_SUM] = csum(header, top, 4, acc)
+    address(cb, _HEADER, header)
+    address(cb, _NIF, nif.w)
     address(cb, _NIF_STAT, nif.stat)
     address(cb, _IP_STAT, ip.stat)
     cb[_TOP] = top

@@ -49,14 +49,16 @@ _TIMEOUTS = const(16)
 
 
 @micropython.viper
-def _earliest(cb: ptr32, now: int) -> int:
-    """Milliseconds until the first deadline, -1 for none."""
+def arm(conn):
+    """See that the connection's Timer runs for its earliest deadline. What is put off, as by every
+    ACK, lets it run out for nothing."""
+    now = int(conn.st.now)
     best = -1
+    p = int(ptr32(conn.cb)) + 96
     i = 24
-    p = int(cb) + 96
     while i <= 31:
         if i == 31:
-            p = int(cb) + 320  # word 80
+            p += 196  # to word 80
         due = ptr32(p)[0]
         if due and i != 29:  # word 29 is no deadline
             d = (due - now) & 0x3FFFFFFF
@@ -66,19 +68,11 @@ def _earliest(cb: ptr32, now: int) -> int:
                 best = d
         i += 1
         p += 4
-    return best
-
-
-@micropython.native
-def arm(conn):
-    """See that the connection's Timer runs for its earliest deadline. What is put off, as by every
-    ACK, lets it run out for nothing."""
-    wait = _earliest(conn.cb, conn.st.now)
     timer = conn.timer
-    if wait < 0:
+    if best < 0:
         timer.active = False
-    elif not timer.active or elapsed(timer.due, conn.st.now) > wait:
-        timer.start(conn.st.now, wait)
+    elif not timer.active or int(elapsed(timer.due, now)) > best:
+        timer.start(now, best)
 
 
 def _due(conn, timer):
