@@ -10,7 +10,7 @@ import gc
 import io
 import sys
 from micropython import const, schedule
-from netstack.core.clock import elapsed, later, sooner
+from netstack.core.clock import elapsed, later
 from netstack.core.processor import CORE, refuse
 from time import sleep, sleep_ms, ticks_ms
 
@@ -35,6 +35,8 @@ _ASKED = const(62)  # how often pump_once_a_round() was called, for ports/unix/w
 _THREADS = const(63)
 _OWNER = const(64)
 _SLEEPING = const(65)  # threads of the unix port that sleep
+_SERVED = const(69)
+_NEXT = const(70)  # when the service's timer fires
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
 _SHARED_MS = const(20)  # the longest that a thread sleeps while others may act for it
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
@@ -312,10 +314,9 @@ def interrupted(st):
     return st.w[_LOCK] and not (st.w[_THREADS] and st.w[_OWNER] != st.ident() & 0xFFFFFFFF)
 
 
+@micropython.native
 def leave(st):
     st.leave()
-    if _service and sooner(st.w, _service.at):
-        _service.rearm()
     if _owed:
         _settle()
 
@@ -330,14 +331,10 @@ def pump():
         if service.interrupted:
             service.interrupt()
     due = st.poll(ticks_ms())
-    if service and sooner(st.w, service.at):
-        service.rearm()
     if _owed:
         _settle()
-    if st.w[_MISSED]:
-        if st.w[_LOCK]:
-            _give_way(st)
-        return 0
+    if due == 0 and st.w[_MISSED] and st.w[_LOCK]:
+        _give_way(st)
     return due
 
 
@@ -475,7 +472,6 @@ class Service(io.IOBase):
         self.asleep = False  # the program is in idle(), and polls when that ends
         self.interrupted = False
         self.blind = False
-        self.at = 0  # when the timer fires
         self._run_bound = self._run
         self._timer = Timer(-1)
         self._poller = poll()
@@ -484,6 +480,8 @@ class Service(io.IOBase):
         self.idle(0)  # what ipoll() gives is made the first time
         self.woken = False
         self.arm(1)
+        st.rearm = self.rearm
+        st.w[_SERVED] = 1
 
     def watch(self, nic):
         if hasattr(nic, "irq"):
@@ -518,7 +516,7 @@ class Service(io.IOBase):
         self.woken = True
         if self.asleep:
             if who is self._timer:  # not set any more
-                self.at = later(ticks_ms() & 0x3FFFFFFF, _NEVER)
+                self.st.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, _NEVER)
             return
         st = self.st
         if st.w[_LOCK]:
@@ -536,7 +534,7 @@ class Service(io.IOBase):
             self.interrupted = True
         if _owed:
             _settle()
-        if due == 0 or who is self._timer or sooner(st.w, self.at):
+        if due == 0 or who is self._timer:
             self.arm(due)
 
     def arm(self, due):
@@ -546,7 +544,7 @@ class Service(io.IOBase):
             due = most
         elif due == 0:
             due = 1
-        self.at = later(ticks_ms() & 0x3FFFFFFF, due)
+        self.st.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, due)
         self._timer.init(mode=self._timer.ONE_SHOT, period=due, callback=self._run_bound)
 
     def rearm(self):

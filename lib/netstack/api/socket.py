@@ -228,11 +228,12 @@ class socket(_iomod.IOBase):
         start = -1
         while True:
             io.event = False
-            n_got = self._try_recv(io, buf, off, n)
-            if n_got >= 0:
-                return n_got
-            if n_got != -_EAGAIN:
-                return self._told(io, n_got)
+            if self._dgram or not io.dry():
+                got = self._try_recv(io, buf, off, n)
+                if got >= 0:
+                    return got
+                if got != -_EAGAIN:
+                    return self._told(io, got)
             if start < 0:
                 start = _ticks_ms() & 0x3FFFFFFF
             if not self._again(io, start):
@@ -268,6 +269,7 @@ class socket(_iomod.IOBase):
             io.error = 0
         return errno
 
+    @micropython.native
     def _push(self, buf, off, n, flags=0, ip=None, addr=None, port=0, detour=None):
         """Send up to `n` bytes from buf[off]. Returns how many, or -errno."""
         io = self._io
@@ -275,9 +277,9 @@ class socket(_iomod.IOBase):
             return -_EBADF
         if self._listening:
             return -_ENOTCONN
-        if flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | (0 if self._dgram else MSG_MORE)):
+        if flags and flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | (0 if self._dgram else MSG_MORE)):
             return -_EOPNOTSUPP
-        start = _ticks_ms() & 0x3FFFFFFF
+        start = -1
         while True:
             io.event = False
             if detour:  # not as the options say
@@ -290,9 +292,12 @@ class socket(_iomod.IOBase):
                 return sent
             if sent != -_EAGAIN or flags & MSG_DONTWAIT:
                 return self._told(io, sent)
+            if start < 0:
+                start = _ticks_ms() & 0x3FFFFFFF
             if not self._again(io, start, True):
                 return self._late()
 
+    @micropython.native
     def _try_send(self, io, buf, off, n, flags, ip, addr, port):
         st = self._st
         if not st.claim() and not _host.claim(st):
@@ -478,6 +483,7 @@ class socket(_iomod.IOBase):
         if self._write(buf, len(buf), flags) != len(buf):
             raise OSError(_EAGAIN)
 
+    @micropython.native
     def write(self, buf, off=-1, length=None):
         """Sends all of it; returns how much: less, or None for nothing, only without blocking.
         write(buf, length), write(buf, off, length): a part, as MicroPython's streams have it."""
@@ -488,6 +494,7 @@ class socket(_iomod.IOBase):
             buf = memoryview(buf)[off:]
         return self._write(buf, len(buf) if length < 0 else min(length, len(buf)), 0)
 
+    @micropython.native
     def _write(self, buf, size, flags):
         done = 0
         while True:
@@ -735,7 +742,7 @@ def _more():
 def _happened(io):
     """Called by the stack when anything about what a socket stands on has changed."""
     io.event = True
-    if io.st.w[_SLEEPING]:  # other threads
+    if _host.UNIX and io.st.w[_SLEEPING]:  # other threads
         _host.rouse()
 
 
@@ -760,6 +767,7 @@ def _open(af, kind, proto, network):
     raise OSError(_ESOCKTNOSUPPORT, "socket type %s: SOCK_STREAM or SOCK_DGRAM" % kind)
 
 
+@micropython.native
 def _readable(buf):
     """Something whose length is its number of bytes."""
     kind = type(buf)

@@ -19,6 +19,7 @@ def fault(errno):
     return timeout(errno) if errno == _ETIMEDOUT else OSError(errno)
 
 
+@micropython.native
 def readinto(self, buf, nbytes=-1):
     """Fills `buf` (or its first `nbytes`); less at the end of the stream, at a timeout, or
     without blocking, where None says that nothing has come."""

@@ -33,13 +33,6 @@ def tick(words: ptr32, now: int):
     words[0] = now
 
 
-@micropython.viper
-def sooner(words: ptr32, then: int) -> bool:
-    """Is a timer of the stack with these words due before `then`?"""
-    d = (then - words[_DUE]) & 0x3FFFFFFF
-    return words[_ARMED] != 0 and d != 0 and d < 0x20000000
-
-
 class Timer:
     """One timer: calls `callback()` once when it is due. Made by Timers.new()."""
 

@@ -37,7 +37,9 @@ _OWNER = const(64)
 _GATE = const(66)
 _CORE = const(67)
 _ZERO = const(68)
-_WORDS = const(69)
+_SERVED = const(69)
+_NEXT = const(70)
+_WORDS = const(71)
 _FLUSH = const(0)  # Stack.steps: what poll() calls
 _TIMERS = const(1)
 _NIFS = const(2)
@@ -68,6 +70,7 @@ class Stack:
         # 48, 49 of core/clock.py  50 length of `steps`  62, 65 see api/host.py
         # 63 there may be threads: then 64 is who holds 44, as ident() has it
         # 66, 67 INTERRUPT and CORE of processor.py, if not 0  68 always 0
+        # 69 somebody polls by himself, 70 when he will; rearm() tells him that it is due sooner
         # others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
@@ -93,6 +96,7 @@ class Stack:
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
         self.reclaim = None  # callable: give back memory that lies idle
+        self.rearm = None
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
         self.nomem = 0  # MemoryErrors met inside poll()
@@ -257,6 +261,10 @@ def _poller(st):
                 w[_MISSED] = 1
         finally:
             w[_LOCK] = 0
+        if w[_ARMED] and w[_SERVED]:
+            wait = (w[_NEXT] - w[_DUE]) & 0x3FFFFFFF
+            if wait and wait < 0x20000000:
+                st.rearm()
         if w[_MISSED]:
             return 0
         wait = -1
@@ -346,6 +354,10 @@ def _leaver(st):
             w[_LOCK] = w[_LOCK] - 1
         if w[_MISSED] and not w[_LOCK]:
             st.poll(st.clock())
+        if w[_ARMED] and w[_SERVED]:
+            wait = (w[_NEXT] - w[_DUE]) & 0x3FFFFFFF
+            if wait and wait < 0x20000000:
+                st.rearm()
 
     return leave
 
