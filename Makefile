@@ -6,6 +6,9 @@
 #   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
 #   OUT=<directory>     where products go instead of build/
 #   NETSTACK_APT=0      install no Debian packages
+#   PORT=<port>         flash, repl, test-hw: a real board's serial port
+#   DRIVE=<directory>   flash: where the drive of a board in boot mode is mounted
+#   CHIP=enc28j60       test-hw: what an emulated RPI_PICO has on its pins; w5500, w5100s
 #   QUICK=1             bench: one short run
 #   README=1            bench: put the table into README.md
 
@@ -81,17 +84,17 @@ firmware-all:  ## the firmware of every board that can be built here
 mpy: packages-unix venv mpy-cross  ## build/mpy/<arch>: .mpy files for firmware without netstack; ARCH=armv7m
 	@.venv/bin/python tools/mpy.py --tree $(MICROPY_DIR) --mpy-cross $(MPY_CROSS) --out $(MPY_OUT) $(ARCH)
 
-flash: check-board  ## write the firmware to a board
-	@$(if $(filter rp2,$(FAMILY)),$(PYTHON) tools/flash.py $(PRODUCTS)/firmware.uf2 $(PORT),\
+flash: check-board $(if $(PORT),venv)  ## write the firmware to a board: to its boot drive, or PORT=<port>
+	@$(if $(filter rp2,$(FAMILY)),$(if $(PORT),.venv/bin/python,$(PYTHON)) tools/flash.py \
+		$(PRODUCTS)/firmware.uf2 $(if $(PORT),--port $(PORT)) $(if $(DRIVE),--drive $(DRIVE)),\
 		echo "$(BOARD) is emulated and needs no flashing: make demo BOARD=$(BOARD) boots it")
 
 repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT=<port>
 	@.venv/bin/python tools/repl.py $(BOARD) $(PORT)
 
-test-hw: venv  ## tests/hw against a real board on PORT=<port>
-	@test -d tests/hw || { echo "make test-hw: this version has no tests/hw" >&2; exit 1; }
-	@test -n "$(PORT)" || { echo "make test-hw: name the board's port, PORT=<port>" >&2; exit 1; }
-	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw -ra --board $(BOARD) --port $(PORT)
+test-hw: venv $(if $(PORT),check-board,firmware)  ## tests/hw on a real board on PORT=<port>, or an emulated one
+	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw -ra --board $(BOARD) \
+		$(if $(PORT),--port $(PORT)) $(if $(CHIP),--chip $(CHIP))
 
 bench: packages-bench unix bench-board bench-rp2040  ## side by side with C lwIP and Linux; QUICK=1: does it work?
 	@$(SETUP) lwip
