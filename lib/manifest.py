@@ -66,6 +66,15 @@ _OPTIONAL = {
     "services/dns_forward_tcp.py": "NETSTACK_ROUTER",
     "api/serve.py": "NETSTACK_ROUTER",
 }
+# An access point has hosts to give addresses and names to.
+_WLAN = (
+    "api/wlan.py",
+    "api/serve.py",
+    "services/dhcpd.py",
+    "services/dhcpd_leases.py",
+    "services/dns_forward.py",
+    "services/dns_forward_tcp.py",
+)
 _SPI = ("chip", "spi", "spi_rp2")
 _NIC_PARTS = {"w5500": ("wiznet", *_SPI), "w5100s": ("wiznet", *_SPI), "enc28j60": _SPI}
 _USUAL = {
@@ -87,7 +96,8 @@ def _files(top):
     for where, _, names in sorted(os.walk(top)):
         for name in sorted(names):
             path = os.path.relpath(os.path.join(where, name), top)
-            switches = _OPTIONAL.get(path, "").split()
+            switches = "" if options.wlan and path in _WLAN else _OPTIONAL.get(path, "")
+            switches = switches.split()
             if any(os.environ.get(each, _USUAL.get(each, "0")) == "0" for each in switches):
                 continue
             if path.startswith("nic/") and not _carried(name[:-3]):

@@ -12,6 +12,7 @@ STAT_NO_AP_FOUND = _const(-2)
 STAT_WRONG_PASSWORD = _const(-3)
 
 _AP_ADDRESS = ("192.168.4.1", "255.255.255.0")
+_AP_POOL = ("192.168.4.16", "192.168.4.23")  # as MicroPython's own
 _OPEN = _const(0)
 _WPA2 = _const(0x00400006)  # with WPA for who has nothing better
 _KEY_MIN = _const(8)
@@ -20,7 +21,8 @@ _CONFIG = ("ssid", "essid", "security", "key", "password", "channel", "pm")
 
 
 class WLAN(_network.LAN):
-    """WLAN(WLAN.IF_STA) joins networks, WLAN(WLAN.IF_AP) is one."""
+    """WLAN(WLAN.IF_STA) joins networks, WLAN(WLAN.IF_AP) is one. With the address that it has by
+    itself, it gives others to its stations; with one of the program's, netstack.serve() does."""
 
     IF_STA = 0
     IF_AP = 1
@@ -44,6 +46,7 @@ class WLAN(_network.LAN):
             nic = board.radio(interface_id)
             nic.country = _network.country()
             self._wire = _network._lans[name] = _network._Wire(nic, name)
+            nic.net = None  # what gives addresses to our stations
             nic.settings = {
                 "ssid": b"",
                 "security": _OPEN,
@@ -58,17 +61,25 @@ class WLAN(_network.LAN):
             return _network.LAN.active(self, up)
         nic = self._nic
         if not up:
+            if nic.net:
+                nic.net.stop()
+                nic.net = None
             _network.LAN.active(self, False)
             nic.up(False)
             return
         nic.country = _network.country()
-        if self._interface == self.IF_AP:
+        point = self._interface == self.IF_AP
+        if point:
             had = nic.settings
             nic.raw.access_point(had["ssid"], had["key"], had["security"], had["channel"])
             if not self._wire.manual:
                 self.ipconfig(addr4=_AP_ADDRESS)
         nic.up(True)
         _network.LAN.active(self, True)
+        if point and self.ipconfig("addr4")[0] == _AP_ADDRESS[0]:
+            from netstack.api import serve
+
+            nic.net = serve.serve(self, *_AP_POOL, dns=False)
 
     # -- networks ---------------------------------------------------------------------------
 
