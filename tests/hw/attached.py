@@ -100,10 +100,11 @@ class Board:
 
 def boot(name, elf=None, **kw):
     directory = os.path.join(netns.OUT, name)
-    if name in pico.BOARDS:
-        kw = {key: kw[key] for key in ("serial", "net", "flash") if key in kw}
+    if name in pico.CHIPS:
+        kw = {key: kw[key] for key in ("serial", "net", "flash", "chip") if key in kw}
         return pico.Emulator(name, os.path.join(directory, "firmware.uf2"), **kw)
     kw.pop("flash", None)
+    kw.pop("chip", None)
     try:
         elf = elf or os.path.join(directory, "firmware.elf")
         return emulate.Emulator(name, elf, boot_timeout=60, **kw)

@@ -4,6 +4,7 @@ Without --port the emulated boards are booted: in QEMU, or in rp2040py those wit
 it the board is a real one:
 
     pytest tests/hw --board=NAME --port=/dev/ttyACM0
+    pytest tests/hw --board=RPI_PICO --chip=enc28j60
 """
 
 import pathlib
@@ -25,6 +26,7 @@ from attached import Board, boot, start_dnsmasq  # noqa: E402
 def pytest_addoption(parser):
     group = parser.getgroup("netstack")
     group.addoption("--board", help="the board to test in tests/hw; default: all emulated ones")
+    group.addoption("--chip", choices=pico.KINDS, help="what an emulated RPI_PICO has on its pins")
     group.addoption("--port", help="serial port of a real board, as mpremote takes it")
 
 
@@ -50,12 +52,12 @@ def board(board_name, request, tmp_path_factory):
     directory = tmp_path_factory.mktemp(board_name)
     if port:
         yield Board(board_name, port)
-    elif board_name in pico.BOARDS:
+    elif board_name in pico.CHIPS:
         _need("dnsmasq")
         with netns.Namespace() as ns:
             start_dnsmasq(ns, directory)
             with ns.entered():
-                emulator = boot(board_name, net="tap:tap0")
+                emulator = boot(board_name, net="tap:tap0", chip=chip(request.config))
             with emulator:
                 yield Board(board_name, emulator.serial_url, emulator, ns)
     else:
@@ -68,6 +70,10 @@ def board(board_name, request, tmp_path_factory):
 def wiring(board_name):
     """What the board is made of: boards/<name>.toml."""
     return tomllib.loads((HERE / "boards" / (board_name + ".toml")).read_text())
+
+
+def chip(config):
+    return config.getoption("chip", None)
 
 
 @pytest.fixture
@@ -93,13 +99,13 @@ def serial_board(request, board_name, emulated, tmp_path):
 
 
 @pytest.fixture
-def tap_board(board_name, emulated, tmp_path):
+def tap_board(board_name, emulated, request, tmp_path):
     """A board on a TAP in a namespace, its traffic judged by tshark: (Board, Namespace)."""
     _need("ping", "curl", "dnsmasq")
     with netns.Namespace() as ns, ns.capture(tmp_path / "tap0.pcap") as capture:
         with ns.entered():
-            log = str(tmp_path / "qemu.log")
-            emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, log=log)
+            kw = {"log": str(tmp_path / "qemu.log"), "chip": chip(request.config)}
+            emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, **kw)
         board = Board(board_name, emulator.serial_url, emulator, ns)
         mac = netns.MAC
         with emulator:

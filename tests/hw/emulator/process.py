@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 import netns
+from pico import CHIPS, KINDS  # noqa: F401
 
 PROGRAM = pathlib.Path(__file__).resolve().parent / "pico.py"
-BOARDS = ("W5500_EVB_PICO",)  # those that tests run on when none is named
+BOARDS = ("W5500_EVB_PICO",)  # those of CHIPS that tests run on when none is named
 
 
 class Emulator:
@@ -16,8 +17,10 @@ class Emulator:
 
     hostfwd = ()  # it is reached over its wire
 
-    def __init__(self, board, uf2, serial="tcp", net=None, flash=None):
+    def __init__(self, board, uf2, serial="tcp", net=None, flash=None, chip=None):
         argv = [sys.executable, PROGRAM, board, "--control", "--uf2=%s" % uf2]
+        if chip:
+            argv.append("--chip=" + chip)
         argv.append("--pty" if serial == "pty" else "--tcp-port=0")
         if net:
             argv.append("--net=" + net)
