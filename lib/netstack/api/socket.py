@@ -534,7 +534,11 @@ class socket(_iomod.IOBase):
         """Receives up to `nbytes` (0: as many as `buf` takes); 0 at the end of the stream."""
         if flags:
             return _datagram.flagged_into(self, buf, _room(buf, nbytes), flags)
-        n = self._pull(buf, 0, _room(buf, nbytes))
+        n = _room(buf, nbytes)
+        if n == 0 and not self._dgram:  # nothing to wait for
+            self._check_open()
+            return 0
+        n = self._pull(buf, 0, n)
         if n < 0:
             raise _fault(-n)
         return n

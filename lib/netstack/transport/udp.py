@@ -367,19 +367,22 @@ class Endpoint:
     def send(self, buf, off, n, ip=None, addr=None, port=0):
         """Send one datagram, to the connected peer or to `addr`. Returns n, or -errno; -_ENOBUFS
         passes: try again after a poll."""
-        dst = addr or self.raddr
-        port = port or self.rport
-        if dst is None:
-            return -_EDESTADDRREQ
+        if addr is None:
+            addr = self.raddr
+            port = self.rport
+            if addr is None:
+                return -_EDESTADDRREQ
         out = self.out
         if out and netstack.fastpath:
             io, aim, compose, _, words, cb, via, _ = out
-            if (ip or self.ip) is via and aim(words, cb, buf, off, dst, port) and compose(io, n):
+            if (ip or self.ip) is via and aim(words, cb, buf, off, addr, port) and compose(io, n):
                 return n
-        return self.post(buf, off, n, ip or self.ip, dst, port)
+        return self.post(buf, off, n, ip or self.ip, addr, port)
 
     def post(self, buf, off, n, ip, dst, port, detour=None):
         """The same without the fast path; `detour`: not quite as the options say."""
+        if not port:  # as on Linux
+            return -_EINVAL
         if not self._filed:
             self.lport = self.udp.free_port()
             try:

@@ -188,7 +188,7 @@ class Connection(Controlled):
         self.ip = ip
         self.laddr = bytearray(addr) if addr is not None else None
         self.lport = port or self.tcp.free_port()
-        self.tcp.bound.append(self)
+        self.tcp.bound.add(self)
 
     def connect(self, ip, addr, port):
         """Open actively (RFC 9293 3.10.1). Raises OSError: EISCONN, ENETUNREACH, EADDRINUSE,
@@ -217,8 +217,9 @@ class Connection(Controlled):
     @micropython.native
     def _unbind(self):
         """The port is held by the table from now on, or by nobody."""
-        if self in self.tcp.bound:
-            self.tcp.bound.remove(self)
+        bound = self.tcp.bound
+        if bound:
+            bound.discard(self)
 
     def _forget(self):
         """What an earlier attempt has left: a program may connect again when one has failed."""

@@ -101,7 +101,7 @@ class TCP(Controlled):
         self.ecn_accept = True  # agree to it in a peer's
         self.control = cubic  # of new connections; congestion() names it
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
-        self.bound = []  # connections that have a port and no peer yet
+        self.bound = set()  # connections that have a port and no peer yet
         self.synqueue = SynQueue(self, _clip(budget // 8192, 8, 1024))
         self.timewait = TimeWait(self, _clip(budget // 2048, 8, 4096), self.synqueue.embryo)
         self._secret = bytearray(16)
