@@ -14,7 +14,8 @@ BOARDS = sorted(emulate.BOARDS)
 NOBODY = "10.99.0.77"
 ROUNDS = 2
 NOISE = 512  # bytes that the collector may take for pointers
-UP = """
+UP = (
+    """
 import network, socket, ssl
 nic = network.LAN()
 nic.active(True)
@@ -23,9 +24,11 @@ s = socket.socket()
 s.bind(("", 7))
 s.listen(5)
 print("is", "up")
-""" % netns.OURS
-# What is left open: connections with data on its way, with a callback, that nobody took and that are
-# being opened; TLS before and after its handshake; datagrams; an exception on its way out of a wait.
+"""
+    % netns.OURS
+)
+# What is left open: connections with data on its way, with a callback, that nobody took and that
+# are being opened; TLS before and after its handshake; datagrams.
 OPEN = """
 plain = s.accept()[0]
 plain.setblocking(False)

@@ -32,13 +32,13 @@ def create_server(
     address, *, family=_AF_INET, backlog=None, reuse_port=False, dualstack_ipv6=False, ssl=None
 ):
     """A socket that listens at (host, port). ssl: an SSLContext, for connections with TLS."""
-    if reuse_port:
-        raise ValueError("create_server: SO_REUSEPORT is for datagrams")
     if dualstack_ipv6 and (family != _AF_INET6 or not has_dualstack_ipv6()):
         raise ValueError("create_server: dualstack_ipv6 needs AF_INET6")
     server = _socket.socket(family, _SOCK_STREAM)
     try:
         server.setsockopt(1, 2, 1)  # SO_REUSEADDR
+        if reuse_port:
+            server.setsockopt(1, 15, 1)
         if family == _AF_INET6:
             server.setsockopt(41, 26, int(not dualstack_ipv6))  # IPV6_V6ONLY
         server.bind(address)

@@ -136,8 +136,8 @@ def _make():
 
 
 def _expect_threads(st):
-    """Where there are threads, the stack notes which of them is inside. Not where each has a core of
-    its own: all but the first are turned away."""
+    """Where there are threads, the stack notes which of them is inside. Not where each has a core
+    of its own: all but the first are turned away."""
     if CORE:
         return
     try:

@@ -4,7 +4,7 @@
 #   SOL_SOCKET   SO_REUSEADDR, SO_TYPE, SO_ERROR (reading clears it), SO_BROADCAST, SO_SNDBUF and
 #                SO_RCVBUF (how far the rings may grow, as the stack's budget allows),
 #                SO_KEEPALIVE, SO_LINGER, SO_ACCEPTCONN, SO_BINDTODEVICE
-#                SO_REUSEPORT (not TCP), SO_DOMAIN, SO_PROTOCOL, SO_DONTROUTE, SO_OOBINLINE,
+#                SO_REUSEPORT, SO_DOMAIN, SO_PROTOCOL, SO_DONTROUTE, SO_OOBINLINE,
 #                SO_RCVTIMEO, SO_SNDTIMEO, SO_RCVLOWAT (TCP), SO_SNDLOWAT (1), SO_NO_CHECK (UDP)
 #   IPPROTO_IP   IP_TOS, IP_TTL, IP_MTU_DISCOVER (UDP), IP_MTU (of a connected socket, to be read)
 #   IPPROTO_IPV6 IPV6_UNICAST_HOPS, IPV6_TCLASS, IPV6_V6ONLY (before bind)
@@ -136,6 +136,16 @@ def copy(old, new):
     new.device = old.device
 
 
+def _number(level, option, value):
+    """An integer that a program has given as one, as a truth value, or as C has it."""
+    if isinstance(value, (int, bool)):  # to MicroPython a bool is no int
+        return int(value)
+    value = bytes(value)
+    if len(value) < (1 if level == _IP else 4):
+        raise OSError(_EINVAL, "socket option %d: %d bytes" % (option, len(value)))
+    return int.from_bytes(value[:4], "little")
+
+
 def put(sock, io, level, option, value):
     """setsockopt() of `sock`, which stands on `io`."""
     if not (isinstance(level, int) and isinstance(option, int)):
@@ -163,11 +173,7 @@ def put(sock, io, level, option, value):
     if sock._dgram and _is_multicast(sock, level, option):
         _multicast().put(sock, io, level, option, value)
         return
-    if not isinstance(value, int):
-        value = bytes(value)
-        if len(value) < (1 if level == _IP else 4):
-            raise OSError(_EINVAL, "socket option %d: %d bytes" % (option, len(value)))
-        value = int.from_bytes(value[:4], "little")
+    value = _number(level, option, value)
     if level == _SOCKET and _put_own(sock, io, option, value):
         return
     if level == _SOCKET and option == _SO_REUSEADDR:

@@ -341,7 +341,7 @@ class socket(_iomod.IOBase):
         try:
             io.close()  # gives up the port, which the listener takes
             ip = io.ip if io.lport else self.network()
-            new = st.tcp.listen(ip, io.laddr, io.lport, max(backlog, 1))
+            new = st.tcp.listen(ip, io.laddr, io.lport, max(backlog, 1), io.reuseport)
         finally:
             _host.leave(st)
         _options.copy(io, new)
@@ -535,10 +535,7 @@ class socket(_iomod.IOBase):
         if flags:
             return _datagram.flagged_into(self, buf, _room(buf, nbytes), flags)
         n = _room(buf, nbytes)
-        if n == 0 and not self._dgram:  # nothing to wait for
-            self._check_open()
-            return 0
-        n = self._pull(buf, 0, n)
+        n = self._pull(buf, 0, n) if n or self._dgram or self._io is None else 0
         if n < 0:
             raise _fault(-n)
         return n

@@ -89,6 +89,17 @@ def test_info_for_people():
     assert info["snd_mss"] == tcp(a, socket.TCP_MAXSEG)
 
 
+def test_truth_values():
+    with socket.socket() as s:
+        for option in (socket.SO_KEEPALIVE, socket.SO_REUSEADDR):
+            for value in (True, False):
+                s.setsockopt(socket.SOL_SOCKET, option, value)
+                assert s.getsockopt(socket.SOL_SOCKET, option) == value
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+        assert s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        refused(EINVAL, s, socket.IPPROTO_TCP, socket.TCP_KEEPCNT, False)
+
+
 def test_ranges():
     """Linux's EINVAL, in words."""
     level = socket.IPPROTO_TCP

@@ -19,11 +19,6 @@ DIFFERENT = {
     "connecting 10": ("EPIPE", "ENOTCONN", NOT_CONNECTED),
     "bad_sockets 2": ("EINVAL", "ESOCKTNOSUPPORT", "Linux says so of numbers up to 10"),
     "nothing_at_all 9": ("b'abc'", "EAGAIN", "CPython's recv(0) does not ask Linux"),
-    "options 3": (
-        "('SO_REUSEPORT', '0', 'None', '1')",
-        "('SO_REUSEPORT', 'ENOPROTOOPT', 'ENOPROTOOPT', 'ENOPROTOOPT')",
-        NO_OPTION,
-    ),
     "options 7": (
         "('SO_KEEPALIVE', '0', 'None', '1')",
         "('SO_KEEPALIVE', 'ENOPROTOOPT', 'ENOPROTOOPT', 'ENOPROTOOPT')",

@@ -117,6 +117,7 @@ class Connection(Controlled):
     fastopen = 0  # TCP_FASTOPEN, of the listener it may become
     fastopen_connect = False  # TCP_FASTOPEN_CONNECT
     defer_accept = 0  # TCP_DEFER_ACCEPT, of the listener it may become
+    reuseport = False  # SO_REUSEPORT, of that
 
     ip = None
     nif = None
@@ -183,7 +184,7 @@ class Connection(Controlled):
             raise OSError(_EINVAL)
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
-        if port and self.tcp.taken(ip, addr, port):
+        if port and self.tcp.taken(ip, addr, port, self.reuseport):
             raise OSError(_EADDRINUSE)
         self.ip = ip
         self.laddr = bytearray(addr) if addr is not None else None

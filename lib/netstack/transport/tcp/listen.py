@@ -4,9 +4,13 @@
 # TCP_DEFER_ACCEPT: a connection is handed out when its first data, or its end, has come, or some
 # seconds have passed. DEVIATION: Linux leaves it in SYN-RECEIVED for so long and sends SYN,ACK
 # again in the end, to be told once more that the peer is there; for programs it is the same.
+#
+# SO_REUSEPORT: several have one address and port. The table knows the first of them, and that
+# which one is to deal with a peer.
 
 from micropython import const
 from netstack.core.clock import elapsed, later
+from netstack.core.wire import get16
 from netstack.transport.demux import clear_local, clear_remote, set_key
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.connection import Connection
@@ -29,6 +33,8 @@ class Listener(Controlled):
     """Made by TCP.listen()."""
 
     kind = Connection  # what it makes of a handshake
+    reuseport = False  # SO_REUSEPORT
+    group = None  # those that share the port; of them only the first is in the table
     state = _LISTEN
 
     def __init__(self, tcp, ip, addr, port, backlog):
@@ -73,15 +79,42 @@ class Listener(Controlled):
         conn.listener = None
         return conn
 
+    def join(self, first):
+        """Share the port of another. False: not both want to, or they are not for the same."""
+        same = first.state == _LISTEN and first.ip is self.ip and first.laddr == self.laddr
+        if not (same and self.reuseport and first.reuseport):
+            return False
+        if first.group is None:
+            first.group = [first]
+        self.group = first.group
+        self.group.append(self)
+        return True
+
+    def _share(self, fr):
+        """Which one of the group deals with this peer."""
+        at = fr.l3 + fr.ip.src_off + fr.ip.alen
+        turn = get16(fr.buf, at - 2) ^ get16(fr.buf, fr.l4)
+        return self.group[turn % len(self.group)]
+
+    def _leave(self):
+        """Out of the table; the next of the group takes the place."""
+        group = self.group
+        if group:
+            group.remove(self)
+        table = self.tcp.table
+        for ip in self.networks():
+            self.set_key(ip)
+            if table.find() is self:
+                table.remove()
+                if group:
+                    table.add(group[0])
+
     def close(self):
         """Stop listening; connections that nobody has accepted are reset."""
         if self.closed:
             return
         self.closed = True
-        for ip in self.networks():
-            self.set_key(ip)
-            if self.tcp.table.find() is self:
-                self.tcp.table.remove()
+        self._leave()
         self.notify = None
         self.tcp.synqueue.forget(self)
         for conn in list(self.tcp.connections()):
@@ -103,7 +136,10 @@ class Listener(Controlled):
         row = queue.find(fr)
         if row is not None:
             queue.input(row, fr, seg)
-        elif flags & _RST:
+            return
+        if self.group:
+            self = self._share(fr)
+        if flags & _RST:
             return
         elif flags & _ACK:
             if not queue.by_cookie(self, fr, seg):

@@ -120,15 +120,20 @@ class TCP(Controlled):
     def open(self):
         return Connection(self)
 
-    def listen(self, ip, addr, port, backlog=5):
+    def listen(self, ip, addr, port, backlog=5, reuseport=False):
         """Listen on a local address (None: all, of every network protocol if there is no `ip`
-        either) and port (0: one is chosen). Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
+        either) and port (0: one is chosen); `reuseport`: with others that say so. Raises OSError:
+        EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
         listener = Listener(self, ip, addr, port or self.free_port(), backlog)
+        listener.reuseport = reuseport
         for network in listener.networks():
             listener.set_key(network)
-            if self.table.find() is not None:
+            other = self.table.find()
+            if other is not None:
+                if listener.join(other):
+                    return listener
                 raise OSError(_EADDRINUSE)
         for network in listener.networks():
             listener.set_key(network)
@@ -137,10 +142,13 @@ class TCP(Controlled):
                 raise OSError(_ENOMEM)
         return listener
 
-    def taken(self, ip, addr, port):
-        """Does a listener or a connection that is only bound have this address and port?"""
+    def taken(self, ip, addr, port, reuseport=False):
+        """Does a listener or a connection that is only bound have this address and port, and does
+        not share it?"""
         for group in (self.bound, self.listeners()):
             for other in group:
+                if reuseport and other.reuseport:
+                    continue
                 if other.lport == port and (ip is None or other.ip in (None, ip)):
                     if addr is None or other.laddr in (None, addr):
                         return True
