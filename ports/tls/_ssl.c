@@ -37,23 +37,43 @@ static void use_ciphersuites(mbedtls_ssl_config *conf, const int *suites) {
     mbedtls_ssl_conf_ciphersuites(conf, suites);
 }
 
+// A connection's number of its own, which mbedTLS keeps for us: has the peer ended, is the stream below
+// at its end, and how many bytes have come since the last one of data.
+#define ENDED (1)
+#define DRY (2)
+#define BYTE (4)
+#define IDLE_MAX (65536) // a handshake is shorter
+#define EPROTO_LINUX (71)
+
 // mbedTLS tells that the peer has ended, and forgets it. A read that went on after it had some data
 // would take that notice, and whoever waits for the next data would wait for ever.
 static bool ended(mbedtls_ssl_context *ssl) {
-    return mbedtls_ssl_get_user_data_n(ssl) != 0;
+    return mbedtls_ssl_get_user_data_n(ssl) & ENDED;
 }
 
 static int read_until_end(mbedtls_ssl_context *ssl, unsigned char *buf, size_t len) {
     int ret = ended(ssl) ? 0 : mbedtls_ssl_read(ssl, buf, len);
-    while (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) { // RFC 8446 4.6.1: no data
+    // RFC 8446 4.6.1: a ticket is no data; RFC 5246 6.2.1: a record without any is no end.
+    while (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+           || (ret == 0 && len > 0 && !(mbedtls_ssl_get_user_data_n(ssl) & (ENDED | DRY)))) {
         ret = mbedtls_ssl_read(ssl, buf, len);
     }
-    if (len > 0 && (ret == 0 || ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)) {
-        mbedtls_ssl_set_user_data_n(ssl, 1);
+    if (ret > 0) {
+        mbedtls_ssl_set_user_data_n(ssl, mbedtls_ssl_get_user_data_n(ssl) & DRY);
+    } else if (len > 0 && (ret == 0 || ret == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)) {
+        mbedtls_ssl_set_user_data_n(ssl, ENDED);
     }
     return ret;
 }
 
+// What comes from the stream below. mbedTLS goes on for as long as there is no data in it: warnings,
+// tickets, what asks for another handshake. A peer that has nothing else to say may keep a small
+// processor busy, so there is an end to it (OpenSSL's "too many warn alerts" and its like).
+static int _mbedtls_ssl_recv(void *ctx, byte *buf, size_t len);
+static int receive(void *ctx, byte *buf, size_t len);
+
+#define mbedtls_ssl_set_bio(ssl, ctx, send, recv, timeout) \
+    mbedtls_ssl_set_bio(ssl, ctx, send, receive, timeout)
 #define mbedtls_ssl_config_defaults config_defaults
 #define mbedtls_ssl_conf_ciphersuites use_ciphersuites
 #define mbedtls_ssl_read read_until_end
@@ -61,6 +81,23 @@ static int read_until_end(mbedtls_ssl_context *ssl, unsigned char *buf, size_t l
 #undef mbedtls_ssl_config_defaults
 #undef mbedtls_ssl_conf_ciphersuites
 #undef mbedtls_ssl_read
+#undef mbedtls_ssl_set_bio
+
+static int receive(void *ctx, byte *buf, size_t len) {
+    mp_obj_ssl_socket_t *o = (void *)((byte *)ctx - offsetof(mp_obj_ssl_socket_t, sock));
+    int ret = _mbedtls_ssl_recv(ctx, buf, len);
+    uintptr_t n = mbedtls_ssl_get_user_data_n(&o->ssl);
+    if (ret == 0) {
+        mbedtls_ssl_set_user_data_n(&o->ssl, n | DRY);
+    } else if (ret > 0 && o->ssl.conf->transport == MBEDTLS_SSL_TRANSPORT_STREAM) {
+        n += ret * BYTE;
+        mbedtls_ssl_set_user_data_n(&o->ssl, n);
+        if (n > IDLE_MAX * BYTE) {
+            return -EPROTO_LINUX;
+        }
+    }
+    return ret;
+}
 #endif
 
 // -- what a context may have besides -----------------------------------------------------------

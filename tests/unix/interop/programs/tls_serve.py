@@ -6,7 +6,8 @@
 #         dtls   the same over UDP
 #   cert=server  which certificate; client=1: clients have to show one, too; alpn=a,b;
 #   tickets=1; sni=1: who asks for other.example gets that certificate; low=, high=: versions;
-#   timeout=<seconds>, for each connection; count=<how many connections>, then "done"
+#   timeout=<seconds>, for each connection; count=<how many connections>, then "done" and by how
+#   much the heap has grown since warm=2 of them
 
 import asyncio
 import gc
@@ -19,6 +20,7 @@ directory, kind = sys.argv[1:3]
 option = dict(text.split("=") for text in sys.argv[3:])
 lan.up()
 COUNT = int(option.get("count", "0"))
+WARM = int(option.get("warm", "2"))
 
 
 def context(name):
@@ -89,12 +91,12 @@ def echo():
     while not COUNT or served < COUNT:
         serve_one(listener.accept()[0])
         served += 1
-        if served == 2:  # lists have grown to their size
+        if served == WARM:  # lists have grown to their size
             gc.collect()
             before = gc.mem_alloc()
     listener.close()
     gc.collect()
-    print("done", gc.mem_alloc() - before if served > 2 else 0)
+    print("done", gc.mem_alloc() - before if served > WARM else 0)
 
 
 def dtls():
