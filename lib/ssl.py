@@ -68,6 +68,7 @@ class _Below(_io.IOBase):
         self._send = getattr(sock, "send", None) or sock.write
         self._poll = getattr(sock, "ioctl", None)
         self._gettimeout = getattr(sock, "gettimeout", None)
+        self.later = getattr(sock, "later", None) if datagrams else None
         self._datagrams = datagrams
         self._first = first
         self.tls = None
@@ -178,6 +179,9 @@ class SSLSocket(_io.IOBase):
         self.session_reused = False
         self._sock = sock
         self._shaken = False
+        self._busy = False  # a call of the user's is under way
+        self._timer = None  # when DTLS has to send its last flight again
+        self._failed = None  # what the timer has met with
         self._session = None
         self._below = below = _Below(sock, context.protocol & _DTLS, first)
         self._tls = below.tls = context._context.wrap_socket(
@@ -218,6 +222,8 @@ class SSLSocket(_io.IOBase):
 
     def _shake(self, flag=0):
         """Go on with the handshake, to read (_RD) or write (_WR). True once it is done."""
+        if self._failed:
+            raise self._failed
         while not self._shaken:
             self.context._serving = self
             try:
@@ -228,6 +234,8 @@ class SSLSocket(_io.IOBase):
             finally:
                 self.context._serving = None
             if state == _WAITS:
+                if self._below.later:
+                    self._set_timer(_ssl.due(self._tls))
                 return False
             if state == _AGAIN:
                 self._name_client()
@@ -235,7 +243,38 @@ class SSLSocket(_io.IOBase):
             self._shaken = True
             self._below.shaking = False
             self.session_reused = state == _RESUMED
+            if self._timer:
+                self._end_timer()
         return True
+
+    def _set_timer(self, ms):
+        """DTLS: have the last flight sent again if no answer comes, whatever the program does."""
+        if ms >= 0:
+            if self._timer is None:
+                self._timer = self._below.later(self._send_again)
+            self._timer.start(ms)
+
+    def _end_timer(self):
+        timer, self._timer = self._timer, None
+        timer.end()
+
+    def _send_again(self):
+        """Called by the scheduler. A call that is under way sees to it by itself."""
+        if self._busy or self._shaken or self._sock is None:
+            return
+        below = self._below
+        timeout = below.sock.gettimeout()
+        self._busy = True
+        below.sock.settimeout(0)
+        below.begin()
+        try:
+            self._shake()
+        except (OSError, ValueError) as error:  # for whoever calls next
+            self._failed = error
+            self._end_timer()
+        finally:
+            below.sock.settimeout(timeout)
+            self._busy = False
 
     def _flush_quietly(self):
         try:
@@ -247,14 +286,17 @@ class SSLSocket(_io.IOBase):
         """block: even if the socket is one that does not."""
         self._check_open()
         self._below.begin()
-        while not self._shake():
-            self._raise_why()
-            timeout = getattr(self._sock, "gettimeout", None)
-            if timeout and timeout() != 0:
-                continue
-            if not block:
-                raise OSError(_EAGAIN)
-            _sleep_ms(1)
+        self._busy = True
+        try:
+            while not self._shake():
+                self._raise_why()
+                if not self._waits():
+                    continue
+                if not block:
+                    raise OSError(_EAGAIN)
+                _sleep_ms(1)
+        finally:
+            self._busy = False
 
     def _raise_why(self):
         if self._below.why:
@@ -265,6 +307,7 @@ class SSLSocket(_io.IOBase):
         self._check_open()
         below = self._below
         below.begin()
+        self._busy = True
         try:
             while not self._shaken:
                 if not self._shake(flag):
@@ -280,6 +323,8 @@ class SSLSocket(_io.IOBase):
             if isinstance(number, int) and -256 < number < 0:  # of the stream below
                 raise OSError(-number)
             raise error
+        finally:
+            self._busy = False
         if below.why and (value is None or not isinstance(below.why, OSError)):
             raise below.why
         return value
@@ -421,6 +466,8 @@ class SSLSocket(_io.IOBase):
             return
         self.notify()
         sock, self._sock = self._sock, None
+        if self._timer:
+            self._end_timer()
         self._tls.close()
         if hasattr(sock, "close"):
             sock.close()
@@ -436,6 +483,8 @@ class SSLSocket(_io.IOBase):
                 return _NVAL
             if self._below.unsent:
                 self._flush_quietly()
+            if self._failed:
+                return arg & _RD_WR
             return _ssl.poll(self._tls, arg)
         if request == _CLOSE:
             self.close()

@@ -312,6 +312,10 @@ class socket(_iomod.IOBase):
         finally:
             _host.leave(st)
 
+    def later(self, f):
+        """A timer that calls f() from outside the stack: start(ms), end(). For ssl.py."""
+        return _host.load("later").Later(self._st, f)
+
     # -- naming -----------------------------------------------------------------------------
 
     def bind(self, address):

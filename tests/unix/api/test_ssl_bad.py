@@ -1,5 +1,5 @@
-# TLS over a stream that spoils what passes: a record with any of its bytes changed, or cut short at
-# any of them, ends the connection, and no byte of it reaches the program; so does a handshake.
+# TLS over a stream that spoils what passes: a record with any of its bytes changed, or cut short
+# at any of them, ends the connection, and no byte of it reaches the program; so does a handshake.
 
 import bench
 import gc
@@ -92,7 +92,7 @@ class Joined:
 
 
 def setup(version):
-    """Contexts for one version, with tickets: what comes after the first handshake costs little."""
+    """Contexts for one version, with tickets: after the first handshake others cost little."""
     global CLIENT, SERVER
     CLIENT, SERVER = contexts()
     SERVER.use_tickets(1000)

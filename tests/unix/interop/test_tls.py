@@ -6,8 +6,8 @@ import socket
 import time
 
 import certs
-from netns import OURS
-from tls_peers import NAME, Client, Peer, ask_all, echo_after, s_server
+from netns import LINUX, OURS
+from tls_peers import NAME, PORT, Client, Lossy, Peer, ask_all, echo_after, s_server
 
 # -- OpenSSL is the client ----------------------------------------------------------------------
 
@@ -123,6 +123,34 @@ def test_dtls_client(lan, pem):
     server.stdin.flush()
     said = client.finish()
     assert "connected DTLSv1.2" in said and "got b'hello from OpenSSL\\n'" in said
+
+
+# Datagrams of the client and of the server that are lost, and how each waits: the full size of
+# the test has all of them.
+LOSSES = (
+    ((0, 2), (0,), "wait=poll", "wait=async"),
+    ((1, 2), (1,), "wait=async", "wait="),
+    ((), (1, 2, 3), "wait=", "wait=async"),
+)
+
+
+def test_dtls_flights_are_sent_again(lan, pem, full):
+    """RFC 6347 4.2.4: whatever is lost, and however the program waits."""
+    for there, back, client_waits, server_waits in LOSSES if full else LOSSES[:1]:
+        server = s_server(lan, pem, "-dtls1_2", "-listen")
+        with Lossy(lan, (LINUX, PORT), there, back) as lossy:
+            client = lan.program("tls_fetch", pem, "dtls", client_waits, "port=%d" % lossy.port)
+            server.expect("^hello from netstack", 60)
+            server.stdin.write("hello from OpenSSL\n")
+            server.stdin.flush()
+            assert "got b'hello from OpenSSL\\n'" in client.finish()
+        server.stop()
+        server = lan.ready("tls_serve", pem, "dtls", "count=1", server_waits)
+        with Lossy(lan, (OURS, PORT), there, back) as lossy:
+            client = Client(lan, pem, "-dtls1_2", to=(LINUX, lossy.port))
+            assert "DTLSv1.2" in ask_all(client)
+        server.expect("^served")
+        server.finish()
 
 
 def test_not_believed(lan, pem):

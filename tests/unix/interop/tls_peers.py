@@ -1,9 +1,12 @@
 """What tests of TLS talk to: OpenSSL's s_client and s_server, and a client whose bytes pass
 through our hands."""
 
+import contextlib
+import select
 import socket
 import ssl
 import subprocess
+import threading
 
 import certs
 from netns import OURS
@@ -16,8 +19,8 @@ FLAT = 4800  # bytes by which a heap may differ: what the collector takes for po
 class Client:
     """An s_client, as a conversation of lines."""
 
-    def __init__(self, lan, pem, *args, verify=True):
-        argv = ["openssl", "s_client", "-connect", "%s:%d" % (OURS, PORT)]
+    def __init__(self, lan, pem, *args, verify=True, to=(OURS, PORT)):
+        argv = ["openssl", "s_client", "-connect", "%s:%d" % to]
         if verify:
             argv += ["-CAfile", pem / "ca.pem", "-verify_return_error", "-verify_hostname", NAME]
         self.process = lan.start(*argv, *args, stdin=subprocess.PIPE)
@@ -48,6 +51,55 @@ def s_server(lan, pem, *args, cert="server"):
     process = lan.start(*argv, stdin=subprocess.PIPE)
     process.expect("^ACCEPT")
     return process
+
+
+class Lossy:
+    """What passes datagrams on, between whoever comes to it and `to`, but for the ones whose
+    numbers are in `there` and `back`. As a context."""
+
+    def __init__(self, lan, to, there, back):
+        with lan.ns.entered():
+            self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.front.bind(("10.99.0.1", 0))
+        self.back.bind(("10.99.0.1", 0))
+        self.back.connect(to)
+        self.port = self.front.getsockname()[1]
+        self.lose = {self.front: set(there), self.back: set(back)}
+        self.count = {self.front: 0, self.back: 0}
+        self.peer = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        while True:
+            for sock in select.select([self.front, self.back], [], [])[0]:
+                with contextlib.suppress(ConnectionRefusedError):
+                    self._pass(sock)
+                if self.peer == self.front.getsockname():
+                    return
+
+    def _pass(self, sock):
+        data, peer = sock.recvfrom(65536)
+        if sock is self.front:
+            self.peer = peer
+        n = self.count[sock]
+        self.count[sock] += 1
+        if n not in self.lose[sock]:
+            if sock is self.front:
+                self.back.send(data)
+            else:
+                self.front.sendto(data, self.peer)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.front.sendto(b"", self.front.getsockname())  # from itself: the end
+        self.thread.join(30)
+        self.front.close()
+        self.back.close()
+        assert all(self.count[sock] > max(lost, default=-1) for sock, lost in self.lose.items())
 
 
 class Peer:

@@ -3,19 +3,22 @@
 #   kind: page   blocking, GET / of port 4433; async: by asyncio; dtls: a line and its answer
 #   host=netstack.example: whom to expect; ca=ca: whom to believe; cert=client: who we are;
 #   alpn=a,b; again=1: a second time, going on with the session; low=, high=: versions;
-#   fragment=512; verify=0
+#   fragment=512; verify=0; port=4433; dtls: wait=poll|async, without blocking, nothing is called
+#   unless there is something to read
 
 import asyncio
 import lan
+import select
 import socket
 import ssl
 import sys
+from asyncio.stream import Stream
 
 directory, kind = sys.argv[1:3]
 option = dict(text.split("=") for text in sys.argv[3:])
 lan.up()
 HOST = option.get("host", "netstack.example")
-PEER = ("10.99.0.1", 4433)
+PEER = ("10.99.0.1", int(option.get("port", "4433")))
 
 protocol = ssl.PROTOCOL_DTLS_CLIENT if kind == "dtls" else ssl.PROTOCOL_TLS_CLIENT
 context = ssl.SSLContext(protocol)
@@ -50,9 +53,51 @@ def page(session=None):
         return sock.session
 
 
-def dtls(session=None):
+def joined():
     raw = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     raw.connect(PEER)
+    return raw
+
+
+def waiting():
+    """A DTLS connection that does not block."""
+    raw = joined()
+    raw.setblocking(False)
+    return context.wrap_socket(raw, do_handshake_on_connect=False, server_hostname=HOST)
+
+
+def dtls_poll():
+    sock = waiting()
+    poller = select.poll()
+    poller.register(sock, select.POLLIN)
+
+    def until(f, *args):
+        while True:
+            try:
+                return f(*args)
+            except OSError as error:
+                if error.errno != 11:
+                    raise error
+            poller.poll()
+
+    until(sock.do_handshake)
+    about(sock)
+    sock.send(b"hello from netstack\n")
+    print("got", until(sock.recv, 100))
+    sock.close()
+
+
+async def dtls_async():
+    stream = Stream(waiting())
+    stream.write(b"hello from netstack\n")
+    await stream.drain()
+    about(stream.s)
+    print("got", await stream.read(100))
+    stream.close()
+
+
+def dtls(session=None):
+    raw = joined()
     raw.settimeout(20)
     with context.wrap_socket(raw, server_hostname=HOST, session=session) as sock:
         about(sock)
@@ -77,6 +122,8 @@ async def fetch():
 try:
     if kind == "async":
         asyncio.run(fetch())
+    elif option.get("wait"):
+        dtls_poll() if option["wait"] == "poll" else asyncio.run(dtls_async())
     else:
         run = dtls if kind == "dtls" else page
         session = run()

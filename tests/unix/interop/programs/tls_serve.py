@@ -3,7 +3,7 @@
 #   kind: http   asyncio, port 443: GET /<n> gives n bytes
 #         echo   blocking, port 4433: answers a line with itself in capitals; "about" with what
 #                the connection is, "dead" ends it without a word, "bye" as it should be
-#         dtls   the same over UDP
+#         dtls   the same over UDP; wait=async: by asyncio
 #   cert=server  which certificate; client=1: clients have to show one, too; alpn=a,b;
 #   tickets=1; sni=1: who asks for other.example gets that certificate; low=, high=: versions;
 #   timeout=<seconds>, for each connection; count=<how many connections>, then "done" and by how
@@ -15,6 +15,7 @@ import lan
 import socket
 import ssl
 import sys
+from asyncio.stream import Stream
 
 directory, kind = sys.argv[1:3]
 option = dict(text.split("=") for text in sys.argv[3:])
@@ -81,6 +82,16 @@ def serve_one(raw, first=None):
     raw.close()
 
 
+async def serve_async(raw, first):
+    raw.setblocking(False)
+    stream = Stream(main_context.wrap_socket(raw, True, False, first=first))
+    while (line := await stream.read(2000)) not in (b"", b"bye\n"):
+        stream.write(about(stream.s) if line == b"about\n" else line.decode().upper())
+        await stream.drain()
+    stream.close()
+    print("served")
+
+
 def echo():
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -110,7 +121,10 @@ def dtls():
         while first[0] != 22:  # no handshake: what was still under way to the one before
             first, peer = sock.recvfrom(2000)
         sock.connect(peer)
-        serve_one(sock, first)
+        if option.get("wait"):
+            asyncio.run(serve_async(sock, first))
+        else:
+            serve_one(sock, first)
         served += 1
     print("done")
 
