@@ -142,9 +142,10 @@ class NIC:
 class Host:
     """A stack with `lo` and `eth0` in virtual time. Made by host()."""
 
-    def __init__(self, clock, seed, budget, mtu, mac, with_tcp, with_ip6):
+    def __init__(self, clock, seed, budget, mtu, mac, with_tcp, with_ip6, neighbours):
         self.clock = clock
         self.st = st = Stack(budget, clock, seed, mtu)
+        st.neighbours = neighbours
         self.ip4 = ipv4.attach(st)
         self.icmp4 = icmpv4.attach(st)
         fragment.attach(st)
@@ -214,10 +215,12 @@ def host(
     mtu=1500,
     tcp=False,
     ip6=False,
+    neighbours=0,
 ):
     """A host with a link that is up; `addr` 0.0.0.0 leaves it without an address."""
     address = ip(addr)
-    h = Host(clock or Clock(), seed, budget, mtu, mac or b"\x02\0" + address, tcp, ip6)
+    mac = mac or b"\x02\0" + address
+    h = Host(clock or Clock(), seed, budget, mtu, mac, tcp, ip6, neighbours)
     h.configure(addr, mask, gw)
     h.settled()
     _hosts.append(h)

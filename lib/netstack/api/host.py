@@ -117,6 +117,7 @@ def _make():
     from netstack.link import loopback
 
     st = Stack(_budget(), ticks_ms)
+    st.neighbours = _neighbours()
     ipv4.attach(st)
     icmpv4.attach(st)
     fragment.attach(st)
@@ -188,15 +189,29 @@ def _identity():
     return number if len(number) > 6 else b""
 
 
-def _budget():
-    """What the board says, else a quarter of the memory that is free."""
+def _of_board(name):
+    """A figure that board.py may name; 0: it does not."""
     try:
         import board
+    except ImportError:
+        return 0
+    return getattr(board, name, 0)
 
-        return board.BUDGET
-    except (ImportError, AttributeError):
-        gc.collect()
-        return min(max(gc.mem_free() // 4, _BUDGET_MIN), _BUDGET_MAX)
+
+def _budget():
+    """What the board says, else a quarter of the memory that is free."""
+    told = _of_board("BUDGET")
+    if told:
+        return told
+    gc.collect()
+    return min(max(gc.mem_free() // 4, _BUDGET_MIN), _BUDGET_MAX)
+
+
+def _neighbours():
+    n = _of_board("NEIGHBOURS")
+    if n and not 8 <= n <= 255:
+        raise ValueError("board.NEIGHBOURS %d: 8 to 255" % n)
+    return n
 
 
 def udp():

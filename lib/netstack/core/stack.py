@@ -83,6 +83,7 @@ class Stack:
         self.pool = Pool(frames, mtu)
         self.burst = frames // 2
         self.nifs = []
+        self.neighbours = 0  # rows of ARP and ND of interfaces to come, 8 to 255; 0: 16 and 24
         self.timers = Timers(self.w)
         self.ethertypes = {}  # ethertype -> input(fr)
         self.match = None  # the fast path: inet/match.py

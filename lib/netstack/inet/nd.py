@@ -45,9 +45,8 @@ _DELAY = const(4)
 _PROBE = const(5)
 _STATIC = const(6)
 
-_SIZE = const(24)
+_SIZE = const(24)  # unless Stack.neighbours says otherwise
 _QUEUE = const(3)  # frames that may wait for one neighbour (RFC 4861 7.2.2: at least one)
-_ASKING_MOST = const(16)  # rows that may be INCOMPLETE: a scan leaves room (RFC 6583 7.1)
 _TRIES = const(3)  # RFC 4861 10: MAX_MULTICAST_SOLICIT, MAX_UNICAST_SOLICIT
 _DELAY_MS = const(5000)  # DELAY_FIRST_PROBE_TIME
 _REACHABLE_MS = const(30000)
@@ -104,16 +103,17 @@ class ND:
         self.stat = ip.st.counters(nif.name + ".nd", NAMES)
         self.base_ms = _REACHABLE_MS
         self.retrans_ms = _RETRANS_MS
-        self.ips = bytearray(16 * _SIZE)
-        self.macs = bytearray(6 * _SIZE)
-        self.states = bytearray(_SIZE)
-        self.tries = bytearray(_SIZE)
-        self.routers = bytearray(_SIZE)
-        self.kept = bytearray(_SIZE)  # somebody keeps the address while it is reachable
-        self.since = array("I", bytes(4 * _SIZE))  # when it was last confirmed
-        self.due = array("I", bytes(4 * _SIZE))  # of those that wait for something
-        self.held = [None] * (_QUEUE * _SIZE)
-        self.waiting = bytearray(_SIZE)  # how many of a row
+        size = self.size = self.st.neighbours or _SIZE
+        self.ips = bytearray(16 * size)
+        self.macs = bytearray(6 * size)
+        self.states = bytearray(size)
+        self.tries = bytearray(size)
+        self.routers = bytearray(size)
+        self.kept = bytearray(size)  # somebody keeps the address while it is reachable
+        self.since = array("I", bytes(4 * size))  # when it was last confirmed
+        self.due = array("I", bytes(4 * size))  # of those that wait for something
+        self.held = [None] * (_QUEUE * size)
+        self.waiting = bytearray(size)  # how many of a row
         self.on_conflict = None  # callable (entry): a tentative address is taken
         self._lost = bytearray(16)  # who has last been asked for in vain
         self._group = bytearray(16)
@@ -140,7 +140,7 @@ class ND:
             buf[fr.l2] = buf[fr.l2 + 1] = 0x33
             copy(buf, fr.l2 + 2, hop, hoff + 12, 4)
         else:
-            i = find(self.ips, _SIZE, 16, hop, hoff)
+            i = find(self.ips, self.size, 16, hop, hoff)
             if i < 0 or self.states[i] < _REACHABLE:
                 i = self._detour(fr) if self.nif.v6.optimistic else -1
                 if i < 0:
@@ -161,13 +161,13 @@ class ND:
 
     def reached(self, addr):
         """The row of a neighbour whose link address is known, or -1."""
-        i = find(self.ips, _SIZE, 16, addr, 0)
+        i = find(self.ips, self.size, 16, addr, 0)
         return i if i >= 0 and self.states[i] >= _REACHABLE else -1
 
     def known(self, hop, hoff, buf, at):
         """Write the neighbour's link address to buf[at]; False when it must be asked for, or
         whether it still answers. Whoever keeps it asks again when Stack.rerouted() was called."""
-        i = find(self.ips, _SIZE, 16, hop, hoff)
+        i = find(self.ips, self.size, 16, hop, hoff)
         if i < 0 or self.states[i] < _REACHABLE or self.states[i] == _STALE:
             return False
         if self.states[i] == _REACHABLE:
@@ -186,7 +186,7 @@ class ND:
 
     def mac(self, addr, off):
         """Where in `macs` a neighbour's link address is; -1: it is not known."""
-        i = find(self.ips, _SIZE, 16, addr, off)
+        i = find(self.ips, self.size, 16, addr, off)
         return 6 * i if i >= 0 and self.states[i] >= _REACHABLE else -1
 
     def _used(self, i):
@@ -204,7 +204,7 @@ class ND:
         come again; -_EHOSTUNREACH, it was, in vain."""
         if hop[hoff] == 0xFF:
             return 0
-        i = find(self.ips, _SIZE, 16, hop, hoff)
+        i = find(self.ips, self.size, 16, hop, hoff)
         if i >= 0:
             return -_ENOBUFS if self.states[i] == _INCOMPLETE else 0
         failed = same(self._lost, 0, hop, hoff, 16)
@@ -222,7 +222,7 @@ class ND:
     def confirm(self, hop, hoff):
         """Somebody above has heard from this neighbour what it can only have sent because ours
         reached it (RFC 4861 7.3.1)."""
-        i = find(self.ips, _SIZE, 16, hop, hoff)
+        i = find(self.ips, self.size, 16, hop, hoff)
         if i >= 0 and _REACHABLE <= self.states[i] < _STATIC:
             self._confirmed(i)
 
@@ -235,7 +235,7 @@ class ND:
         self.ip.routes.answers(self.nif, self.ips, 16 * i)
 
     def _hold(self, fr, hop, hoff):
-        i = find(self.ips, _SIZE, 16, hop, hoff)
+        i = find(self.ips, self.size, 16, hop, hoff)
         if i < 0:
             i = self._claim(True)
             if i < 0:
@@ -274,7 +274,7 @@ class ND:
         longest = -1
         incomplete = 0
         now = self.st.now
-        for i in range(_SIZE):
+        for i in range(self.size):
             state = self.states[i]
             if state == _INCOMPLETE:
                 incomplete += 1
@@ -288,7 +288,7 @@ class ND:
                 if idle > longest:
                     best = i
                     longest = idle
-        if asking and incomplete >= _ASKING_MOST or best < 0:
+        if asking and 3 * incomplete >= 2 * self.size or best < 0:
             return -1
         if asking and incomplete and longest < self.reachable_ms:
             return -1  # a scan, it seems: who was heard of lately stays
@@ -463,7 +463,7 @@ class ND:
         Returns its row, or -1."""
         if self.ip.local(buf, off) or buf[moff] & 1 or buf[off] == 0xFF:
             return -1
-        i = find(self.ips, _SIZE, 16, buf, off)
+        i = find(self.ips, self.size, 16, buf, off)
         if i < 0:
             i = self._claim(False)
             if i < 0:
@@ -479,7 +479,7 @@ class ND:
 
     def is_router(self, buf, off, so=True):
         """The neighbour buf[off] has said that it is a router, or that it is none."""
-        i = find(self.ips, _SIZE, 16, buf, off)
+        i = find(self.ips, self.size, 16, buf, off)
         if i >= 0:
             self.routers[i] = _R if so else 0
 
@@ -514,7 +514,7 @@ class ND:
         if entry:
             self._conflict(entry)
             return
-        i = find(self.ips, _SIZE, 16, buf, target)
+        i = find(self.ips, self.size, 16, buf, target)
         if i < 0 or self.states[i] == _STATIC:
             return
         mac = option(buf, at + _LEN, fr.end, _TARGET_MAC)
@@ -554,7 +554,7 @@ class ND:
     def _tick(self):
         now = self.st.now
         soonest = -1
-        for i in range(_SIZE):
+        for i in range(self.size):
             if self._waits(i) and elapsed(now, self.due[i]) >= 0:
                 self._step(i)
             if self._waits(i):
@@ -606,7 +606,7 @@ class ND:
 
     def add_static(self, addr, mac):
         """A neighbour that is never asked for. addr: 16 bytes, mac: 6 bytes."""
-        i = find(self.ips, _SIZE, 16, addr, 0)
+        i = find(self.ips, self.size, 16, addr, 0)
         if i < 0:
             i = self._claim(False)
         if i < 0:
@@ -616,7 +616,7 @@ class ND:
 
     def flush(self):
         """Forget every neighbour but the static ones, and drop what waits for them."""
-        for i in range(_SIZE):
+        for i in range(self.size):
             if self.states[i] != _STATIC:
                 self._free(i)
         self._timer.stop()
@@ -624,7 +624,7 @@ class ND:
     def entries(self):
         """[(address, mac or None, state)] for people."""
         result = []
-        for i in range(_SIZE):
+        for i in range(self.size):
             state = self.states[i]
             if state:
                 mac = bytes(self.macs[6 * i : 6 * i + 6]) if state != _INCOMPLETE else None

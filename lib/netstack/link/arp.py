@@ -31,7 +31,7 @@ _ASKING = const(1)
 _FRESH = const(2)
 _STATIC = const(3)
 
-_SIZE = const(16)
+_SIZE = const(16)  # unless Stack.neighbours says otherwise
 _HELD_MOST = const(16)
 _HELD_EACH = const(4)  # for one neighbour
 _TICK_MS = const(1000)  # RFC 1122 2.3.2.1: at most one request a second for one address
@@ -61,13 +61,14 @@ class ARP:
         self.nif = nif
         self.st = nif.st
         self.stat = nif.st.counters(nif.name + ".arp", NAMES)
-        self.ips = bytearray(4 * _SIZE)
-        self.macs = bytearray(6 * _SIZE)
-        self.states = bytearray(_SIZE)
-        self.tries = bytearray(_SIZE)
-        self.used = bytearray(_SIZE)  # used since it was last confirmed
-        self.misses = bytearray(_SIZE)  # times in a row that it was asked for in vain
-        self.since = array("I", bytes(4 * _SIZE))
+        size = self.size = self.st.neighbours or _SIZE
+        self.ips = bytearray(4 * size)
+        self.macs = bytearray(6 * size)
+        self.states = bytearray(size)
+        self.tries = bytearray(size)
+        self.used = bytearray(size)  # used since it was last confirmed
+        self.misses = bytearray(size)  # times in a row that it was asked for in vain
+        self.since = array("I", bytes(4 * size))
         self.held = [None] * _HELD_MOST  # frames that wait, in the order in which they came,
         self.held_for = bytearray(_HELD_MOST)  # for these rows,
         self.waiting = 0  # so many
@@ -90,7 +91,7 @@ class ARP:
         elif same(hop, hoff, self.nif.v4.bcast, 0, 4):
             copy(buf, fr.l2, _BROADCAST, 0, 6)
         else:
-            i = find(self.ips, _SIZE, 4, hop, hoff)
+            i = find(self.ips, self.size, 4, hop, hoff)
             if i < 0 or self.states[i] < _FRESH:
                 return self._hold(i, fr, hop, hoff)
             self.used[i] = 1
@@ -101,7 +102,7 @@ class ARP:
     def known(self, hop, hoff, buf, at):
         """Write the neighbour's link address to buf[at]; False when it must be asked for. Whoever
         keeps it asks again when Stack.rerouted() was called."""
-        i = find(self.ips, _SIZE, 4, hop, hoff)
+        i = find(self.ips, self.size, 4, hop, hoff)
         if i < 0 or self.states[i] < _FRESH or hop[hoff] >= 224:
             return False
         self.used[i] = 1
@@ -111,7 +112,7 @@ class ARP:
     def ready(self, hop, hoff):
         """Is the neighbour's link address known? 0; else it is asked for, and -_ENOBUFS tells to
         come again; -_EHOSTUNREACH, it was, in vain."""
-        i = find(self.ips, _SIZE, 4, hop, hoff)
+        i = find(self.ips, self.size, 4, hop, hoff)
         if i >= 0 and self.states[i] >= _FRESH:
             return 0
         if i >= 0 and self.states[i] == _ASKING:
@@ -202,7 +203,7 @@ class ARP:
         for, it is one of those, if it has had `patience` milliseconds to answer; -1: none."""
         if i >= 0:
             return i
-        i = find(self.states, _SIZE, 1, _FREE_STATE, 0)
+        i = find(self.states, self.size, 1, _FREE_STATE, 0)
         if i >= 0:
             self.misses[i] = 0
             return i
@@ -210,7 +211,7 @@ class ARP:
         for state in self.states:
             if state == _ASKING:
                 asking += 1
-        if asking < _SIZE >> 1:
+        if asking < self.size >> 1:
             i = self._oldest(_FRESH, 0, 0)
             if i < 0:
                 i = self._oldest(_FRESH, 1, 0)
@@ -226,7 +227,7 @@ class ARP:
     def _oldest(self, state, used, age):
         """The row in this state that is oldest, and at least `age` milliseconds old; -1: none."""
         best = -1
-        for k in range(_SIZE):
+        for k in range(self.size):
             if self.states[k] == state and self.used[k] == used:
                 old = elapsed(self.st.now, self.since[k])
                 if old >= age:
@@ -334,7 +335,7 @@ class ARP:
         return False
 
     def _learn(self, buf, at, for_us):
-        i = find(self.ips, _SIZE, 4, buf, at + _SPA)
+        i = find(self.ips, self.size, 4, buf, at + _SPA)
         if i >= 0 and self.states[i] == _STATIC:
             return
         if i < 0 or self.states[i] == _FREE:
@@ -370,7 +371,7 @@ class ARP:
     def _tick(self):
         now = self.st.now
         live = False
-        for i in range(_SIZE):
+        for i in range(self.size):
             state = self.states[i]
             if state == _ASKING:
                 live = True
@@ -403,7 +404,7 @@ class ARP:
 
     def add_static(self, ip, mac):
         """A neighbour that is never asked for. ip: 4 bytes, mac: 6 bytes."""
-        i = find(self.ips, _SIZE, 4, ip, 0)
+        i = find(self.ips, self.size, 4, ip, 0)
         if i < 0:
             i = self._claim(i)
         if i < 0:
@@ -417,7 +418,7 @@ class ARP:
     def flush(self):
         """Forget every neighbour but the static ones, and drop what waits for them."""
         self.st.rerouted()
-        for i in range(_SIZE):
+        for i in range(self.size):
             if self.states[i] != _STATIC:
                 self.states[i] = _FREE
             self._drop_held(i)
@@ -425,7 +426,7 @@ class ARP:
     def entries(self):
         """[(ip, mac or None, state)] for people."""
         result = []
-        for i in range(_SIZE):
+        for i in range(self.size):
             state = self.states[i]
             if state:
                 mac = bytes(self.macs[6 * i : 6 * i + 6]) if state != _ASKING else None

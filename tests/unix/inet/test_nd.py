@@ -400,6 +400,20 @@ def test_scan_does_not_fill_the_cache():
     assert p.st.pool.left == p.st.pool.count
 
 
+def test_as_many_as_the_stack_is_told():
+    for most in (8, 24, 255):
+        p = _peer(neighbours=0 if most == 24 else most)
+        for i in range(most + 1):  # the last finds all others busy: each has been answered
+            assert _stat(p, "full") == 0, i
+            p.send(p.ns_frame(src=ip6("2001:db8::1:%x" % (i + 1))))
+        p.take()
+        assert len(p.nif.v6.nd.entries()) == most and _stat(p, "full") > 0
+        for i in range(most):
+            _send(p, ip6("2001:db8::1:%x" % (i + 1)))
+            p.expect("udp", dst_mac=p.mac)
+        bench.clean()
+
+
 def test_flood_of_introductions():
     p = _peer()
     _send(p)

@@ -386,6 +386,23 @@ def test_scan_does_not_push_out_those_in_use():
     assert p.st.pool.left >= p.st.pool.count - 16
 
 
+def test_as_many_as_the_stack_is_told():
+    # A router's network: nobody is pushed out while there is room.
+    for most in (8, 16, 255):
+        p = _peer(mask="255.255.0.0", neighbours=0 if most == 16 else most)
+        for i in range(most + 1):
+            spa = bytes((10, 0, 1, i))
+            assert p.nif.arp.stat[7] == 0, i
+            p.send(p.arp_frame(1, spa=spa, sha=b"\x02\x55" + spa))
+            p.clock.ms += 1
+        p.take()
+        assert len(p.nif.arp.entries()) == most and p.nif.arp.stat[7] == 1
+        for i in range(1, most + 1):
+            _ping(p, bytes((10, 0, 1, i)))
+            p.expect("icmp", dst_mac=b"\x02\x55\x0a\0\1" + bytes((i,)))
+        bench.clean()
+
+
 def test_neighbour_gets_in_during_a_scan():
     # The table is full of hosts that do not answer. Who asks for us is learnt all the same, so
     # that it can be answered; and one that we ask for has time to answer.
