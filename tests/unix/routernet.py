@@ -76,6 +76,17 @@ class Net:
         for sent in self.sent:
             sent.clear()
 
+    def loop(self, net, host=2):
+        """Have a neighbour send back what it gets: a router whose route leads here."""
+        nic, sent, mac = self.nics[net], self.sent[net], station(net, host)
+
+        def back(frame):
+            sent.append(frame)
+            if frame[:6] == mac:
+                nic.rx.append(nic.mac + mac + frame[12:])
+
+        nic.tx = back
+
     def poll(self):
         for _ in range(200):
             wait = self.st.poll(self.clock())

@@ -244,6 +244,27 @@ def test_redirect(fast):
 
 
 @both
+def test_routing_loop(fast):
+    # A router that sends what we send it back to us: its packets are martians; where they are not
+    # looked for, each goes around until its TTL is up, and that is told once.
+    n = Net()
+    n.route(b"\xc0\0\2\0", 24, addr(1, 2))
+    n.loop(1)
+    for i in range(20):
+        assert len(n.send(0, n.udp(0, dst=b"\xc0\0\2\1", sport=i + 1))) == 1
+    assert n.stat("in_martian") == 20
+    n.router.strict = False
+    for i in range(20):
+        found = n.send(0, n.udp(0, dst=b"\xc0\0\2\1", sport=9, ttl=64))
+        assert [out for out, _ in found].count(1) == 63
+        told = [packet for out, packet in found if out == 0]
+        assert [packet.kind for packet in told] == ["icmp"] and told[0].type == 11, told
+        n.advance(1000)
+    assert n.stat("in_ttl") == 20
+    assert n.one(0, n.udp(0))[1].kind == "udp" and n.st.pool.left == n.st.pool.count
+
+
+@both
 def test_static_routes(fast):
     # The longest prefix, then the lowest metric
     n = Net(3)

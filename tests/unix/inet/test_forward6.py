@@ -286,6 +286,27 @@ def test_redirect(fast):
     assert len(n.send(0, n.udp(0, dport=7, dst=FAR))) == 1
 
 
+@both
+def test_routing_loop(fast):
+    # A router that sends what we send it back to us: its packets are martians; where they are not
+    # looked for, each goes around until its hop limit is up, and that is told once.
+    n = Net6()
+    n.route(ip6("2001:db9::"), 32, link(1, 2), 1)
+    n.loop(1)
+    for i in range(20):
+        assert len(n.send(0, n.udp(0, dst=FAR, sport=i + 1))) == 1
+    assert n.stat("in_martian") == 20
+    n.router.strict = False
+    for i in range(20):
+        found = n.send(0, n.udp(0, dst=FAR, sport=9, hops=64))
+        assert [out for out, _ in found].count(1) == 63
+        told = [packet for out, packet in found if out == 0]
+        assert [packet.kind for packet in told] == ["icmp6"] and told[0].type == 3, told
+        n.advance(1000)
+    assert n.stat("in_hops") == 20
+    assert n.one(0, n.udp(0))[1].kind == "udp" and n.st.pool.left == n.st.pool.count
+
+
 def test_redirects_and_errors_are_rare():
     # RFC 4861 8.2, RFC 4443 2.4 (f), of a loop as well: a packet goes around until its hops are up
     n = Net6()
