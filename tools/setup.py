@@ -39,8 +39,8 @@ PACKAGES = {
     "test": (
         "git iproute2 iputils-ping ethtool curl iperf netcat-openbsd dnsmasq-base radvd ndisc6"
         " tshark tcpdump socat procps util-linux vde2"
-        " isc-dhcp-server dhcpcd-base busybox bind9-dnsutils kea-dhcp4-server kea-dhcp6-server"
-        " wide-dhcpv6-server nftables openssl"
+        " isc-dhcp-server isc-dhcp-client dhcpcd-base systemd busybox bind9-dnsutils"
+        " kea-dhcp4-server kea-dhcp6-server wide-dhcpv6-server nftables openssl"
         " nginx-light mosquitto mosquitto-clients apache2-utils wrk"
     ),
 }

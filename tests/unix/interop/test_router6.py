@@ -8,6 +8,7 @@ import socket
 import time
 
 import netns
+import networkd
 import pytest
 from test_router import Routed
 
@@ -302,7 +303,7 @@ def test_dhcpcd(hosts, tmp_path):
         pytest.skip("dhcpcd is not installed: make test installs what the tests need")
     hosts.start("netstack.advertise(lans[0], 'fd88::/64', dns='fd88::53', domains='lan.test')")
     config = tmp_path / "dhcpcd.conf"
-    config.write_text("ipv6only\nslaac hwaddr\nnoipv6rs_x\n".replace("noipv6rs_x\n", ""))
+    config.write_text("ipv6only\nslaac hwaddr\n")
     script = tmp_path / "script"
     script.write_text("#!/bin/sh\nenv >> %s\n" % (tmp_path / "env"))
     script.chmod(0o755)
@@ -312,6 +313,32 @@ def test_dhcpcd(hosts, tmp_path):
         wait(hosts.a, "inet6 fd88:", "ip", "-6", "addr", "show", "dev", "eth0")
         said = wait(hosts.a, "nd1_rdnss1_servers=", "cat", tmp_path / "env")
     assert "nd1_rdnss1_servers=fd88::53" in said and "lan.test" in said, said
+
+
+NETWORKD = """
+[Match]
+Name=eth0
+[Network]
+IPv6AcceptRA=yes
+[IPv6AcceptRA]
+DHCPv6Client=no
+Token=::77
+"""
+
+
+def test_networkd(hosts, tmp_path):
+    """systemd's client: its own parser, its own address, routes with their preference, DNS."""
+    hosts.start(
+        "netstack.advertise(lans[0], 'fd88::/64', dns='fd88::53', domains='lan.test', mtu=1400,"
+        " routes='fd77::/48', preference='high')",
+    )
+    with networkd.start(hosts.a, NETWORKD, tmp_path) as client:
+        wait(hosts.a, "inet6 fd88::77/64", "ip", "-6", "addr", "show", "dev", "eth0")
+        said = wait(hosts.a, "fd77::/48 via fe80::", "ip", "-6", "route")
+        assert re.search("default via fe80::.* pref high", said), said
+        client.expect("eth0: State changed: .*-> configured", 30)
+        assert "mtu 1400" in hosts.a.run("ip", "-6", "route").stdout
+    hosts.judge()
 
 
 # -- policy -------------------------------------------------------------------------------------
