@@ -92,7 +92,7 @@ flash: check-board $(if $(PORT),venv)  ## write the firmware to a board: to its 
 repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT=<port>
 	@.venv/bin/python tools/repl.py $(BOARD) $(PORT)
 
-test-hw: venv $(if $(PORT),check-board,firmware)  ## tests/hw on a real board on PORT=<port>, or an emulated one
+test-hw: venv $(if $(PORT),check-board,packages-test firmware)  ## tests/hw on a real board on PORT=<port>, or an emulated one
 	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw -ra --board $(BOARD) \
 		$(if $(PORT),--port $(PORT)) $(if $(CHIP),--chip $(CHIP))
 

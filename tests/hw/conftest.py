@@ -33,8 +33,11 @@ def pytest_addoption(parser):
 def pytest_generate_tests(metafunc):
     if "board_name" in metafunc.fixturenames:
         name = metafunc.config.getoption("board", None)
-        boards = getattr(metafunc.module, "BOARDS", [*sorted(emulate.BOARDS), *pico.BOARDS])
-        names = [name] if name else boards
+        boards = getattr(metafunc.module, "BOARDS", None)
+        names = [name] if name else boards or [*sorted(emulate.BOARDS), *pico.BOARDS]
+        if name and boards and name not in boards:
+            reason = "only for " + ", ".join(boards)
+            names = [pytest.param(name, marks=pytest.mark.skip(reason=reason))]
         metafunc.parametrize("board_name", names, scope="module")
 
 
@@ -69,7 +72,10 @@ def board(board_name, request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def wiring(board_name):
     """What the board is made of: boards/<name>.toml."""
-    return tomllib.loads((HERE / "boards" / (board_name + ".toml")).read_text())
+    path = HERE / "boards" / (board_name + ".toml")
+    if not path.exists():
+        pytest.skip("what %s is made of is not known: %s" % (board_name, path.relative_to(ROOT)))
+    return tomllib.loads(path.read_text())
 
 
 def chip(config):

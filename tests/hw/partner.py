@@ -28,7 +28,7 @@ def pattern(n):
 
 
 class Transfer:
-    """Bytes on their way to the board, "take", or from it, "give", as far as the test lets them."""
+    """Bytes to the board, "take", or from it, "give", as far as the test lets them."""
 
     def __init__(self, verb, size, sock):
         self.size = size
@@ -65,7 +65,7 @@ def answer(sock):
 
 
 class Lab:
-    """interface: where the host's frames to the board go out; None if there is a router between."""
+    """interface: where the host's frames to the board go out; None if a router is between."""
 
     def __init__(self, board, real):
         self.board = board
@@ -101,6 +101,7 @@ class Lab:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):  # Linux before 6.15 waits for up to two minutes
             sock.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, 1000)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 300000)
         return sock
 
     def ask(self, line):
@@ -131,16 +132,14 @@ class Lab:
         """(heap, free frames) once no connection but the one that asks is left."""
         self.close_bulk()
         end = time.monotonic() + 60 * self.board.patience
-        while True:
-            heap, frames, connections = map(int, self.ask("mem").split())
-            if connections == 1:
-                return heap, frames
-            assert time.monotonic() < end, "%d connections never end" % connections
-            time.sleep(0.2)
+        while (said := self.ask("mem")) == "busy":
+            assert time.monotonic() < end, "connections never end"
+            time.sleep(0.5)
+        return tuple(map(int, said.split()))
 
     def leaves_nothing(self, do):
-        """After `do`, as often as it takes for tables to grow to their size, heap and frames are as
-        before."""
+        """After `do`, as often as it takes for tables to grow to their size, heap and frames
+        are as before."""
         do()
         heaps = [self.memory()]
         while len(heaps) < 5:

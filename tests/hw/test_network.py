@@ -213,10 +213,3 @@ def test_fetch_by_board(board, qemu, tmp_path):
             "print(binascii.hexlify(hashlib.sha256(s.read()).digest()).decode())" % port
         )
     assert hashlib.sha256(BODY).hexdigest() in said
-
-
-def test_soft_reset_frees_the_network(board, emulated):
-    """Bring the network up, soft reset, and again: the chip and the stack start afresh."""
-    for _ in range(2 if board.slow else 3):
-        with board.running("fetch"):
-            assert board.run(*CURL, "http://%s/mem" % board.port(80))

@@ -63,6 +63,8 @@ def stock(request, tmp_path_factory):
     if request.config.getoption("port", None):
         pytest.skip("only for emulated boards")
     name = request.param
+    if request.config.getoption("board", None) not in (None, name):
+        pytest.skip("only for %s" % name)
     build = tmp_path_factory.mktemp("stock") / name
     shutil.copytree(os.path.join(netns.OUT, name), build, copy_function=shutil.copy2)
     # Upstream's make forgets no module in C: without the stack there is none of its own.
