@@ -8,7 +8,7 @@
 #   NETSTACK_APT=0      install no Debian packages
 #   PORT=<port>         flash, repl, test-hw: a real board's serial port
 #   DRIVE=<directory>   flash: where the drive of a board in boot mode is mounted
-#   CHIP=enc28j60       test-hw: what an emulated RPI_PICO has on its pins; w5500, w5100s
+#   MODULE=enc28j60     test-hw: what an emulated RPI_PICO has on its pins; w5500, w5100s
 #   QUICK=1             bench: one short run
 #   README=1            bench: put the table into README.md
 
@@ -94,7 +94,7 @@ repl: check-board venv  ## mpremote on the board that make demo runs, or on PORT
 
 test-hw: venv $(if $(PORT),check-board,packages-test firmware)  ## tests/hw on a real board on PORT=<port>, or an emulated one
 	@$(CLEAN_ENV) .venv/bin/python -m pytest tests/hw -ra --board $(BOARD) \
-		$(if $(PORT),--port $(PORT)) $(if $(CHIP),--chip $(CHIP))
+		$(if $(PORT),--port $(PORT)) $(if $(MODULE),--chip $(MODULE))
 
 bench: packages-bench unix bench-board bench-rp2040  ## side by side with C lwIP and Linux; QUICK=1: does it work?
 	@$(SETUP) lwip

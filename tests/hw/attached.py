@@ -15,6 +15,7 @@ from console import Console
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PROGRAMS = HERE / "programs"
+CHIP = None  # what an emulated Pico has on its pins, if not what is usual: --chip
 MPREMOTE = os.path.join(os.path.dirname(sys.executable), "mpremote")
 
 
@@ -102,9 +103,9 @@ def boot(name, elf=None, **kw):
     directory = os.path.join(netns.OUT, name)
     if name in pico.CHIPS:
         kw = {key: kw[key] for key in ("serial", "net", "flash", "chip") if key in kw}
+        kw.setdefault("chip", CHIP)
         return pico.Emulator(name, os.path.join(directory, "firmware.uf2"), **kw)
     kw.pop("flash", None)
-    kw.pop("chip", None)
     try:
         elf = elf or os.path.join(directory, "firmware.elf")
         return emulate.Emulator(name, elf, boot_timeout=60, **kw)

@@ -17,6 +17,7 @@ import pytest
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tools"), str(HERE), str(HERE / "emulator")]
+import attached  # noqa: E402
 import emulate  # noqa: E402
 import netns  # noqa: E402
 import process as pico  # noqa: E402
@@ -28,6 +29,10 @@ def pytest_addoption(parser):
     group.addoption("--board", help="the board to test in tests/hw; default: all emulated ones")
     group.addoption("--chip", choices=pico.KINDS, help="what an emulated RPI_PICO has on its pins")
     group.addoption("--port", help="serial port of a real board, as mpremote takes it")
+
+
+def pytest_configure(config):
+    attached.CHIP = config.getoption("chip", None)
 
 
 def pytest_generate_tests(metafunc):
@@ -60,7 +65,7 @@ def board(board_name, request, tmp_path_factory):
         with netns.Namespace() as ns:
             start_dnsmasq(ns, directory)
             with ns.entered():
-                emulator = boot(board_name, net="tap:tap0", chip=chip(request.config))
+                emulator = boot(board_name, net="tap:tap0")
             with emulator:
                 yield Board(board_name, emulator.serial_url, emulator, ns)
     else:
@@ -75,11 +80,10 @@ def wiring(board_name):
     path = HERE / "boards" / (board_name + ".toml")
     if not path.exists():
         pytest.skip("what %s is made of is not known: %s" % (board_name, path.relative_to(ROOT)))
-    return tomllib.loads(path.read_text())
-
-
-def chip(config):
-    return config.getoption("chip", None)
+    made = tomllib.loads(path.read_text())
+    if attached.CHIP:
+        made["nic"] = attached.CHIP.upper()
+    return made
 
 
 @pytest.fixture
@@ -105,13 +109,13 @@ def serial_board(request, board_name, emulated, tmp_path):
 
 
 @pytest.fixture
-def tap_board(board_name, emulated, request, tmp_path):
+def tap_board(board_name, emulated, tmp_path):
     """A board on a TAP in a namespace, its traffic judged by tshark: (Board, Namespace)."""
     _need("ping", "curl", "dnsmasq")
     with netns.Namespace() as ns, ns.capture(tmp_path / "tap0.pcap") as capture:
         with ns.entered():
-            kw = {"log": str(tmp_path / "qemu.log"), "chip": chip(request.config)}
-            emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, **kw)
+            log = str(tmp_path / "qemu.log")
+            emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, log=log)
         board = Board(board_name, emulator.serial_url, emulator, ns)
         mac = netns.MAC
         with emulator:

@@ -28,7 +28,7 @@ _ROSC = 0x40060  # its address, as rp2040py names peripherals
 _PACE_NS = 1000000  # how often emulated time looks at the clock, and at what has come
 
 
-# What is on the pins; nothing: a bare processor, with its stack's loopback.
+# What is on the pins, if nothing is named; None: a bare processor, with its stack's loopback.
 CHIPS = {
     "W5500_EVB_PICO": "w5500",
     "W5100S_EVB_PICO": "w5100s",
@@ -174,11 +174,11 @@ class Serial:
 class Wire:
     """The cable between the board's Ethernet chip and a TAP: each frame takes its time on it."""
 
-    _LINE_NS = 80  # a byte at 100 Mbit/s
     _EXTRA = 24  # preamble, FCS and gap
 
     def __init__(self, chip, clock, tap):
         self._chip = chip
+        self._byte_ns = 8000 // getattr(chip, "speed", 100)
         self._fd = open_tap(tap)
         self._busy = False
         self._frame = None
@@ -199,7 +199,7 @@ class Wire:
             self._busy = False
             return
         self._busy = True
-        self._alarm.schedule((max(len(self._frame), 60) + self._EXTRA) * self._LINE_NS)
+        self._alarm.schedule((max(len(self._frame), 60) + self._EXTRA) * self._byte_ns)
 
     def _arrived(self):
         self._chip.receive(self._frame)
