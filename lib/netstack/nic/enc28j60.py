@@ -25,6 +25,7 @@ from netstack.core.wire import where
 from netstack.nic import chip
 from time import sleep_ms, sleep_us
 
+_EIO = const(5)
 _EMSGSIZE = const(90)
 
 # Operations, 4.2
@@ -499,8 +500,8 @@ def _sender(words, steps):
         if w[_LOCKED]:
             w[_LOCKED] = 2
             return 0
-        if w[_SICK]:
-            return 0
+        if w[_SICK]:  # nothing goes out until link() has seen to it: the stack is not to wait
+            return 0 - _EIO
         if n > _MOST:
             return 0 - _EMSGSIZE
         complete, flush, load, write = steps

@@ -606,8 +606,8 @@ def _sender(words, steps):
         if w[_LOCKED]:
             w[_LOCKED] = 2
             return 0
-        if w[_SICK]:
-            return 0
+        if w[_SICK]:  # nothing goes out until link() has seen to it: the stack is not to wait
+            return 0 - _EIO
         if n > _MOST:
             return 0 - _EMSGSIZE
         complete, flush, load, fill, left, push, turn = steps

@@ -231,7 +231,8 @@ def test_a_frame_that_is_never_sent():
     buf = bytearray(1640)
     assert nic.send(buf, 2, 60) == 60
     assert nic.send(buf, 2, 60) == 60
-    assert {nic.send(buf, 2, 60) for _ in range(30)} == {0}
+    answers = [nic.send(buf, 2, 60) for _ in range(30)]
+    assert answers[0] == 0 and answers[-1] == -5
     chip.stall = False
     assert nic.link() == 1 and nic.resets == 1
     chip.sent.clear()
