@@ -79,6 +79,8 @@ def powered(board_name, request, tmp_path_factory):
 @pytest.mark.parametrize("what", MAINS)
 def test_main(powered, what):
     """Ctrl-C gets to the prompt, and so does mpremote."""
+    if powered.board.slow and what in ("hangs", "is no program") and not FULL:
+        pytest.skip("takes long on an emulated Pico: NETSTACK_FULL=1")
     text, shown = MAINS[what]
     with powered.prompt() as console:
         if console.run("import os\nprint('main.py' in os.listdir())") != "False":
@@ -140,12 +142,13 @@ def test_power_is_lost_while_a_file_is_copied(powered, wiring, tmp_path):
             console.run("with open(%r, 'wb') as f:\n    f.write(%r)" % (name, there))
     digest = "import hashlib\nprint(hashlib.sha256(open(%r, 'rb').read()).digest().hex())"
     kinds = []
-    for cut in range(40) if FULL else (rnd.randrange(1, 10), rnd.randrange(10, 16)):
+    for cut in range(40) if FULL else (9,):
         new = rnd.randbytes(3000)
         (tmp_path / "data").write_bytes(new)
         powered.emulator.tell("cut", cut)
         powered.board.mpremote("resume", "fs", "cp", tmp_path / "data", ":data", check=False)
         survived = powered.emulator.running
+        assert FULL or not survived
         powered.on()
         with powered.prompt() as console:
             assert console.run(digest % "kept") == kept
@@ -174,17 +177,17 @@ def test_wrong_pins(powered, wiring):
         assert console.run("print(6 * 7)") == "42"
 
 
-@pytest.mark.parametrize("level", [0x00, 0xFF])
-def test_chip_that_answers_nothing(powered, wiring, level):
+def test_chip_that_answers_nothing(powered, wiring):
     """network.LAN() says so, and there is one when the chip answers again."""
     if wiring["nic"] not in CHIPS or not powered.emulator:
         pytest.skip("%s's chip always answers" % powered.board.name)
     with powered.prompt() as console:
         console.write(b"\x04")
         console.expect(b">>> ")
-        powered.emulator.tell("stuck", level)
-        said = console.run(LAN)
-        assert wiring["nic"] in said and "GPIO17" in said and "miso=16" in said, said
-        assert "0x%02x" % level in said
+        for level in (0x00, 0xFF):
+            powered.emulator.tell("stuck", level)
+            said = console.run(LAN)
+            assert wiring["nic"] in said and "GPIO17" in said and "miso=16" in said, said
+            assert "0x%02x" % level in said
         powered.emulator.tell("stuck", None)
         assert console.run(LAN) == "there"
