@@ -95,9 +95,12 @@ class Lab:
 
     # -- TCP --------------------------------------------------------------------------------------
 
-    def connect(self):
-        sock = self.board.connect(5000)
-        sock.settimeout(120)
+    def connect(self, window=65536):
+        with self.inside():
+            sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        sock.settimeout(300)
+        sock.connect((self.board.address, 5000))
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with contextlib.suppress(OSError):  # Linux before 6.15 waits for up to two minutes
             sock.setsockopt(socket.IPPROTO_TCP, _TCP_RTO_MAX_MS, 1000)

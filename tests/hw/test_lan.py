@@ -88,7 +88,7 @@ def test_many_connections(lab):
     """One after the other, and all at once; afterwards heap and frames are as before."""
     if lab.slow and not FULL:
         pytest.skip("takes long, and test_fetches_by_tap has some: NETSTACK_FULL=1")
-    one_by_one, at_once = (200, 12 if lab.slow else 30) if FULL else (20, 20)
+    one_by_one, at_once = (200, 12 if lab.slow else 30) if FULL else (10, 12)
 
     def both():
         for _ in range(one_by_one):
@@ -128,13 +128,12 @@ def test_link(lab):
     both go on to their digests."""
     if not lab.emulator:
         pytest.skip("nobody is there to pull the cable")
-    size = 8000 if lab.slow else 500000
+    size = 12000 if lab.slow else 500000
     with contextlib.ExitStack() as stack:
         pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(2))
         transfers = []
         for verb in ("take", "give"):
-            sock = stack.enter_context(lab.connect())
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that "give" waits
+            sock = stack.enter_context(lab.connect(4096))  # so that "give" cannot be done
             transfers.append(partner.Transfer(verb, size, sock))
         for transfer in transfers:
             transfer.move(size // 4)
