@@ -294,6 +294,9 @@ def test_reset(lab, how):
             with contextlib.suppress(OSError):
                 sock.recv(1)  # nothing comes
         lab.stop()
+        if not lab.emulator:  # a real one's port has gone and comes back
+            look = "resume", "exec", "print('there')"
+            until(lambda: lab.board.mpremote(*look, check=False).strip() == "there", 60)
         lab.start()
         for sock in socks:
             with pytest.raises(ConnectionError):
