@@ -18,10 +18,10 @@ INTERRUPT = CORE = 0
 if _ARMV6M <= _arch <= _ARMV7EMDP and sys.platform != "linux":
     KERNELS = "thumb"
     INTERRUPT = 0xE000ED04  # ICSR, whose VECTACTIVE that is (ARMv6-M B3.2.4)
-    if sys.platform == "rp2":
-        CORE = 0xD0000000  # CPUID of SIO (RP2040 datasheet 2.3.1.1)
 elif sys.maxsize >> 32:
     KERNELS = "64"
+if sys.platform == "rp2":
+    CORE = 0xD0000000  # CPUID of SIO (RP2040 datasheet 2.3.1.1, RP2350's 3.1.2)
 
 
 def refuse():

@@ -69,15 +69,16 @@ class Stack:
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
         # 48, 49 of core/clock.py  50 length of `steps`  62, 65 see api/host.py
         # 63 there may be threads: then 64 is who holds 44, as ident() has it
-        # 66, 67 INTERRUPT and CORE of processor.py, if not 0  68 always 0
+        # 66, 67 INTERRUPT and CORE of processor.py, if there are any  68 always 0
         # 69 somebody polls by himself, 70 when he will; rearm() tells him that it is due sooner
         # others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.w[_HOPS] = 1
-        if INTERRUPT:
-            self.w[_GATE] = INTERRUPT
-            self.w[_CORE] = CORE or where(self.w) + 4 * _ZERO
+        if INTERRUPT or CORE:
+            zero = where(self.w) + 4 * _ZERO
+            self.w[_GATE] = INTERRUPT or zero
+            self.w[_CORE] = CORE or zero
         self.refuse = refuse
         self.random = Random(seed)
         self.pool = Pool(frames, mtu)
