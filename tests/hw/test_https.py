@@ -6,7 +6,7 @@ import socket
 import certs
 import netns
 import pytest
-from attached import Board
+from attached import PROGRAMS, Board
 
 NAME = certs.NAME
 FLAT = 4800  # bytes: lists that grow, and what the collector takes for pointers
@@ -15,14 +15,15 @@ HANDSHAKE = 34000
 
 
 @pytest.fixture
-def https(board_name, qemu, emulated, tmp_path):
-    """A board that serves HTTPS: what fetches paths of it."""
+def https(request, board_name, qemu, emulated, tmp_path):
+    """A board that serves HTTPS by a program: what fetches paths of it."""
     pem = certs.make(tmp_path)
     log = str(tmp_path / "qemu.log")
     with emulated(board_name, log=log, hostfwd=[(0, 443, "tcp")]) as emulator:
         board = Board(board_name, emulator.serial_url, emulator)
         board.mpremote("cp", pem / "server.pem", pem / "server.key", ":")
-        with board.running("https"):
+        board.mpremote("cp", PROGRAMS / "https.py", ":")
+        with board.running(request.param):
             host, port = board.port(443).split(":")
             url = "https://%s:%s/" % (NAME, port)
             curl = ["curl", "--no-progress-meter", "--fail", "--max-time", "120"]
@@ -37,6 +38,7 @@ def https(board_name, qemu, emulated, tmp_path):
             yield fetch
 
 
+@pytest.mark.parametrize("https", ["https"], indirect=True)
 def test_pages(https, tmp_path):
     """Pages come whole; a connection takes so much of the heap, and leaves nothing there; bad
     handshakes leave nothing either."""
@@ -60,3 +62,13 @@ def test_pages(https, tmp_path):
         "heap: %d, of a session %d, of a handshake %d" % (idle, session - idle, handshake - idle)
     )
     assert session - idle < SESSION and handshake - idle < HANDSHAKE
+
+
+@pytest.mark.parametrize("https", ["https_small"], indirect=True)
+def test_small_heap(https, tmp_path):
+    """200 kB, IPv6 among what is in them, are enough."""
+    out = ["--output-dir", tmp_path, "-o", "got#1"]
+    sizes = [1, 5000, 30000]
+    for n in range(3):
+        https("{1,5000,30000}?%d" % n, *out)
+        assert all((tmp_path / ("got%d" % size)).stat().st_size == size for size in sizes)
