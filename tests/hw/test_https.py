@@ -15,6 +15,13 @@ HANDSHAKE = 34000
 
 
 @pytest.fixture
+def lean(board_name):
+    """A board whose NIC keeps no frames in the heap."""
+    if board_name != "MPS2_AN385":
+        pytest.skip("virtio's queues lie in the heap, with a frame in each place")
+
+
+@pytest.fixture
 def https(request, board_name, qemu, emulated, tmp_path):
     """A board that serves HTTPS by a program: what fetches paths of it."""
     pem = certs.make(tmp_path)
@@ -65,7 +72,7 @@ def test_pages(https, tmp_path):
 
 
 @pytest.mark.parametrize("https", ["https_small"], indirect=True)
-def test_small_heap(https, tmp_path):
+def test_small_heap(lean, https, tmp_path):
     """200 kB, IPv6 among what is in them, are enough."""
     out = ["--output-dir", tmp_path, "-o", "got#1"]
     sizes = [1, 5000, 30000]
