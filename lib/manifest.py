@@ -43,6 +43,8 @@ _OPTIONAL = {
     "services/dhcp6_lease.py": "NETSTACK_DHCP6",
     "api/delegate.py": "NETSTACK_ROUTER NETSTACK_DHCP6",
     "inet/temporary6.py": "NETSTACK_IPV6",
+    "api/relay6.py": "NETSTACK_ROUTER NETSTACK_DHCP6",
+    "services/dhcp6_relay.py": "NETSTACK_ROUTER NETSTACK_DHCP6",
     "api/router.py": "NETSTACK_ROUTER",
     "api/router6.py": "NETSTACK_ROUTER NETSTACK_IPV6",
     "inet/filter.py": "NETSTACK_ROUTER",

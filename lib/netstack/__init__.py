@@ -16,6 +16,7 @@ _NAMES = {
     "path_mtu": "netstack.api.path_mtu",
     "ping": "netstack.api.ping",
     "readable": "netstack.api.until",
+    "relay": "netstack.api.relay6",
     "route": "netstack.api.look",
     "serve": "netstack.api.serve",
     "ss": "netstack.api.look",
