@@ -9,6 +9,9 @@ list(APPEND MICROPY_SOURCE_BOARD ${CMAKE_CURRENT_LIST_DIR}/pystack.c)
 cmake_language(DEFER CALL target_link_options firmware PRIVATE
     -Wl,--wrap=mp_init -Wl,--wrap=mp_pystack_init -Wl,--wrap=mp_thread_gc_others)
 
+# Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
+list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)
+
 # That compiler's long jumps on a Cortex-M0+ load where to from a word in the code, and mpy-tool.py of
 # 1.25 puts code on any halfword: `aligned (2)` becomes a word.
 if(PICO_PLATFORM STREQUAL "rp2040")

@@ -33,6 +33,7 @@ _OUT = const(9)
 class Chip:
     mtu = 1500
     caps = 0
+    FRAMES = 1  # that bus.tx holds
 
     def _attach(self, spi, cs, reset, interrupt, mac, words):
         """The driver's words; nothing is asked of the chip yet."""
@@ -45,7 +46,7 @@ class Chip:
         self._line = interrupt
         self._cb = None
         self._groups = []
-        self._bus = b = bus(spi, cs)
+        self._bus = b = bus(spi, cs, self.FRAMES)
         self._pins = "%s, chip select %s" % (spi, cs)
         self._w = w = array("I", bytes(4 * words))
         w[_SOON] = b.soon

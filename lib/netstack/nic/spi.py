@@ -3,7 +3,7 @@
 #   small          up to 8 bytes of a transaction; what is begun sends the first three of them
 #   exchange(n)    n bytes of `small` out, what comes back in their place
 #   begin_read(at, n)   three bytes, then n bytes into rx[at:]
-#   begin_write(at, n)  three bytes, then tx[at : at + n]
+#   begin_write(at, n)  three bytes, then tx[at : at + n]; tx holds `frames` frames
 #   busy()         does what was begun go on?
 #   left()         about how many bytes of it
 #   wait()         until it does not; 0 if it never ends
@@ -24,13 +24,13 @@ _SMALL = const(8)
 _PART = const(1024)
 
 
-def bus(spi, cs):
+def bus(spi, cs, frames=1):
     """The bus for a chip at a machine.SPI with its chip select at a machine.Pin."""
     if sys.platform == "rp2":
         from netstack.nic import spi_rp2
 
-        return spi_rp2.Bus(spi, cs)
-    return Bus(spi, cs)
+        return spi_rp2.Bus(spi, cs, frames)
+    return Bus(spi, cs, frames)
 
 
 def own_mac():
@@ -45,13 +45,13 @@ class Bus:
     tells = False
     soon = HALF
 
-    def __init__(self, spi, cs):
+    def __init__(self, spi, cs, frames):
         self.spi = spi
         self.cs = cs
         cs.init(cs.OUT, value=1)
         self.small = bytearray(_SMALL)
         self.rx = bytearray(2 * HALF)
-        self.tx = bytearray(HALF)
+        self.tx = bytearray(frames * HALF)
         # A transfer takes a whole buffer, and a slice for each would allocate: one of some length
         # is made of parts whose lengths are powers of two.
         self._small = [memoryview(self.small)[:n] for n in range(_SMALL + 1)]

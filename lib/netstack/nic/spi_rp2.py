@@ -49,12 +49,12 @@ class Bus:
     tells = True
     soon = 128
 
-    def __init__(self, spi, cs):
+    def __init__(self, spi, cs, frames):
         cs.init(cs.OUT, value=1)
         self._keep = spi, cs
         self.small = bytearray(_SMALL)
         self.rx = bytearray(2 * HALF)
-        self.tx = bytearray(HALF)
+        self.tx = bytearray(frames * HALF)
         number = _number(str(spi))  # SPI(0, ...
         pin = _number(str(cs))  # Pin(GPIO17, ...
         self._in = rp2.DMA()

@@ -3,13 +3,15 @@
 #
 # What the chip holds is read as one stream, in pieces of up to 1536 bytes, whatever frames they
 # cut: while the stack works on a frame, the next piece comes in (spi.py). A frame to be sent is
-# copied and goes out by itself; the next is written to the chip while it still sends that.
+# copied and goes out by itself; the next waits behind it, and is written to the chip while that
+# still sends the one before. When the bus has done one thing the next begins at once, reading and
+# writing by turns.
 #
 # The interrupt is cleared when the chip has been found empty, and the chip looked at once more
 # then: a frame that comes in between is either seen, or pulls the line down again.
 #
 # A register is a number: the three bytes that select it. `with_put` is what differs in them when
-# it is written. RAM: 5 KB. Nothing is allocated for a frame.
+# it is written. RAM: 7 KB. Nothing is allocated for a frame.
 
 from array import array
 from micropython import const
@@ -73,7 +75,8 @@ _SHIFT = const(30)
 _RX = const(31)  # where it begins
 _TX = const(32)
 _MEMORY = const(33)  # its size
-_WORDS = const(34)
+_HALF_OUT = const(34)  # the half of bus.tx, 0 or 1536, for the next frame, or that it waits in
+_WORDS = const(35)
 
 _STATE = (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
 
@@ -92,6 +95,8 @@ _WAITS_MAX = const(20)
 
 
 class Wiznet(chip.Chip):
+    FRAMES = 2
+
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
         w = self._attach(spi, cs, reset, interrupt, mac, _WORDS)
         b = self._bus
@@ -112,14 +117,17 @@ class Wiznet(chip.Chip):
         more = _waiter(words, steps, interrupt)
         job = array("I", bytes(24))
         take = _taker(words, job, move)
-        ahead = _prefetcher(words, fetch, self._look, push)
-        turn = _turner(words, ahead, interrupt)
+        gather = _gatherer(words, fetch, self._look)
+        ahead = _prefetcher(words, push, gather)
+        turn = _turner(words, push, gather, interrupt)
         self.recv = _receiver(words, where(b.rx), (more, take, ahead, self._broken))
         load = _loader(words, job, move)
-        steps = self._complete, self._flush, load, _filler(b.tx), b.left, push, turn
+        fill = _filler(words, where(b.tx))
+        steps = self._complete, self._flush, load, fill, b.left, push, turn
         self.send = _sender(words, steps)
         self._begin()
-        b.on_end(_ender(words, b.busy, (self._complete, push, turn, b.nudge), self._on_line))
+        steps = self._complete, ahead, turn, b.nudge, self._look
+        b.on_end(_ender(words, b.busy, steps, self._on_line))
 
     # -- starting it, and again -----------------------------------------------------------------
 
@@ -459,32 +467,43 @@ def _taker(words, job, move):
     return take
 
 
-def _prefetcher(words, fetch, look, push):
+def _gatherer(words, fetch, look):
     @micropython.viper
-    def ahead():
-        """Let the next piece come in meanwhile."""
+    def gather():
+        """Have the next piece read, if there is one, and place for it."""
         w = ptr32(int(words))
-        if w[_FLYING]:
-            return
-        push()
-        if w[_FLYING]:
-            return
         if not w[_LEFT] and not w[_AHEAD]:
             look()
         if w[_AHEAD] and not w[_NEXT]:
             fetch()
 
+    return gather
+
+
+def _prefetcher(words, push, gather):
+    @micropython.viper
+    def ahead():
+        """The bus has read, or is free: what waits goes out, else the next piece may come in."""
+        w = ptr32(int(words))
+        if w[_FLYING]:
+            return
+        push()
+        if not w[_FLYING]:
+            gather()
+
     return ahead
 
 
-def _turner(words, ahead, line):
+def _turner(words, push, gather, line):
     @micropython.viper
     def turn():
         """A frame has gone out: what has come in has its turn before the next does."""
         w = ptr32(int(words))
         if w[_WAKES] and not (w[_ARMED] and w[_LINE] and int(line())):
             w[_ARMED] = 0
-            ahead()
+            gather()
+        if not w[_FLYING]:
+            push()
 
     return turn
 
@@ -533,7 +552,7 @@ def _loader(words, job, move):
         """A frame to bus.tx, filled up to 60 bytes: how many it is then."""
         w = ptr32(int(words))
         j = ptr32(job)
-        j[0] = w[_OUT]
+        j[0] = w[_OUT] + w[_HALF_OUT]
         j[1] = w[_OUT + 1]
         j[2] = source
         j[3] = (uint(source) >> 16) >> 16
@@ -544,10 +563,10 @@ def _loader(words, job, move):
     return load
 
 
-def _filler(tx):
+def _filler(words, tx):
     @micropython.viper
     def fill(n: int) -> int:
-        p = ptr8(tx)
+        p = ptr8(int(tx) + ptr32(int(words))[_HALF_OUT])
         while n < 60:
             p[n] = 0
             n += 1
@@ -559,27 +578,30 @@ def _filler(tx):
 def _writer(words, small, begin_write, wait):
     @micropython.viper
     def write(n: int):
-        """Have bus.tx[:n] written to the chip, behind what it sends."""
+        """Have the `n` bytes of a half of bus.tx written to the chip, behind what it sends."""
         w = ptr32(int(words))
         s = ptr8(int(small))
         w[_SIZE] = n
         w[_FLYING] = _AWAY
-        at = 0
+        at = w[_HALF_OUT]
+        w[_HALF_OUT] = _HALF - at
         place = w[_WR] & w[_MASK]
         if place + n > w[_MEMORY] and w[_MASK] < w[_MEMORY]:  # around its end
-            at = w[_MEMORY] - place
+            first = w[_MEMORY] - place
             place = w[_TX] + (place << w[_SHIFT])
             s[0] = place >> 16
             s[1] = place >> 8
             s[2] = place
-            begin_write(0, at)
+            begin_write(at, first)
             wait()
+            at += first
+            n -= first
             place = 0
         place = w[_TX] + (place << w[_SHIFT])
         s[0] = place >> 16
         s[1] = place >> 8
         s[2] = place
-        begin_write(at, n - at)
+        begin_write(at, n)
 
     return write
 
@@ -611,18 +633,23 @@ def _sender(words, steps):
         if n > _MOST:
             return 0 - _EMSGSIZE
         complete, flush, load, fill, left, push, turn = steps
+        kind = w[_FLYING]
         if w[_LOADED]:
-            if w[_FLYING]:
+            if kind:
                 complete()
+            if kind == _AWAY:
+                turn()
+                if w[_LOADED] and w[_FLYING]:  # that has begun to read
+                    complete()
             push()
             if w[_LOADED]:
                 return 0
-        # What comes in may go on: the frame goes out behind it.
-        if w[_FLYING] == _AWAY:
+            kind = w[_FLYING]
+        # What the bus does may go on: the frame goes out behind it.
+        if kind and (not w[_WAKES] or int(left()) <= _MOMENT):
             complete()
-            turn()
-        elif w[_FLYING] and (not w[_WAKES] or int(left()) <= _MOMENT):
-            complete()
+            if kind == _AWAY:
+                turn()
         if not w[_FLYING] and not int(flush()):
             return 0
         load(uint(ptr8(buf)) + uint(off), n)
@@ -641,9 +668,9 @@ def _ender(words, busy, steps, wake):
     @micropython.viper
     def ended(who):
         """What the bus did is done: the chip is to send what was written to it; what was read is
-        for the stack."""
+        for the stack. It goes on with what is to be done next."""
         w = ptr32(int(words))
-        complete, push, turn, nudge = steps
+        complete, ahead, turn, nudge, look = steps
         nudge()
         if not w[_FLYING] or w[_LOCKED] or int(busy()):
             return
@@ -652,9 +679,11 @@ def _ender(words, busy, steps, wake):
             turn()
             if w[_ARMED]:
                 return
-        elif w[_LOADED]:
+        else:
             complete()
-            push()
+            if not w[_AHEAD] and w[_SIZE] > _MOST:  # there may be more of a burst
+                look()
+            ahead()
         wake(0)
 
     return ended
