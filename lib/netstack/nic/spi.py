@@ -2,6 +2,7 @@
 #
 #   small          up to 8 bytes of a transaction; what is begun sends the first three of them
 #   exchange(n)    n bytes of `small` out, what comes back in their place
+#   exchange_both(n, m)  the same, and then another transaction of m bytes of `second`
 #   begin_read(at, n)   three bytes, then n bytes into rx[at:]
 #   begin_write(at, n)  three bytes, then tx[at : at + n]; tx holds `frames` frames
 #   busy()         does what was begun go on?
@@ -50,18 +51,26 @@ class Bus:
         self.cs = cs
         cs.init(cs.OUT, value=1)
         self.small = bytearray(_SMALL)
+        self.second = bytearray(_SMALL)
         self.rx = bytearray(2 * HALF)
         self.tx = bytearray(frames * HALF)
         # A transfer takes a whole buffer, and a slice for each would allocate: one of some length
         # is made of parts whose lengths are powers of two.
         self._small = [memoryview(self.small)[:n] for n in range(_SMALL + 1)]
+        self._second = [memoryview(self.second)[:n] for n in range(_SMALL + 1)]
         part = memoryview(bytearray(_PART))
         self._parts = [part[: 1 << k] for k in range(11)]
 
     def exchange(self, n):
-        small = self._small[n]
+        self._exchange(self._small[n])
+
+    def exchange_both(self, n, m):
+        self._exchange(self._small[n])
+        self._exchange(self._second[m])
+
+    def _exchange(self, part):
         self.cs(0)
-        self.spi.write_readinto(small, small)
+        self.spi.write_readinto(part, part)
         self.cs(1)
 
     def begin_read(self, at, n):

@@ -31,7 +31,8 @@ _NOWHERE = const(14)  # the address of this array's last word, 0
 _ABORT = const(15)  # where channels are stopped, and the bits of these two
 _BOTH = const(16)
 _ICSR = const(17)
-_ZERO = const(18)
+_SECOND = const(18)
+_ZERO = const(19)
 
 # Registers of the SPI, and of a DMA channel, in words
 _DR = const(2)
@@ -53,6 +54,7 @@ class Bus:
         cs.init(cs.OUT, value=1)
         self._keep = spi, cs
         self.small = bytearray(_SMALL)
+        self.second = bytearray(_SMALL)
         self.rx = bytearray(2 * HALF)
         self.tx = bytearray(frames * HALF)
         number = _number(str(spi))  # SPI(0, ...
@@ -85,8 +87,10 @@ class Bus:
         w[_CTRL_OUT] = self._ctrl(self._out, request, inc_write=False)
         w[_CTRL_ZERO] = self._ctrl(self._out, request, inc_read=False, inc_write=False)
         w[_RX], w[_TX], w[_HEAD] = where(self.rx), where(self.tx), where(self.small)
+        w[_SECOND] = where(self.second)
         w[_NOWHERE] = where(w) + 4 * _ZERO
-        self.exchange, self.begin_read, self.begin_write = _bound(where(w))
+        self.exchange, self.exchange_both = _exchangers(where(w))
+        self.begin_read, self.begin_write = _beginners(where(w))
         self.busy, self.left, self.wait = _progress(where(w))
         self.nudge = _nudger(where(w)) if "RISCV" not in sys.implementation._machine else _rest
 
@@ -112,30 +116,43 @@ def _number(text):
     return int(text[at:end])
 
 
-def _bound(words):
-    """What Bus has, as closures: they are called for each frame."""
+# What Bus has, as closures: they are called for each frame.
 
+
+def _exchangers(words):
     @micropython.viper
     def exchange(n: int):
+        exchange_both(n, 0)
+
+    @micropython.viper
+    def exchange_both(n: int, m: int):
         w = ptr32(int(words))
         spi = ptr32(w[_SPI])
-        small = ptr8(w[_HEAD])
-        pin = ptr32(w[_CS_LOW])
-        pin[0] = w[_CS]
-        i = 0
-        while i < n:
-            spi[_DR] = small[i]
-            i += 1
-        i = 0
-        while i < n:
-            turns = _PATIENCE
-            while not spi[_SR] & _RNE and turns:
-                turns -= 1
-            small[i] = spi[_DR]
-            i += 1
-        pin = ptr32(w[_CS_HIGH])
-        pin[0] = w[_CS]
+        part = ptr8(w[_HEAD])
+        while n:
+            pin = ptr32(w[_CS_LOW])
+            pin[0] = w[_CS]
+            i = 0
+            while i < n:
+                spi[_DR] = part[i]
+                i += 1
+            i = 0
+            while i < n:
+                turns = _PATIENCE
+                while not spi[_SR] & _RNE and turns:
+                    turns -= 1
+                part[i] = spi[_DR]
+                i += 1
+            pin = ptr32(w[_CS_HIGH])
+            pin[0] = w[_CS]
+            part = ptr8(w[_SECOND])
+            n = m
+            m = 0
 
+    return exchange, exchange_both
+
+
+def _beginners(words):
     @micropython.viper
     def head(n: int):
         """The chip is selected and sent its address; what comes back is dropped."""
@@ -185,7 +202,7 @@ def _bound(words):
         dma[_COUNT] = n
         dma[_TRIG] = w[_CTRL_OUT]
 
-    return exchange, begin_read, begin_write
+    return begin_read, begin_write
 
 
 def _progress(words):

@@ -106,9 +106,10 @@ class Wiznet(chip.Chip):
         words = where(w)
         self._get, self._get16, self._put, self._put16 = _registers(b, w[_PUT])
         self._command = _commander(words, self._get, self._put)
-        self._look = _looker(words, self._get16)
-        self._flush = _flusher(words, self._get, self._put, self._put16, self._command)
-        self._complete = _completer(words, b.wait, self._put16, self._command, self._flush)
+        both = where(b.small), where(b.second), b.exchange_both
+        self._look = _looker(words, both)
+        self._flush = _flusher(words, self._put, both)
+        self._complete = _completer(words, b.wait, self._flush, _freer(words, both))
         fetch = _fetcher(words, where(b.small), b.begin_read, b.wait)
         write = _writer(words, where(b.small), b.begin_write, b.wait)
         push = _pusher(words, write, self._complete, self._flush)
@@ -273,48 +274,79 @@ def _commander(words, get, put):
     return command
 
 
-def _looker(words, get16):
+def _looker(words, both):
+    first, second, exchange = both
+
     @micropython.viper
     def look() -> int:
         """AHEAD: bytes that the chip has received. Read until it says the same twice: they may
         come while they are read (6.2 of the W5500's application notes: two reads of 16 bits)."""
         w = ptr32(int(words))
-        n = int(get16(w[_RSR]))
-        if n:
-            again = int(get16(w[_RSR]))
-            while again != n:
-                n = again
-                again = int(get16(w[_RSR]))
-            if n > w[_MEMORY]:
-                w[_SICK] = 1
-                return 0
-        w[_AHEAD] = n
+        s = ptr8(int(first))
+        t = ptr8(int(second))
+        n = 1
+        again = 0
+        while again != n:
+            register = w[_RSR]
+            s[0] = t[0] = register >> 16
+            s[1] = t[1] = register >> 8
+            s[2] = t[2] = register
+            exchange(5, 5)
+            n = s[3] << 8 | s[4]
+            again = t[3] << 8 | t[4]
+        if n > w[_MEMORY]:
+            w[_SICK] = 1
+            n = 0
+        else:
+            w[_AHEAD] = n
         return n
 
     return look
 
 
-def _flusher(words, get, put, put16, command):
+def _flusher(words, put, both):
+    first, second, exchange = both
+
     @micropython.viper
     def flush() -> int:
-        """Have the chip send what has been written to it. 0: it still sends the one before."""
+        """Have the chip send what has been written to it. 0: it still sends the one before. IR
+        follows CR: one look tells that the last command is taken, and that its frame is gone."""
         w = ptr32(int(words))
         if not w[_WRITTEN]:
             return 1
-        if w[_SENDING]:
-            turns = _TURNS
-            while not int(get(w[_IR])) & _SENT:
-                turns -= 1
-                if not turns:
-                    w[_WAITS] = w[_WAITS] + 1
-                    if w[_WAITS] > _WAITS_MAX:
-                        w[_SICK] = 1
-                    return 0
-            put(w[_IR], _SENT)
+        s = ptr8(int(first))
+        turns = _TURNS
+        while True:
+            register = w[_CR]
+            s[0] = register >> 16
+            s[1] = register >> 8
+            s[2] = register
+            exchange(5, 0)
+            if not s[3] and (not w[_SENDING] or s[4] & _SENT):
+                break
+            turns -= 1
+            if not turns:
+                w[_WAITS] = w[_WAITS] + 1
+                if w[_WAITS] > _WAITS_MAX:
+                    w[_SICK] = 1
+                return 0
         w[_WAITS] = 0
-        w[_WR] = (w[_WR] + w[_WRITTEN]) & 0xFFFF
-        put16(w[_TX_WR], w[_WR])
-        command(_SEND)
+        at = (w[_WR] + w[_WRITTEN]) & 0xFFFF
+        w[_WR] = at
+        register = w[_TX_WR] ^ w[_PUT]
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        s[3] = at >> 8
+        s[4] = at
+        s = ptr8(int(second))
+        register = w[_IR] ^ w[_PUT]
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        s[3] = _SENT
+        exchange(5, 4)
+        put(w[_CR], _SEND)
         w[_SENDING] = 1
         w[_WRITTEN] = 0
         return 1
@@ -322,7 +354,44 @@ def _flusher(words, get, put, put16, command):
     return flush
 
 
-def _completer(words, wait, put16, command, flush):
+def _freer(words, both):
+    first, second, exchange = both
+
+    @micropython.viper
+    def free(n: int):
+        """The `n` bytes that have been read make room for others, when the chip has taken the last
+        command."""
+        w = ptr32(int(words))
+        at = (w[_RD] + n) & 0xFFFF
+        w[_RD] = at
+        s = ptr8(int(first))
+        s[3] = 1
+        turns = _TURNS
+        while s[3] and turns:
+            register = w[_CR]
+            s[0] = register >> 16
+            s[1] = register >> 8
+            s[2] = register
+            exchange(4, 0)
+            turns -= 1
+        register = w[_RX_RD] ^ w[_PUT]
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        s[3] = at >> 8
+        s[4] = at
+        s = ptr8(int(second))
+        register = w[_CR] ^ w[_PUT]
+        s[0] = register >> 16
+        s[1] = register >> 8
+        s[2] = register
+        s[3] = _RECV
+        exchange(5, 4)
+
+    return free
+
+
+def _completer(words, wait, flush, free):
     @micropython.viper
     def complete():
         """Wait for what the bus is busy with, and do what follows."""
@@ -337,9 +406,7 @@ def _completer(words, wait, put16, command, flush):
             w[_WRITTEN] = n
             flush()
             return
-        w[_RD] = (w[_RD] + n) & 0xFFFF
-        put16(w[_RX_RD], w[_RD])
-        command(_RECV)
+        free(n)
         w[_AHEAD] = w[_AHEAD] - n
         if w[_LEFT]:
             w[_NEXT] = n
