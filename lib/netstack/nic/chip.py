@@ -163,6 +163,7 @@ class Chip:
         if cb and not line():
             cb(self)
 
+    @micropython.native
     def _on_line(self, line):
         self._bus.nudge()
         if self._cb:
