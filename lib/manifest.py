@@ -61,6 +61,7 @@ _OPTIONAL = {
     "transport/raw.py": "NETSTACK_RAW",
     "transport/udplite.py": "NETSTACK_RAW",
     "link/bridge.py": "NETSTACK_ROUTER",
+    "link/snoop.py": "NETSTACK_ROUTER",
     "link/vlan.py": "NETSTACK_ROUTER",
     "services/dhcpd.py": "NETSTACK_ROUTER",
     "services/dhcpd_leases.py": "NETSTACK_ROUTER",

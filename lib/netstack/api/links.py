@@ -10,9 +10,10 @@ def vlan(lan, vid, priority=0, mtu=None):
     return VLAN(lan._wire.nif, vid, priority, mtu)
 
 
-def bridge(*nics, mac=None, size=64):
+def bridge(*nics, mac=None, size=64, snoop=False):
     """These NICs become one Ethernet (IEEE 802.1D), of which this host is a part: link/bridge.py.
-    They have to let frames to any address in."""
+    They have to let frames to any address in. snoop: what is for a group goes only where it is
+    wanted, link/snoop.py."""
     from netstack.link.bridge import Bridge
 
     names = [nif.name for nif in host.stack().nifs]
@@ -20,6 +21,10 @@ def bridge(*nics, mac=None, size=64):
     while "br%d.0" % number in names:
         number += 1
     made = Bridge(host.stack(), "br%d" % number, mac, size)
+    if snoop:
+        from netstack.link.snoop import Snoop
+
+        made.snoop = Snoop(made)
     for nic in nics:
         made.add(nic)
         host.watch(nic)

@@ -25,6 +25,7 @@ _TAG = const(4)
 _TPID = const(0x8100)
 _PORTS = const(30)
 _HOST = const(30)  # the port number of the host itself
+_ALL = const(-1)  # ports, as bits
 _AGE_MS = const(300000)  # 802.1D table 7-5
 _SWEEP_MS = const(60000)
 _ROWS = const(4)  # where they begin
@@ -226,6 +227,7 @@ class Bridge:
         self.table[0] = size // _WAYS - 1
         self.table[1] = age
         self.stat = st.counters(name + ".bridge", NAMES)
+        self.snoop = None  # snoop.py: knows which ports want what is for groups
         self._words = []  # of each port, for pick()
         self._nif = None
         self._kind = 0
@@ -368,8 +370,9 @@ class Bridge:
 
     def _flood(self, buf, at, n, port):
         self.stat[_FLOODED] += 1
+        bits = self.snoop.ports(buf, at, n, port) if self.snoop and buf[at] & 1 else _ALL
         for nif in self.ports:
-            if nif.port != port:
+            if nif.port != port and bits >> nif.port & 1:
                 self._pass(nif, buf, at, n)
 
     def _pass(self, out, buf, at, n):
@@ -438,6 +441,8 @@ class Bridge:
     def _watch(self, nif, event):
         if event == _LINK_DOWN and getattr(nif, "bridge", None) is self:
             sweep(self.table, self.st.now, nif.port)
+            if self.snoop:
+                self.snoop.drop(nif.port)
 
     def flush(self):
         """Forget every address but the static ones."""

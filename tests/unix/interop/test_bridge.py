@@ -1,8 +1,12 @@
 """Three Linux hosts, each in a namespace of its own, on a bridge: netstack with three TAPs."""
 
+import contextlib
 import os
 import re
+import socket
+import struct
 import subprocess
+import time
 
 import netns
 import pytest
@@ -12,8 +16,8 @@ PATH = ":".join(os.path.join(netns.ROOT, d) for d in ("lib", "ports/unix")) + ":
 HOSTS = 3
 
 
-@pytest.fixture
-def bridged(namespace, tmp_path):
+@contextlib.contextmanager
+def network(namespace, *options):
     """(the namespace of the bridge, those of the hosts, the bridge's process)"""
     hosts = []
     try:
@@ -23,6 +27,7 @@ def bridged(namespace, tmp_path):
         taps = ["tap%d" % i for i in range(HOSTS)]
         program = namespace.micropython(
             os.path.join(HERE, "programs/bridge.py"),
+            *options,
             *taps,
             env={"MICROPYPATH": PATH},
             stdin=subprocess.PIPE,
@@ -32,6 +37,12 @@ def bridged(namespace, tmp_path):
     finally:
         for host in hosts:
             host.close()
+
+
+@pytest.fixture
+def bridged(namespace):
+    with network(namespace) as made:
+        yield made
 
 
 def counters(program):
@@ -87,3 +98,109 @@ def test_iperf(bridged, full):
     counted = counters(program)
     assert counted["fast"]["in"] > 50000 // (1 if full else 4)
     assert counted["pool"]["nomem"] == 0
+
+
+# -- snooping -----------------------------------------------------------------------------------
+
+GROUPS = {socket.AF_INET: "239.7.7.7", socket.AF_INET6: "ff15::7:7"}
+
+
+@pytest.fixture
+def snooped(namespace):
+    """The bridge looks at groups, and Linux's own bridge, on the first port, asks for them."""
+    with network(namespace, "snoop") as made:
+        middle, hosts, _ = made
+        for i in range(HOSTS):
+            middle.run(*("ip link set tap%d-b type bridge mcast_snooping 0" % i).split())
+            hosts[i].use_ipv6("eth0", "fd99::%d/64" % (11 + i))
+        middle.run(
+            "ip", "link", "set", "tap0-b", "type", "bridge", "mcast_snooping", "1",
+            "mcast_querier", "1", "mcast_query_use_ifaddr", "1", "mcast_query_interval", "200",
+            "mcast_query_response_interval", "100", "mcast_startup_query_interval", "100",
+            "mcast_mld_version", "2", "mcast_igmp_version", "3",
+        )  # fmt: skip
+        middle.run("ip", "addr", "add", "10.99.0.1/24", "dev", "tap0-b")
+        middle.use_ipv6("tap0-b", None)
+        yield made
+
+
+def sniffer(host):
+    """All frames of a host's interface."""
+    with host.entered():
+        s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
+        s.bind(("eth0", 0))
+    s.setblocking(False)
+    return s
+
+
+def seen(sniffer, what):
+    """Has a frame with that in it come?"""
+    found = False
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            found |= what in sniffer.recv(2048)
+    return found
+
+
+def member(host, family):
+    """A socket of a host that has joined."""
+    with host.entered():
+        s = socket.socket(family, socket.SOCK_DGRAM)
+        index = socket.if_nametoindex("eth0")
+        group = socket.inet_pton(family, GROUPS[family])
+        if family == socket.AF_INET:
+            mreq = group + bytes(4) + struct.pack("=I", index)
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, mreq)
+        else:
+            mreq = group + struct.pack("=I", index)
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, mreq)
+        s.bind(("", 4007))
+    s.settimeout(5)
+    return s
+
+
+def sender(host, family):
+    with host.entered():
+        s = socket.socket(family, socket.SOCK_DGRAM)
+        if family == socket.AF_INET:
+            address = socket.inet_aton("10.99.0.11")
+            s.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, address)
+        else:
+            index = struct.pack("=I", socket.if_nametoindex("eth0"))
+            s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    return s
+
+
+@pytest.mark.parametrize("family", GROUPS, ids=("igmp", "mld"))
+def test_snooping(snooped, family):
+    """Real reports of real hosts: who has joined gets all of it, the third host nothing from when
+    the bridge has heard a query and a report; and after the member has left, nobody."""
+    _, hosts, program = snooped
+    to = (GROUPS[family], 4007)
+    ears = [sniffer(host) for host in hosts[1:]]
+    with sender(hosts[0], family) as source, member(hosts[1], family) as s:
+        quiet = 0
+        end = time.monotonic() + 60
+        number = 0
+        while quiet < 20:
+            assert time.monotonic() < end, "the third host is still sent what it has not asked for"
+            number += 1
+            text = b"datagram %d;" % number
+            source.sendto(text, to)
+            assert s.recv(100) == text
+            time.sleep(0.05)  # for what goes the other way as well
+            quiet = 0 if seen(ears[1], text) else quiet + 1
+    end = time.monotonic() + 60
+    with sender(hosts[0], family) as source:
+        while True:
+            assert time.monotonic() < end, "who has left is still sent it"
+            number += 1
+            text = b"datagram %d;" % number
+            source.sendto(text, to)
+            time.sleep(0.1)
+            if not any([seen(ear, text) for ear in ears]):
+                break
+    for ear in ears:
+        ear.close()
+    counted = counters(program)["br0.snoop"]
+    assert counted["narrowed"] >= 20 and counted["in_bad"] == 0, counted
