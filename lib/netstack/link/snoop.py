@@ -49,9 +49,7 @@ _REPORTS = const(1)
 _LEAVES = const(2)
 _NARROWED = const(3)  # frames that did not go to all ports
 _BAD = const(4)  # messages that are malformed, or whose sum is wrong: they teach nothing
-_FULL = const(
-    5
-)  # reports of groups there was no room for: for a while all unknown ones go everywhere
+_FULL = const(5)  # reports of groups without room: for a while all unknown ones go everywhere
 
 
 class Table:
