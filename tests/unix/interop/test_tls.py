@@ -63,6 +63,30 @@ def test_tickets(lan, pem, tmp_path):
         assert ", True, " in ask_all(client)
 
 
+def test_refused_by_our_server(lan, pem):
+    """RFC 7301 3.2: no protocol in common; a client's certificate by a CA that nobody knows."""
+    server = lan.ready("tls_serve", pem, "echo", "alpn=h2", "client=1", "count=4")
+    for flag in ("-tls1_2", "-tls1_3"):
+        for wrong, name, error in (
+            (("-alpn", "spdy/3"), "client", "OSError"),
+            (("-alpn", "h2"), "rogue", "ValueError"),
+        ):
+            mine = ("-cert", pem / (name + ".pem"), "-key", pem / (name + ".key"))
+            client = Client(lan, pem, flag, *wrong, *mine)
+            server.expect("^error " + error)
+            client.process.stop()
+    server.finish()
+
+
+def test_dtls_tickets(lan, pem, tmp_path):
+    lan.ready("tls_serve", pem, "dtls", "tickets=1")
+    saved = tmp_path / "session"
+    assert ", False, " in ask_all(Client(lan, pem, "-dtls1_2", "-sess_out", saved))
+    client = Client(lan, pem, "-dtls1_2", "-sess_in", saved)
+    client.said("^Reused, TLSv1.2|^Reused, DTLSv1.2")
+    assert ", True, " in ask_all(client)
+
+
 def test_dtls_server(lan, pem):
     """RFC 6347: s_client has to bring a cookie first (4.2.1)."""
     server = lan.ready("tls_serve", pem, "dtls", "count=2")
@@ -113,6 +137,50 @@ def test_client_asks_for_much(lan, pem):
     said = lan.program("tls_fetch", pem, "page", *options).finish()
     assert re.findall("^connected (.*)", said, re.M) == ["TLSv1.2 h2 False", "TLSv1.2 h2 True"]
     assert re.findall("^longest (.*)", said, re.M) == ["512", "512"]
+
+
+def test_client_names_whom_it_wants(lan, pem):
+    """RFC 6066 3: or it would get a certificate that it does not believe."""
+    other = ("-cert2", pem / "other.pem", "-key2", pem / "other.key")
+    s_server(lan, pem, "-www", "-servername", certs.OTHER, *other)
+    for host in (certs.OTHER, NAME):
+        said = lan.program("tls_fetch", pem, "page", "host=" + host).finish()
+        assert re.search(r"^got \d{4}", said, re.M), said
+
+
+def test_session_without_tickets(lan, pem):
+    """RFC 5246 7.4.1.3: OpenSSL remembers the session by its number."""
+    s_server(lan, pem, "-www", "-tls1_2", "-no_ticket")
+    said = lan.program("tls_fetch", pem, "page", "again=1").finish()
+    assert re.findall("^connected (.*)", said, re.M) == [
+        "TLSv1.2 None False",
+        "TLSv1.2 None True",
+    ]
+
+
+def test_refused_by_their_server(lan, pem):
+    """No protocol in common, no certificate where one is asked for, one of an unknown CA."""
+    asked = ("-Verify", "1", "-CAfile", pem / "ca.pem", "-verify_return_error")
+    for version in ("-tls1_2", "-tls1_3"):
+        server = s_server(lan, pem, "-www", version, "-alpn", "x", *asked)
+        for options in (("alpn=h2", "cert=client"), (), ("cert=rogue",)):
+            said = lan.program("tls_fetch", pem, "page", *options).finish()
+            assert re.search("^error OSError", said, re.M), (version, options, said)
+        server.stop()
+
+
+def test_dtls_client_goes_on_with_its_session(lan, pem):
+    server = s_server(lan, pem, "-dtls1_2")
+    client = lan.program("tls_fetch", pem, "dtls", "again=1")
+    for _ in range(2):
+        server.expect("^hello from netstack", 60)
+        server.stdin.write("hello from OpenSSL\n")
+        server.stdin.flush()
+    said = client.finish()
+    assert re.findall("^connected (.*)", said, re.M) == [
+        "DTLSv1.2 None False",
+        "DTLSv1.2 None True",
+    ]
 
 
 def test_dtls_client(lan, pem):

@@ -12,6 +12,7 @@ import select
 import socket
 import ssl
 import sys
+import time
 from asyncio.stream import Stream
 
 directory, kind = sys.argv[1:3]
@@ -106,6 +107,17 @@ def dtls(session=None):
         return sock.session
 
 
+def again(run, session):
+    """Once more. OpenSSL's server has no socket of UDP for a moment."""
+    for _ in range(200):
+        try:
+            return run(session)
+        except OSError as error:
+            if error.errno != 111:
+                raise error
+        time.sleep_ms(100)
+
+
 async def fetch():
     reader, writer = await asyncio.open_connection(*PEER, ssl=context, server_hostname=HOST)
     writer.write(b"GET / HTTP/1.0\r\n\r\n")
@@ -129,6 +141,6 @@ try:
         session = run()
         if option.get("again"):
             print("session", type(session))
-            run(session)
+            again(run, session)
 except (OSError, ValueError) as error:
     print("error", repr(error))
