@@ -142,6 +142,11 @@ def post(self, io, buf, off, n, ip, addr, port, detour):
         _host.leave(st)
 
 
+def later(self, f):
+    """A timer that calls f() from outside the stack: start(ms), end(). For DTLS: ssl.py."""
+    return _host.load("later").Later(self._st, f)
+
+
 # -- with flags, and ancillary data: ancillary.py -----------------------------------------------
 
 

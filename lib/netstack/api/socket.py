@@ -168,6 +168,7 @@ class socket(_iomod.IOBase):
     recvmsg = _datagram.recvmsg
     recvmsg_into = _datagram.recvmsg_into
     sendmsg = _datagram.sendmsg
+    later = _datagram.later
 
     # -- waiting ----------------------------------------------------------------------------
 
@@ -311,10 +312,6 @@ class socket(_iomod.IOBase):
             return -_EAGAIN if sent == -_ENOBUFS else sent
         finally:
             _host.leave(st)
-
-    def later(self, f):
-        """A timer that calls f() from outside the stack: start(ms), end(). For ssl.py."""
-        return _host.load("later").Later(self._st, f)
 
     # -- naming -----------------------------------------------------------------------------
 
@@ -800,5 +797,4 @@ def create_connection(
     """A socket connected to (host, port) by whatever address of it answers first, of both families
     (RFC 8305), within `timeout` seconds. source_address: (address, port) of our own to use.
     ssl: an SSLContext, for TLS with server_hostname, or else the host."""
-    connect = _host.load("eyeballs").connect
-    return connect(address, timeout, source_address, ssl, server_hostname)
+    return _host.load("eyeballs").connect(address, timeout, source_address, ssl, server_hostname)
