@@ -7,10 +7,8 @@
 # and write go on until all is done or the socket would block (then None, or the short count), a
 # timeout is OSError(ETIMEDOUT), accept() hands its timeout on. DEVIATION: readinto, read and
 # readline return what has come when a timeout strikes in the middle, so that nothing is lost.
-#
 # The stack knows nothing of a socket, only of `_io`, where it notes that something has happened.
-# So a socket that nobody has any more is garbage, and closed: drop.py. What is rarely wanted is in
-# more.py.
+# So a socket that nobody has any more is garbage, and closed: drop.py. What is rare: more.py.
 
 import io as _iomod
 from micropython import const as _const
@@ -70,9 +68,7 @@ _LISTEN = _const(1)
 _SYN_SENT = _const(2)
 _SYN_RCVD = _const(3)
 _ESTABLISHED = _const(4)
-_FIN_WAIT_2 = _const(6)
 _CLOSE_WAIT = _const(7)
-_TIME_WAIT = _const(10)
 
 # Stream requests and poll flags (py/stream.h)
 _STREAM_POLL = _const(3)
