@@ -159,7 +159,7 @@ def test_bad_frames(lab):
         longest = 4014
     to = socket.inet_aton(lab.board.address)
     source = socket.inet_aton(lab.udp.getsockname()[0])
-    count = 20000 if FULL else 36 if lab.slow else 1500
+    count = 20000 if FULL else 20 if lab.slow else 600
 
     def all_kinds():
         rnd = random.Random(SEED)
@@ -266,7 +266,7 @@ def test_soak(lab):
 
     def many():
         if not FULL:
-            for _ in range(6 if lab.slow else 60):
+            for _ in range(4 if lab.slow else 40):
                 some()
             return
         end = time.monotonic() + 1800
