@@ -12,6 +12,7 @@ import sys
 from micropython import const, schedule
 from netstack.core.clock import elapsed, later
 from netstack.core.processor import CORE, refuse
+from netstack.core.wire import where
 from time import sleep, sleep_ms, ticks_ms
 
 if CORE:
@@ -37,6 +38,9 @@ _OWNER = const(64)
 _SLEEPING = const(65)  # threads of the unix port that sleep
 _SERVED = const(69)
 _NEXT = const(70)  # when the service's timer fires
+_WOKEN = const(71)  # of Service: it has been called since the last pump()
+_ASLEEP = const(72)  # the program is in idle(), and polls when that ends
+_INTERRUPTED = const(73)  # by Ctrl-C, which was meant for the program
 _NEVER = const(0x1FFFFFFF)  # the longest that a time can lie ahead
 _SHARED_MS = const(20)  # the longest that a thread sleeps while others may act for it
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
@@ -339,18 +343,31 @@ def leave(st):
 @micropython.native
 def pump():
     """Poll the stack. Returns the milliseconds until it is next due, -1: only a NIC can tell."""
-    st = _st
-    service = _service
-    if service:
-        service.woken = False
-        if service.interrupted:
+    run = _st.pump
+    if run is None:
+        run = _st.pump = _pumper(_st, _service)
+    return run()
+
+
+def _pumper(st, service):
+    words = where(st.w)
+    used = (st.poll, ticks_ms, _owed, service)
+
+    @micropython.viper
+    def pump() -> int:
+        w = ptr32(int(words))
+        poll, clock, owed, service = used
+        w[_WOKEN] = 0
+        if w[_INTERRUPTED]:
             service.interrupt()
-    due = st.poll(ticks_ms())
-    if _owed:
-        _settle()
-    if due == 0 and st.w[_MISSED] and st.w[_LOCK]:
-        _give_way(st)
-    return due
+        due = int(poll(clock()))
+        if owed:
+            _settle()
+        if due == 0 and w[_MISSED] and w[_LOCK]:
+            _give_way(st)
+        return due
+
+    return pump
 
 
 def _give_way(st):
@@ -483,74 +500,42 @@ class Service(io.IOBase):
         from select import poll
 
         self.st = st
-        self.woken = False
-        self.asleep = False  # the program is in idle(), and polls when that ends
-        self.interrupted = False
+        self.w = st.w
         self.blind = False
-        self._run_bound = self._run
         self._timer = Timer(-1)
+        self._run = _runner(self, st, self._timer)
+        self.ioctl = _teller(where(st.w))
         self._poller = poll()
         self._poller.register(self, _RD)
-        self.woken = True
+        self.w[_WOKEN] = 1
         self.idle(0)  # what ipoll() gives is made the first time
-        self.woken = False
+        self.w[_WOKEN] = 0
         self.arm(1)
         st.rearm = self.rearm
         st.w[_SERVED] = 1
 
     def watch(self, nic):
         if hasattr(nic, "irq"):
-            nic.irq(self._run_bound)
+            nic.irq(self._run)
         else:
             self.blind = True
 
     def interrupt(self):
-        """What _run() was interrupted by was meant for the program, which gets it now."""
-        self.interrupted = False
+        """What run() was interrupted by was meant for the program, which gets it now."""
+        self.w[_INTERRUPTED] = 0
         raise KeyboardInterrupt
 
     def idle(self, ms):
         """Sleep until the service is called, or `ms` are over (-1: for ever)."""
         if self.blind and (ms < 0 or ms > _BLIND_MS):
             ms = _BLIND_MS
-        self.asleep = True
+        w = self.w
+        w[_ASLEEP] = 1
         try:
             for _ in self._poller.ipoll(ms):
                 pass
         finally:
-            self.asleep = False
-
-    def ioctl(self, request, arg):
-        if request == _POLL:
-            return _RD if self.woken else 0
-        return -22  # EINVAL
-
-    @micropython.native
-    def _run(self, who):
-        """Called by the scheduler: never raises, never allocates."""
-        self.woken = True
-        if self.asleep:
-            if who is self._timer:  # not set any more
-                self.st.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, _NEVER)
-            return
-        st = self.st
-        if st.w[_LOCK]:
-            st.w[_MISSED] = 1  # the program is inside the stack and will see to it
-            if who is self._timer:
-                self.arm(_BLIND_MS)
-            return
-        due = 0
-        turns = _TURNS
-        try:
-            while due == 0 and turns:
-                due = st.poll(ticks_ms())
-                turns -= 1
-        except KeyboardInterrupt:  # meant for the program, which gets it with its next call
-            self.interrupted = True
-        if _owed:
-            _settle()
-        if due == 0 or who is self._timer:
-            self.arm(due)
+            w[_ASLEEP] = 0
 
     def arm(self, due):
         """Run again in `due` milliseconds, or when there is no telling."""
@@ -559,9 +544,55 @@ class Service(io.IOBase):
             due = most
         elif due == 0:
             due = 1
-        self.st.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, due)
-        self._timer.init(mode=self._timer.ONE_SHOT, period=due, callback=self._run_bound)
+        self.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, due)
+        self._timer.init(mode=self._timer.ONE_SHOT, period=due, callback=self._run)
 
     def rearm(self):
         """The stack is due earlier than it was."""
         self.arm(max(elapsed(self.st.w[_DUE], self.st.now), 0))
+
+
+def _runner(service, st, timer):
+    words = where(st.w)
+    used = (service, timer, st.poll, ticks_ms, _owed)
+
+    @micropython.viper
+    def run(who):
+        """Called by the scheduler: never raises, never allocates."""
+        w = ptr32(int(words))
+        service, timer, poll, clock, owed = used
+        w[_WOKEN] = 1
+        if w[_ASLEEP]:
+            if who is timer:  # not set any more
+                w[_NEXT] = (int(clock()) + _NEVER) & 0x3FFFFFFF
+            return
+        if w[_LOCK]:
+            w[_MISSED] = 1  # the program is inside the stack and will see to it
+            if who is timer:
+                service.arm(_BLIND_MS)
+            return
+        due = 0
+        turns = _TURNS
+        try:
+            while due == 0 and turns:
+                due = int(poll(clock()))
+                turns -= 1
+        except KeyboardInterrupt:  # meant for the program, which gets it with its next call
+            w[_INTERRUPTED] = 1
+        if owed:
+            _settle()
+        if due == 0 or who is timer:
+            service.arm(due)
+
+    return run
+
+
+def _teller(words):
+    @micropython.viper
+    def ioctl(request: int, arg: int) -> int:
+        """Of a stream: it is readable when run() has been called."""
+        if request != _POLL:
+            return -22  # EINVAL
+        return _RD if ptr32(int(words))[_WOKEN] else 0
+
+    return ioctl

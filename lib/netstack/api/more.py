@@ -67,6 +67,7 @@ def _dup(sock):
         raise OSError(_EOPNOTSUPP, "dup: of a socket that is connected or listens")
     notify = io.notify
     new = socket.socket(sock._af, _type(sock), 0, io)
+    new._short = sock._short = None  # what one is told of senders, the other is not
     drop.let_go(new._guard)
     drop.share(sock._guard, io)
     new._guard = sock._guard
@@ -82,7 +83,7 @@ def _detach(sock):
     io = sock._check_open()
     if drop.shared and drop.unshare(io):
         raise OSError(_EOPNOTSUPP, "detach: dup() has made another socket of it")
-    sock._io = None
+    sock._io = sock._short = sock._way = None
     drop.let_go(sock._guard)
     io.notify = None
     return io
@@ -129,7 +130,7 @@ def shutdown(sock, io, how):
         if io.raddr is None:
             raise OSError(_ENOTCONN)
         if how != _SHUT_RD:  # as on Linux; what the peer sends comes as before
-            sock._again_to = None
+            sock._way = None
             sock._push = sock._sendto = _mute
         return
     if not sock._listening:

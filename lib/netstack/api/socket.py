@@ -114,9 +114,8 @@ class socket(_iomod.IOBase):
         self._round = _host.current_round()
         self._peer = self._peer_addr = None  # the address sendto() was last given, and its bytes
         self._peer_port = 0
-        self._again_to = None  # that address, if the fast path may try first
-        self._from = None  # the sender that recvfrom() has last told of, as a tuple,
-        self._senders = -1  # at this count of its endpoint's SENDERS
+        self._way = None  # that address, and what it takes to send there: datagram.py
+        self._from = None  # the sender that recvfrom() has last told of, as a tuple
         io = fileno
         if io is None:
             io = _open(af, type, proto, self.network())
@@ -128,6 +127,7 @@ class socket(_iomod.IOBase):
     def _hold(self, io):
         """Stand on this from now on."""
         self._io = io
+        self._short = io.short if self._dgram else None
         self._guard = _drop.hold(self._guard, io)
         io.event = False  # something has happened since it was last cleared
         self._listen_in()
@@ -160,6 +160,7 @@ class socket(_iomod.IOBase):
     recvfrom = _datagram.recvfrom
     recvfrom_into = _datagram.recvfrom_into
     _recv_datagram = _datagram.receive
+    _wait_datagram = _datagram.wait
     _try_post = _datagram.post
     recvmsg = _datagram.recvmsg
     recvmsg_into = _datagram.recvmsg_into
@@ -182,7 +183,11 @@ class socket(_iomod.IOBase):
     def _again(self, io, start, sending=False):
         """Nothing to be had: poll the stack, and unless that brought something, sleep. False when
         the time since `start` is up. Raises OSError when the socket was closed meanwhile."""
-        due = _host.pump()
+        return self._doze(io, start, _host.pump(), sending)
+
+    @micropython.native
+    def _doze(self, io, start, due, sending=False):
+        """The rest of it, when the stack is due in `due` milliseconds."""
         if self._io is not io:
             raise OSError(_EINVAL if self._io else _EBADF)
         if io.event:
@@ -522,6 +527,8 @@ class socket(_iomod.IOBase):
         n = self._push(buf, 0, len(buf), flags, self._peer_ip, to, self._peer_port, self._detour)
         if n < 0:
             raise _fault(-n)
+        if self._peer:
+            _datagram.remember(self)
         return n
 
     # -- receiving --------------------------------------------------------------------------
@@ -648,7 +655,7 @@ class socket(_iomod.IOBase):
             return
         _host.enter(self._st)
         try:
-            self._io = None
+            self._io = self._short = self._way = None
             if self._callback:
                 self._callback = None
                 io.notify = _happened

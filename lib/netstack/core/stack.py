@@ -39,7 +39,7 @@ _CORE = const(67)
 _ZERO = const(68)
 _SERVED = const(69)
 _NEXT = const(70)
-_WORDS = const(71)
+_WORDS = const(74)
 _FLUSH = const(0)  # Stack.steps: what poll() calls
 _TIMERS = const(1)
 _NIFS = const(2)
@@ -67,7 +67,7 @@ class Stack:
         # 2 HOPS: changes of routes and neighbours, from 1 on
         # 3 the last IPv4 identification  44 calls from outside that go on, poll() being one
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
-        # 48, 49 of core/clock.py  50 length of `steps`  62, 65 see api/host.py
+        # 48, 49 of core/clock.py  50 length of `steps`  62, 65, 71..73 see api/host.py
         # 63 there may be threads: then 64 is who holds 44, as ident() has it
         # 66, 67 INTERRUPT and CORE of processor.py, if there are any  68 always 0
         # 69 somebody polls by himself, 70 when he will; rearm() tells him that it is due sooner
@@ -107,6 +107,7 @@ class Stack:
         self.flush = _flusher(self, jobs)
         self.steps = [self.flush, self.timers.run]  # and the poll() of each interface
         self.poll = _poller(self)
+        self.pump = None  # of api/host.py
         self.ident = None  # a function that tells one thread from another
         self.enter = _enterer(self)
         self.claim = _claimer(self)

@@ -4,11 +4,13 @@
 # datagram in fragments are put together at once, so that neither queue nor pool has to hold them.
 
 from micropython import const
+from netstack.core.wire import where
 
 _DEPTH = const(32)
 
 NAMES = ("dropped",)
 _MISSED = const(45)  # of Stack.w
+_N = const(13)  # of Interface.w: frames in the queue
 _DROPPED = const(0)  # more frames than the queue holds
 
 
@@ -45,10 +47,10 @@ class LoopbackLink:
         self._queue = [None] * _DEPTH
         self._types = [0] * _DEPTH
         self._head = 0
-        self._n = 0
+        self._words = nif.w
         nif.output = self.output
         nif.input = None
-        nif.poll = self.poll
+        nif.poll = _poller(where(nif.w), self.drain)
         nif.room = self.room
         self.at_once = False  # the next one: what follows from it is kept by inet/reassembly.py
 
@@ -58,32 +60,34 @@ class LoopbackLink:
             self.at_once = False
             self._hand_up(fr, ethertype)
             return 0
-        if self._n == _DEPTH:
+        n = self._words[_N]
+        if n == _DEPTH:
             self.stat[_DROPPED] += 1
             self.st.pool.release(fr)
             return 0
-        at = self._head + self._n
+        at = self._head + n
         at = at - _DEPTH if at >= _DEPTH else at
         self._queue[at] = fr
         self._types[at] = ethertype
-        self._n += 1
+        self._words[_N] = n + 1
         self.st.w[_MISSED] = 1  # work to do at once, of which no NIC will tell
         return 0
 
     def room(self):
-        return self._n < _DEPTH
+        return self._words[_N] < _DEPTH
 
     @micropython.native
-    def poll(self):
+    def drain(self):
         """Hand up what was sent before this call; True when more has been sent meanwhile."""
-        if not self._n or not self.nif.up:
+        w = self._words
+        if not self.nif.up:
             return False
-        for _ in range(self._n):
+        for _ in range(w[_N]):
             at = self._head
             self._head = at + 1 if at + 1 < _DEPTH else 0
-            self._n -= 1
+            w[_N] -= 1
             self._hand_up(self._queue[at], self._types[at])
-        return self._n > 0
+        return w[_N] > 0
 
     def _hand_up(self, fr, ethertype):
         """Takes `fr`."""
@@ -96,6 +100,16 @@ class LoopbackLink:
                 handler(fr)
         finally:
             self.st.pool.release(fr)
+
+
+def _poller(words, drain):
+    """Interface.poll: a closure, for the reason that core/stack.py gives."""
+
+    @micropython.viper
+    def poll() -> int:
+        return int(drain()) if ptr32(int(words))[_N] else 0
+
+    return poll
 
 
 def attach(nif):

@@ -38,8 +38,10 @@ _FROM_PORT = const(11)
 _FROM_LEN = const(12)
 _ANSWER = const(13)
 _FROM_ADDR = const(14)
+_STACK = const(28)
+_TOLD = const(30)
 _EXTRAS_MOST = const(36)
-_WORDS = const(28)
+_WORDS = const(32)
 _EACCES = const(13)
 _EDESTADDRREQ = const(89)
 
@@ -120,7 +122,9 @@ class Endpoint:
         self.rcvbuf = _RCVBUF
         self.ring = None
         self.cb = array("I", bytes(4 * _WORDS))  # of udp_fast.py
-        self._unpack = (udp_fast.size, udp_fast.unpack, where(self.cb), move, udp.fast.job)
+        address(self.cb, _STACK, udp.st.w)
+        self.cb[_TOLD] = 0x3FFFFFFF
+        self.short = (udp_fast.size, udp_fast.unpack, where(self.cb), move, udp.fast.job)
         self.header = None  # of frames, written in advance for where the last one went,
         self.out = None  # with what it takes to send another there: udp_fast.prepare()
         self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
@@ -374,8 +378,8 @@ class Endpoint:
                 return -_EDESTADDRREQ
         out = self.out
         if out and netstack.fastpath:
-            io, aim, compose, _, words, cb, via, _ = out
-            if (ip or self.ip) is via and aim(words, cb, buf, off, addr, port) and compose(io, n):
+            io, compose, _, via, cb, aim, _ = out
+            if (ip or self.ip) is via and aim(cb, buf, off, addr, port) and compose(io, n):
                 return n
         return self.post(buf, off, n, ip or self.ip, addr, port)
 
@@ -404,16 +408,6 @@ class Endpoint:
             if self.fast and not (self.control or self._nosum):
                 udp_fast.prepare(self, ip, way, src, dst, port)
         return n
-
-    @micropython.native
-    def send_again(self, buf, n, addr, port):
-        """Send a datagram from outside the stack, without enter(), to where the last one went.
-        False: that was not there, there is an error to be told, or it is not for the fast path."""
-        out = self.out
-        if out is None or not netstack.fastpath:
-            return False
-        io, aim, _, post, words, cb, _, alen = out
-        return len(addr) == alen and aim(words, cb, buf, 0, addr, port) and post(io, n)
 
     def way(self, ip, dst):
         """What has the ttl, tos, nif and loop that hold for `dst`."""
@@ -449,21 +443,8 @@ class Endpoint:
     def recv(self, buf, off, n, peek=False):
         """Copy the next datagram, at most `n` bytes of it, to buf[off]; the rest of it is lost.
         Returns its length; -1 when there is none. Fills from_addr, from_len, from_port."""
-        _, unpack, cb, copied, job = self._unpack
+        _, unpack, cb, copied, job = self.short
         return unpack(cb, buf, off, n, peek, copied, job)
-
-    @micropython.native
-    def read(self, most):
-        """The next datagram, at most `most` bytes of it; None when there is none. Fills what
-        recv() does."""
-        size, unpack, cb, copied, job = self._unpack
-        n = size(cb)
-        if n < 0:
-            return None
-        if n > most:
-            n = most
-        data = bytes(n)  # nobody else's yet: filled in place
-        return data if unpack(cb, data, 0, n, 0, copied, job) >= 0 else None
 
     def failed(self, ip, buf, at, l4, errno):
         """An ICMP error about a datagram of ours, quoted at buf[at]. Only who is connected can
@@ -476,7 +457,7 @@ class Endpoint:
 
     def next_size(self):
         """Bytes of the next datagram; -1 when there is none."""
-        return udp_fast.size(self._unpack[2])
+        return udp_fast.size(self.short[2], 0)
 
     def take(self, fr, data, n):
         """A datagram has come for us: `n` bytes at `data`. Borrows `fr`."""

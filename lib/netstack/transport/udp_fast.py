@@ -17,7 +17,9 @@
 #   18, 19 of the words of the interface that it goes out by
 #   20 port of who has got one meanwhile  21 bytes in front of UDP's header, lead and all: 36 or,
 #   of IPv6, 56  22, 23 address of the counters of the header's network protocol
-#   24..27 address of who has got one meanwhile
+#   24..27 address of who has got one meanwhile  28, 29 address of Stack.w
+#   30 TOLD: SENDERS when a program has last been told who that is  31 AIMED: how often the header
+#   has been written anew
 # A record in the ring is a whole number of words:
 #   | length 2 | bytes of the address 1 | 0 1 | port 2 | 0 2 | address | data, 0 to 3 of 0 |
 # Words of Stack.w: match.py.
@@ -29,6 +31,7 @@ from netstack.core.move import move
 from netstack.core.wire import address, put16, same, where
 from netstack.inet import match
 
+_NEW = const(0x20000)  # more than a datagram's bytes
 _PROTO = const(17)
 _LINK = const(16)  # lead, Ethernet
 
@@ -45,6 +48,7 @@ _LAST_PORT = const(20)
 _TOP = const(21)
 _IP_STAT = const(22)
 _LAST = const(24)
+_AIMED = const(31)
 
 _SEND = const(1)  # Interface.io: core/interface.py
 _FROM = const(2)
@@ -53,10 +57,12 @@ _REFUSED = const(4)
 
 
 @micropython.viper
-def size(block: int) -> int:
-    """Bytes of the first datagram of the ring; -1: there is none."""
+def size(block: int, keep: int) -> int:
+    """Bytes of the first datagram of the ring; -1: there is none. keep: see unpack()."""
     cb = ptr32(block)
     if not cb[3]:
+        return -1
+    if keep == 2 and ptr32(cb[28] | ((cb[29] << 16) << 16))[44]:
         return -1
     r = ptr32(cb[1] | ((cb[2] << 16) << 16))
     p = ptr8((r[3] | ((r[4] << 16) << 16)) + r[0])
@@ -66,12 +72,15 @@ def size(block: int) -> int:
 @micropython.viper
 def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> int:
     """Copy the first datagram of the ring, at most `most` bytes of it, to buf[off], its sender's
-    address to where the block says, and drop it unless `keep`. Returns how many bytes; -1: there
-    is none, or not for who asks."""
+    address to where the block says, and drop it unless `keep` is 1. Returns how many bytes; -1:
+    there is none, or not for who asks. keep 2: for a program, unless it has interrupted the stack;
+    NEW is added when it has not been told of this sender."""
     cb = ptr32(block)
     j = ptr32(int(job))
     gate = j[5]
     if not cb[3] or gate and (ptr32(gate)[0] & 0x1FF) | ptr32(j[6])[0]:
+        return -1
+    if keep == 2 and ptr32(cb[28] | ((cb[29] << 16) << 16))[44]:
         return -1
     r = ptr32(cb[1] | ((cb[2] << 16) << 16))
     end = r[2]
@@ -121,7 +130,7 @@ def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> 
         to += k
         left -= k
         at = 0
-    if not keep:
+    if keep != 1:
         total = (8 + alen + size + 3) & -4
         cb[3] = cb[3] - 1
         r[1] = r[1] - total
@@ -129,17 +138,19 @@ def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> 
         if at >= end:
             at -= end
         r[0] = at if r[1] else 0
+    if keep == 2 and cb[6] != cb[30]:
+        n += _NEW
     return n
 
 
 @micropython.viper
-def aim(words: int, block: int, buf: ptr8, off: int, dst: ptr8, port: int) -> int:
+def aim(block: int, buf: ptr8, off: int, dst: ptr8, port: int) -> int:
     """Is the header that the endpoint has for `dst` and `port`? Then let what lies at buf[off] be
     what compose() sends."""
     cb = ptr32(block)
     if cb[5] != port or not port or not cb[18] | cb[19]:
         return 0
-    w = ptr32(words)
+    w = ptr32(cb[28] | ((cb[29] << 16) << 16))
     alen = 4 if cb[21] == 36 else 16
     to = ptr8((cb[16] | ((cb[17] << 16) << 16)) + cb[21] - alen)
     while alen:
@@ -155,6 +166,35 @@ def aim(words: int, block: int, buf: ptr8, off: int, dst: ptr8, port: int) -> in
     return 1
 
 
+@micropython.viper
+def shoot(block: int, aimed: int, buf: ptr8, n: int, out) -> bool:
+    """Send `n` bytes from outside the stack, to where the endpoint's header was for when it was
+    written for the time `aimed`, between a short Stack.enter(), which has no time to tell, and
+    Stack.leave(). out: the endpoint's. False: it is not for the fast path."""
+    cb = ptr32(block)
+    w = ptr32(cb[28] | ((cb[29] << 16) << 16))
+    gate = w[66]  # core/stack.py
+    if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[67])[0]:
+        return False
+    if cb[31] != aimed or not cb[5] or w[44]:
+        return False
+    io, compose, st, _, _, _, _ = out
+    w[44] = 1
+    if w[63]:  # there may be threads: core/stack.py
+        w[64] = int(st.ident())
+    w[55] = int(cb)
+    w[56] = (int(cb) >> 16) >> 16
+    w[57] = int(buf)
+    w[58] = (int(buf) >> 16) >> 16
+    try:
+        done = int(compose(io, n))
+    finally:
+        w[44] = 0
+    if w[45]:
+        st.poll(st.clock())
+    return done != 0
+
+
 class Fast:
     """The fast path of a UDP."""
 
@@ -165,7 +205,6 @@ class Fast:
         self._job[6] = udp.st.w[67]
         self.job = job = where(self._job)
         self.compose = _composer(words, job)
-        self.post = _poster(udp.st, self.compose)
         tell = _teller(words, udp.table, self.compose)
         first = match.attach(udp.st)
         first.add(match.UDP, udp.table, udp.stat, _receiver(words, job, tell))
@@ -189,6 +228,7 @@ def prepare(ep, ip, way, src, dst, port):
             copy(cb, 4 * _LAST, dst, 0, alen)
             return
     cb[_LAST_PORT] = 0
+    cb[_AIMED] = (cb[_AIMED] + 1) & 0x3FFFFFFF
     cb[_PORT] = port
     cb[_TOP] = top
     nif = ip.prepare(header, top, src, dst, _PROTO, way.ttl, way.tos)
@@ -198,10 +238,8 @@ def prepare(ep, ip, way, src, dst, port):
         ep.out = None
         cb[_NIF] = cb[_NIF + 1] = 0
     else:
-        if ep.out is None or ep.out[0] is not nif.io or ep.out[6] is not ip:
-            fast = ep.udp.fast
-            words = where(ep.st.w)
-            ep.out = (nif.io, aim, fast.compose, fast.post, words, where(cb), ip, alen)
+        if ep.out is None or ep.out[0] is not nif.io or ep.out[3] is not ip:
+            ep.out = (nif.io, ep.udp.fast.compose, ep.st, ip, where(cb), aim, shoot)
         address(cb, _NIF, nif.w)
     address(cb, _IP_STAT, ip.stat)
     put16(header, top, ep.lport)
@@ -464,27 +502,3 @@ def _composer(words, job):
         return 1
 
     return compose
-
-
-def _poster(st, compose):
-    """compose() between a short Stack.enter(), which has no time to tell, and Stack.leave()."""
-    words = where(st.w)
-
-    @micropython.viper
-    def post(io, n: int) -> bool:
-        w = ptr32(int(words))
-        gate = w[66]  # core/stack.py
-        if w[44] or gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[67])[0]:
-            return False
-        w[44] = 1
-        if w[63]:  # there may be threads
-            w[64] = int(st.ident())
-        try:
-            done = int(compose(io, n))
-        finally:
-            w[44] = 0
-        if w[45]:
-            st.poll(st.clock())
-        return done != 0
-
-    return post

@@ -100,6 +100,28 @@ def test_senders_between():
     each_way(body)
 
 
+def test_two_of_one():
+    """dup(): what one is told of senders does not mislead the other."""
+
+    def body(p, s):
+        t = s.dup()
+        for receive in (
+            lambda sock: sock.recvfrom(9),
+            lambda sock: sock.recvfrom_into(bytearray(9)),
+        ):
+            p.udp(1000, 7, b"first")
+            _, first = receive(s)
+            p.udp(2000, 7, b"second")
+            _, second = receive(t)
+            assert first == p.at(1000) and second == p.at(2000)
+            for sock, address in ((s, first), (t, second), (s, first), (s, second), (t, first)):
+                sock.sendto(b"x", address)
+                p.expect("udp", dport=address[1], data=b"x")
+        t.close()
+
+    each_way(body)
+
+
 def test_what_is_sent():
     """Whatever has bytes may be sent, in each way to write the same address."""
 

@@ -51,6 +51,7 @@ LINUX_ERRNO = {
 
 # Machine code for the common case, proven equal to what it stands for.
 FASTPATH = (
+    "netstack/api/host.py",
     "netstack/core/interface.py",
     "netstack/core/stack.py",
     "netstack/inet/echo_fast.py",
@@ -59,6 +60,7 @@ FASTPATH = (
     "netstack/inet/forwarding.py",
     "netstack/inet/match.py",
     "netstack/inet/match6.py",
+    "netstack/link/loopback.py",
     "netstack/transport/tcp/batch.py",
     "netstack/transport/tcp/fast.py",
     "netstack/transport/udp_fast.py",
