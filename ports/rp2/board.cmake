@@ -12,11 +12,23 @@ cmake_language(DEFER CALL target_link_options firmware PRIVATE
 # Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
 list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)
 
+# The functions of what is frozen are objects in flash: rom.c, which takes frozen_content.c's place.
+set(_rom ${CMAKE_CURRENT_LIST_DIR}/rom)
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/frozen_rom.h
+    COMMAND ${Python3_EXECUTABLE} ${_rom}.py frozen_content.c frozen_rom.h
+    DEPENDS ${_rom}.py ${CMAKE_BINARY_DIR}/frozen_content.c)
+set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c PROPERTIES HEADER_FILE_ONLY ON)
+set_source_files_properties(${_rom}.c PROPERTIES OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/frozen_rom.h)
+cmake_language(DEFER CALL target_sources firmware PRIVATE ${_rom}.c)
+cmake_language(DEFER CALL target_link_options firmware PRIVATE
+    -Wl,--wrap=mp_make_function_from_proto_fun -Wl,--wrap=mp_load_build_class
+    -Wl,--wrap=mp_store_attr)
+
 # That compiler's long jumps on a Cortex-M0+ load where to from a word in the code, and mpy-tool.py of
 # 1.25 puts code on any halfword: `aligned (2)` becomes a word.
 if(PICO_PLATFORM STREQUAL "rp2040")
-    set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c
-        PROPERTIES COMPILE_OPTIONS "-Daligned(n)=__aligned__(4)")
+    set_source_files_properties(${_rom}.c PROPERTIES COMPILE_OPTIONS "-Daligned(n)=__aligned__(4)")
 endif()
 
 # An interrupt has the stack polled on top of whatever the program is in: 8 kB, or the 12 of an

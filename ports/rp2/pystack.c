@@ -15,8 +15,12 @@ MP_REGISTER_ROOT_POINTER(void *netstack_thread_pystack);
 
 void __real_mp_pystack_init(void *start, void *end);
 
+void rom_init(void); // of rom.c
+void rom_collect(void);
+
 void __real_mp_init(void);
 void __wrap_mp_init(void) {
+    rom_init();
     __real_mp_pystack_init(stack, stack + MP_ARRAY_SIZE(stack));
     __real_mp_init();
 }
@@ -36,6 +40,7 @@ void __wrap_mp_pystack_init(void *start, void *end) {
 void __real_mp_thread_gc_others(void);
 void __wrap_mp_thread_gc_others(void) {
     __real_mp_thread_gc_others();
+    rom_collect();
     if (get_core_num() == 1) {
         gc_collect_root((void **)stack, MP_ARRAY_SIZE(stack));
     }
