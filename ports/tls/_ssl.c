@@ -38,10 +38,11 @@ static void use_ciphersuites(mbedtls_ssl_config *conf, const int *suites) {
 }
 
 // A connection's number of its own, which mbedTLS keeps for us: has the peer ended, is the stream below
-// at its end, and how many bytes have come since the last one of data.
+// at its end, has it nothing now, and how many bytes have come since the last one of data.
 #define ENDED (1)
 #define DRY (2)
-#define BYTE (4)
+#define WAITS (4)
+#define BYTE (8)
 #define IDLE_MAX (65536) // a handshake is shorter
 #define EPROTO_LINUX (71)
 
@@ -51,12 +52,23 @@ static bool ended(mbedtls_ssl_context *ssl) {
     return mbedtls_ssl_get_user_data_n(ssl) & ENDED;
 }
 
+// Is there nothing to be had but by reading on? RFC 8446 4.6.1: a ticket is no data, for which mbedTLS
+// says that it waits, though the stream does not; RFC 5246 6.2.1: a record without data is no end.
+static bool goes_on(mbedtls_ssl_context *ssl, int ret, size_t len) {
+    uintptr_t n = mbedtls_ssl_get_user_data_n(ssl);
+    if (ret == MBEDTLS_ERR_SSL_WANT_READ) {
+        return ssl->conf->transport == MBEDTLS_SSL_TRANSPORT_STREAM && !(n & WAITS);
+    }
+    return ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
+           || (ret == 0 && len > 0 && !(n & (ENDED | DRY)));
+}
+
 static int read_until_end(mbedtls_ssl_context *ssl, unsigned char *buf, size_t len) {
-    int ret = ended(ssl) ? 0 : mbedtls_ssl_read(ssl, buf, len);
-    // RFC 8446 4.6.1: a ticket is no data; RFC 5246 6.2.1: a record without any is no end.
-    while (ret == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
-           || (ret == 0 && len > 0 && !(mbedtls_ssl_get_user_data_n(ssl) & (ENDED | DRY)))) {
-        ret = mbedtls_ssl_read(ssl, buf, len);
+    int ret = 0;
+    if (!ended(ssl)) {
+        do {
+            ret = mbedtls_ssl_read(ssl, buf, len);
+        } while (goes_on(ssl, ret, len));
     }
     if (ret > 0) {
         mbedtls_ssl_set_user_data_n(ssl, mbedtls_ssl_get_user_data_n(ssl) & DRY);
@@ -86,16 +98,18 @@ static int receive(void *ctx, byte *buf, size_t len);
 static int receive(void *ctx, byte *buf, size_t len) {
     mp_obj_ssl_socket_t *o = (void *)((byte *)ctx - offsetof(mp_obj_ssl_socket_t, sock));
     int ret = _mbedtls_ssl_recv(ctx, buf, len);
-    uintptr_t n = mbedtls_ssl_get_user_data_n(&o->ssl);
+    uintptr_t n = mbedtls_ssl_get_user_data_n(&o->ssl) & ~WAITS;
     if (ret == 0) {
-        mbedtls_ssl_set_user_data_n(&o->ssl, n | DRY);
+        n |= DRY;
+    } else if (ret == MBEDTLS_ERR_SSL_WANT_READ) {
+        n |= WAITS;
     } else if (ret > 0 && o->ssl.conf->transport == MBEDTLS_SSL_TRANSPORT_STREAM) {
         n += ret * BYTE;
-        mbedtls_ssl_set_user_data_n(&o->ssl, n);
         if (n > IDLE_MAX * BYTE) {
-            return -EPROTO_LINUX;
+            ret = -EPROTO_LINUX;
         }
     }
+    mbedtls_ssl_set_user_data_n(&o->ssl, n);
     return ret;
 }
 #endif

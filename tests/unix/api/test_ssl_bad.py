@@ -105,7 +105,7 @@ def first():
     joined = Joined()
     joined.shake()
     joined.b.write(b"x")
-    assert [part for part in (joined.a.read(1) for _ in range(5)) if part] == [b"x"]
+    assert joined.a.read(1) == b"x"  # a ticket before it is nothing to wait for
     sizes = joined.to_server.passed, joined.to_client.passed
     session = joined.a.session
     joined.close()
