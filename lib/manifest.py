@@ -21,6 +21,7 @@ _OPTIONAL = {
     "api/links.py": "NETSTACK_ROUTER",
     "api/inet6.py": "NETSTACK_IPV6",
     "inet/address6.py": "NETSTACK_IPV6",
+    "inet/echo6_fast.py": "NETSTACK_IPV6",
     "inet/ext6.py": "NETSTACK_IPV6",
     "inet/fragment6.py": "NETSTACK_IPV6",
     "inet/icmpv6.py": "NETSTACK_IPV6",

@@ -52,7 +52,7 @@ _APART = (
 # Attributes that say nothing once a call has returned.
 _PASSING = (
     "seg table addr_to addr_from ticks ticked_at callback notify header job out _send _head _to"
-    " _from short rings"
+    " _from short rings echoes"
 ).split()
 _SILENT = ("function", "bound_method", "closure", "generator", "type", "module")
 

@@ -77,6 +77,7 @@ class ICMPv6:
         self.handlers = {}  # type -> callable (fr): the message is at l4, its checksum is right
         self.on_reply = None  # callable (fr): an echo reply has come in; borrows
         self.on_error = None  # the same for an error
+        self.echoes = None  # the fast path of pings: echo6_fast.py
         self.rate = ErrorRate(ip.st)
         self.ttl = _HOPS  # of what _parts() sends, with these:
         self.tos = 0
@@ -145,7 +146,9 @@ class ICMPv6:
         put_csum(out.buf, to + 2, acc)
         self.stat[_OUT_REPLY] += 1
         tos = (buf[fr.l3] & 15) << 4 | buf[fr.l3 + 1] >> 4
-        self.ip.output(out, src, self._to, _PROTO, 64, tos, self._back(fr, buf))
+        error = self.ip.output(out, src, self._to, _PROTO, 64, tos, self._back(fr, buf))
+        if error == 0 and src is self._from and self.echoes:
+            self.echoes.prepare(src, self._to, 64, tos)
 
     def _parts(self, buf, off, n, src, dst):
         """Send a message that takes more than a packet: `_head`, and `n` bytes at buf[off].

@@ -13,7 +13,7 @@
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.wire import get16, put16, zero
-from netstack.inet import address6, select6
+from netstack.inet import address6, echo6_fast, select6
 from netstack.inet.dad import DAD
 from netstack.inet.ext6 import Headers
 from netstack.inet.icmpv6 import ICMPv6
@@ -100,6 +100,7 @@ class IPv6:
         Redirects(self)
         MLD(self)
         self.match = Match6(self)
+        self.icmp.echoes = echo6_fast.Fast(self.icmp)
         self.hop = None  # the router that _way() has found; None: the destination itself
         self.duid = b""  # this host's name among DHCP servers; empty: from its link address
         self.managed = None  # callable (nif, M and O flags): a router tells whether there is DHCP

@@ -48,7 +48,9 @@ class Match6:
         own[_IPV4_STAT] = st.w[_STATS4]
         own[_IPV4_STAT + 1] = st.w[_STATS4 + 1]
         words = where(st.w)
-        st.kinds[0] = _receiver(words, where(own), st.kinds, _looker(words, where(own), self.fill))
+        look = _looker(words, where(own), self.fill)
+        self.pings = [_nobody]  # what gets echo requests: echo6_fast.py
+        st.kinds[0] = _receiver(words, where(own), st.kinds, self.pings, look)
 
     def attach_nif(self, nif):
         """An interface whose link is Ethernet takes part."""
@@ -80,13 +82,17 @@ class Match6:
 # Closures, as in tcp/fast.py, with their names at hand.
 
 
-def _receiver(words, own, kinds, look):
+def _nobody(io):
+    return 0
+
+
+def _receiver(words, own, kinds, pings, look):
     """What gets the frames: receive(nif.io), 0: not mine."""
 
     @micropython.viper
     def receive(io) -> int:
         """The frame that lies 2 behind the address in `words`: Ethernet, IPv6 without extension
-        headers, to an address of ours, for a known TCP connection or UDP socket."""
+        headers, to an address of ours, for a known TCP connection or UDP socket; or a ping."""
         w = ptr32(int(words))
         o = ptr32(int(own))
         buf = ptr8(w[51] | ((w[52] << 16) << 16))
@@ -104,6 +110,8 @@ def _receiver(words, own, kinds, look):
             t = ptr32(w[20] | ((w[21] << 16) << 16))
         elif proto == 17:
             t = ptr32(w[22] | ((w[23] << 16) << 16))
+        elif proto == 58 and buf[56] == 128:
+            return int(pings[0](io))
         else:
             return 0
         if not int(t):

@@ -45,11 +45,21 @@ _IP_ID = const(3)  # of Stack.w
 _TABLE_TCP = const(20)  # of Stack.w: what lets inet/match.py take it
 _TABLE_UDP = const(22)
 _ECHOES = const(42)
+_ECHOES6 = const(71)
 
 NAMES = ("in", "in_short", "in_length", "in_checksum", "in_noport", "in_full", "out")  # as UDP's
 _IN = const(0)
 _CHECKSUM = const(3)
 _OUT = const(6)
+
+
+# Words of Stack.w that the fast path has, from the first to the last
+_SEEN = {
+    _ICMP: (_ECHOES, _ECHOES),
+    _ICMP6: (_ECHOES6, _ECHOES6),
+    _TCP: (_TABLE_TCP, _TABLE_TCP + 1),
+    _UDP: (_TABLE_UDP, _TABLE_UDP + 1),
+}
 
 
 class RawEndpoint(Endpoint):
@@ -310,11 +320,10 @@ class Raw:
 
     def _look(self, proto):
         """Does the fast path have to let packets of this protocol be seen?"""
-        if proto not in (_ICMP, _TCP, _UDP):
+        if proto not in _SEEN:
             return
         words = self.st.w
-        first = _TABLE_TCP if proto == _TCP else _TABLE_UDP if proto == _UDP else _ECHOES
-        last = first if proto == _ICMP else first + 1
+        first, last = _SEEN[proto]
         some = any(not ep.ping and ep.proto == proto for ep in self.list)
         if some and proto not in self._kept:
             self._kept[proto] = array("I", words[first : last + 1])

@@ -1,6 +1,7 @@
 # inet/icmpv6.py: echo, errors sent, their rate, and errors that reach a socket (RFC 4443).
 
 import bench
+import netstack
 import peer6
 from packets import ip6, udp, ipv6
 
@@ -9,6 +10,7 @@ ENETUNREACH = 101
 ECONNREFUSED = 111
 EHOSTUNREACH = 113
 EMSGSIZE = 90
+FAST_IN = 32  # of Stack.w
 
 
 def _peer(**kw):
@@ -22,6 +24,58 @@ def test_echo_of_every_length():
         p.send(p.echo_frame(7, n, data))
         p.expect("icmp6", type=129, id=7, seq=n, data=data, src=p.host.addr, dst=p.addr)
         p.expect_nothing()
+
+
+def test_fast_path():
+    # echo6_fast.py answers whom an answer went to before, and what icmpv6.py would
+    for fast in (False, True):
+        netstack.fastpath = fast
+        try:
+            p = _peer()
+            before = p.st.w[FAST_IN]
+            p.send(p.echo_frame(seq=0))
+            p.expect("icmp6", type=129)
+            assert p.st.w[FAST_IN] == before
+            count = 0
+            for n in (0, 1, 2, 3, 56, 1451, 1452):
+                for fill in (0, 0xFF, 0x80, 0x7F):
+                    data = bytes((fill,)) * n
+                    for ident in (0, 0x7E7F, 0x7EFF, 0xFFFF):
+                        count += 1
+                        p.send(p.echo_frame(ident, 65535 - ident, data))
+                        p.expect("icmp6", type=129, id=ident, seq=65535 - ident, data=data)
+            assert p.st.w[FAST_IN] == before + fast * count
+            stat = p.host.stat("icmp6")
+            assert stat["in_echo"] == stat["out_reply"] == count + 1, stat
+        finally:
+            netstack.fastpath = True
+        bench.clean()
+
+
+def test_not_for_the_fast_path():
+    p = _peer()
+    for _ in range(3):
+        p.send(p.echo_frame(data=b"abc"))
+        p.expect("icmp6", type=129)
+    before = p.st.w[FAST_IN]
+    assert before > 0
+    good = p.echo_frame(data=b"abc")
+    p.send(p.echo_frame(data=b"abc", tclass=4))
+    p.expect("icmp6", type=129, tclass=4)
+    p.send(p.echo_frame(src=p.link, dst=p.host.link))
+    p.expect("icmp6", type=129, dst=p.link)
+    p.send(p.icmp_frame(128, 1, data=b"code"))
+    p.expect("icmp6", type=129)
+    p.send(good[:-1] + b"d")
+    p.expect_nothing()
+    assert p.st.w[FAST_IN] == before and p.host.stat("icmp6")["in_checksum"] == 1
+    p.send(good)
+    p.expect("icmp6", type=129, data=b"abc")
+    assert p.st.w[FAST_IN] == before + 1
+    with bench.inside(p.st):
+        p.ip.remove(p.nif, p.nif.v6.find(p.host.addr, 0))
+    p.send(good)
+    p.expect_nothing()  # an address that is ours no more
 
 
 def test_echo_keeps_the_traffic_class():

@@ -54,6 +54,7 @@ FASTPATH = (
     "netstack/api/host.py",
     "netstack/core/interface.py",
     "netstack/core/stack.py",
+    "netstack/inet/echo6_fast.py",
     "netstack/inet/echo_fast.py",
     "netstack/inet/forward6_fast.py",
     "netstack/inet/forward_fast.py",
