@@ -92,6 +92,25 @@ def test_beside_the_fast_path():
     assert not netstack.fastpath or fast[0] == 6, fast
 
 
+def test_beside_pings_of_the_fast_path():
+    h = Host(99)
+    h.p.send(h.p.echo_frame())
+    h.p.expect("icmp6", type=129)
+    fast = []
+    for proto in (99, ICMP6, 99):
+        e = h.raw.open(proto, False, h.p.ip)
+        before = h.p.st.stats()["fast"]["in"]
+        for i in range(6):
+            frame = h.p.echo_frame(seq=i)
+            h.p.send(frame)
+            h.p.expect("icmp6", type=129, seq=i)
+            assert h.recv(e) == (frame[54:] if proto == ICMP6 else None)
+        fast.append(h.p.st.stats()["fast"]["in"] - before)
+        e.close()
+    assert fast[1] == 0 and fast[0] == fast[2], fast
+    assert not netstack.fastpath or fast[0] == 6, fast
+
+
 def test_checksum_of_icmpv6():
     # 3.1: the kernel's, both ways
     h = Host(ICMP6)
