@@ -89,7 +89,7 @@ class Stack:
         self.ethertypes = {}  # ethertype -> input(fr)
         self.match = None  # the fast path: inet/match.py
         # and who gets what it has found: handler(nif.io); the first gets what it has not
-        self.kinds = [_nobody, None, None, None]
+        self.kinds = [_nobody, None, None, None, _nobody]
         self.networks = []  # IPv4, IPv6
         self.transports = {}  # protocol number -> what every network protocol gives it to
         self.ip4 = self.icmp4 = self.ip6 = self.udp = self.tcp = self.dns = None

@@ -14,6 +14,7 @@ from micropython import const
 from netstack.core.checksum import copy, pseudo
 from netstack.core.move import move
 from netstack.core.wire import address, same, where
+from netstack.inet import match
 
 _PROTO = const(58)
 _HEADERS = const(56)  # lead, Ethernet, IPv6
@@ -52,7 +53,7 @@ class Fast:
         self.header = bytearray(_HEADERS)
         address(self.cb, _HEADER, self.header)
         self._job = array("I", bytes(24))
-        icmp.ip.match.pings[0] = _receiver(where(st.w), where(self.cb), where(self._job))
+        st.kinds[match.PING6] = _receiver(where(st.w), where(self.cb), where(self._job))
         st.w[_TAKES_PART] = 1
 
     def prepare(self, src, dst, ttl, tos):

@@ -27,6 +27,7 @@ from netstack.core.wire import add32, address
 TCP = const(1)  # what match4() answers: index of Stack.kinds
 UDP = const(2)
 ICMP = const(3)
+PING6 = const(4)  # what match6.py finds besides
 
 _TABLES = const(20)
 _STATS4 = const(24)

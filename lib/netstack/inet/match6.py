@@ -48,9 +48,7 @@ class Match6:
         own[_IPV4_STAT] = st.w[_STATS4]
         own[_IPV4_STAT + 1] = st.w[_STATS4 + 1]
         words = where(st.w)
-        look = _looker(words, where(own), self.fill)
-        self.pings = [_nobody]  # what gets echo requests: echo6_fast.py
-        st.kinds[0] = _receiver(words, where(own), st.kinds, self.pings, look)
+        st.kinds[0] = _receiver(words, where(own), st.kinds, _looker(words, where(own), self.fill))
 
     def attach_nif(self, nif):
         """An interface whose link is Ethernet takes part."""
@@ -82,11 +80,7 @@ class Match6:
 # Closures, as in tcp/fast.py, with their names at hand.
 
 
-def _nobody(io):
-    return 0
-
-
-def _receiver(words, own, kinds, pings, look):
+def _receiver(words, own, kinds, look):
     """What gets the frames: receive(nif.io), 0: not mine."""
 
     @micropython.viper
@@ -111,7 +105,7 @@ def _receiver(words, own, kinds, pings, look):
         elif proto == 17:
             t = ptr32(w[22] | ((w[23] << 16) << 16))
         elif proto == 58 and buf[56] == 128:
-            return int(pings[0](io))
+            return int(kinds[4](io))
         else:
             return 0
         if not int(t):

@@ -1,5 +1,5 @@
-# TCP and UDP over IPv6 in the steady state allocate nothing: test_tcp.py and test_steady.py over
-# IPv6, a thousand packets each way and more.
+# TCP, UDP and pings over IPv6 in the steady state allocate nothing: test_tcp.py and test_steady.py
+# over IPv6, a thousand packets each way and more.
 
 import bench
 import peer6
@@ -186,6 +186,24 @@ def test_datagrams_answered():
     _segments(run, p, nic, 6 * COUNT - 2 * BURST)
     assert nic.count == 3 * COUNT
     e.close()
+
+
+def test_pings():
+    p, nic = _peer()
+    frame = p.echo_frame(data=bytes(i & 255 for i in range(SIZE)))
+    p.nif.use(nic)
+    nic.arm(frame, plain=True)
+
+    def run():
+        st = p.st
+        now = st.now
+        for _ in range(COUNT // BURST):
+            nic.left = BURST
+            now += 1
+            st.poll(now)
+
+    _segments(run, p, nic, 6 * COUNT - 2 * BURST)
+    assert nic.count == 3 * COUNT
 
 
 bench.run_tests(globals())
