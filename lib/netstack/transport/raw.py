@@ -45,7 +45,7 @@ _IP_ID = const(3)  # of Stack.w
 _TABLE_TCP = const(20)  # of Stack.w: what lets inet/match.py take it
 _TABLE_UDP = const(22)
 _ECHOES = const(42)
-_ECHOES6 = const(71)
+_ECHOES6 = const(74)
 
 NAMES = ("in", "in_short", "in_length", "in_checksum", "in_noport", "in_full", "out")  # as UDP's
 _IN = const(0)
