@@ -267,7 +267,8 @@ def test_dropped():
         gc.collect()
         host.pump()
         assert time.ticks_diff(end, time.ticks_ms()) > 0, list(tcp.connections())
-    assert used[-1] - used[1] < 20000, used
+    # one of them may be held by what the collector takes for a pointer
+    assert min(used[-2:]) - min(used[:2]) < 20000, used
 
 
 def test_who_is_not_believed():
