@@ -75,28 +75,37 @@ def another(self, size, data, got):
     return data[: got & _NEW - 1], sender(self)
 
 
-@micropython.native
-def wait(self, short, buf):
-    """Wait for a datagram, and take it. Returns what unpack() does; without `buf` how long it is,
-    and leaves it."""
-    first, unpack, cb, copied, job = short
-    io = self._io
-    start = -1
-    while True:
-        io.event = False
-        due = _host.pump()
-        if buf is None:
-            n = first(cb, _OWN)
-        else:
-            n = unpack(cb, buf, 0, len(buf), _OWN, copied, job)
-        if n >= 0:
-            return n
-        if io.error:
-            raise _fault(self._error(io))
-        if start < 0:
-            start = ticks_ms() & 0x3FFFFFFF
-        if not self._doze(io, start, due):
-            raise _fault(-self._late())
+def _waiter(used):
+    @micropython.native
+    def wait(self, short, buf):
+        """Wait for a datagram, and take it. Returns what unpack() does; without `buf` how long it
+        is, and leaves it."""
+        pump, length, clock = used
+        first, unpack, cb, copied, job = short
+        io = self._io
+        start = -1
+        while True:
+            due = pump()
+            if buf is None:
+                n = first(cb, _OWN)
+            else:
+                n = unpack(cb, buf, 0, length(buf), _OWN, copied, job)
+            if n >= 0:
+                return n
+            if io.error:
+                raise _fault(self._error(io))
+            if io.event:
+                io.event = False
+                continue
+            if start < 0:
+                start = clock() & 0x3FFFFFFF
+            if not self._doze(io, start, due):
+                raise _fault(-self._late())
+
+    return wait
+
+
+wait = _waiter((_host.pump, len, ticks_ms))
 
 
 @micropython.native

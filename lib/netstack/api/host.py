@@ -502,6 +502,7 @@ class Service(io.IOBase):
         self.st = st
         self.w = st.w
         self.blind = False
+        self._finish = []  # of NICs whose bus is busy for a moment now and then
         self._timer = Timer(-1)
         self._run = _runner(self, st, self._timer)
         self.ioctl = _teller(where(st.w))
@@ -517,6 +518,8 @@ class Service(io.IOBase):
     def watch(self, nic):
         if hasattr(nic, "irq"):
             nic.irq(self._run)
+            if hasattr(nic, "finish"):
+                self._finish.append(nic.finish)
         else:
             self.blind = True
 
@@ -529,6 +532,9 @@ class Service(io.IOBase):
         """Sleep until the service is called, or `ms` are over (-1: for ever)."""
         if self.blind and (ms < 0 or ms > _BLIND_MS):
             ms = _BLIND_MS
+        for finish in self._finish:
+            if finish():
+                return
         w = self.w
         w[_ASLEEP] = 1
         try:

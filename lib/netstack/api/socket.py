@@ -20,7 +20,6 @@ from netstack.api import options as _options
 from netstack.api import stream as _stream
 from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
 from netstack.api.stream import fault as _fault
-from netstack.core.clock import elapsed as _elapsed
 from time import ticks_ms as _ticks_ms
 
 _LOCK = _const(44)  # of Stack.w
@@ -133,8 +132,10 @@ class socket(_iomod.IOBase):
         self._listen_in()
 
     def _listen_in(self):
-        """With a callback the stack knows us, and we stay for as long as it is there."""
-        self._io.notify = self._notify if self._callback else _happened
+        """With a callback the stack knows us, and we stay for as long as it is there. Without
+        one, datagrams are seen where they wait, but by other threads."""
+        own = _happened if _host.UNIX or not self._dgram else None
+        self._io.notify = self._notify if self._callback else own
 
     def __repr__(self):
         if self._io is None:
@@ -185,29 +186,7 @@ class socket(_iomod.IOBase):
         the time since `start` is up. Raises OSError when the socket was closed meanwhile."""
         return self._doze(io, start, _host.pump(), sending)
 
-    @micropython.native
-    def _doze(self, io, start, due, sending=False):
-        """The rest of it, when the stack is due in `due` milliseconds."""
-        if self._io is not io:
-            raise OSError(_EINVAL if self._io else _EBADF)
-        if io.event:
-            return True
-        ms = self._timeout
-        if ms == 0:
-            return False
-        if self._words[_LOCK] and _host.interrupted(self._st):
-            raise OSError(_EAGAIN, _host.BUSY)
-        if ms < 0 and self._limits:
-            ms = self._limits[sending]
-        if ms > 0:
-            left = ms - _elapsed(_ticks_ms() & 0x3FFFFFFF, start)
-            if left <= 0:
-                return False
-            if due < 0 or left < due:
-                due = left
-        if due:
-            self._st.idle(due)
-        return True
+    _doze = _stream.doze
 
     def _late(self):
         """As on Linux, who is late by SO_RCVTIMEO is told EAGAIN."""

@@ -2,8 +2,13 @@
 
 from micropython import const
 from netstack.api import host as _host
+from netstack.core.clock import elapsed
+from time import ticks_ms
 
+_LOCK = const(44)  # of Stack.w
+_EBADF = const(9)
 _EAGAIN = const(11)
+_EINVAL = const(22)
 _ETIMEDOUT = const(110)
 _LINE = const(64)
 _ALL = const(1024)
@@ -93,3 +98,28 @@ def _upto_newline(self, n):
     if n < 0:
         raise fault(-self._told(io, n))
     return bytes(memoryview(data)[:n])
+
+
+@micropython.native
+def doze(self, io, start, due, sending=False):
+    """The rest of it, when the stack is due in `due` milliseconds."""
+    if self._io is not io:
+        raise OSError(_EINVAL if self._io else _EBADF)
+    if io.event:
+        return True
+    ms = self._timeout
+    if ms == 0:
+        return False
+    if self._words[_LOCK] and _host.interrupted(self._st):
+        raise OSError(_EAGAIN, _host.BUSY)
+    if ms < 0 and self._limits:
+        ms = self._limits[sending]
+    if ms > 0:
+        left = ms - elapsed(ticks_ms() & 0x3FFFFFFF, start)
+        if left <= 0:
+            return False
+        if due < 0 or left < due:
+            due = left
+    if due and not (self._dgram and (io.waiting or io.error)):
+        self._st.idle(due)
+    return True

@@ -98,7 +98,7 @@ class Stack:
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
         self.reclaim = None  # callable: give back memory that lies idle
-        self.rearm = None
+        self.rearm = self.pump = None  # of api/host.py
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
         self.nomem = 0  # MemoryErrors met inside poll()
@@ -107,7 +107,6 @@ class Stack:
         self.flush = _flusher(self, jobs)
         self.steps = [self.flush, self.timers.run]  # and the poll() of each interface
         self.poll = _poller(self)
-        self.pump = None  # of api/host.py
         self.ident = None  # a function that tells one thread from another
         self.enter = _enterer(self)
         self.claim = _claimer(self)

@@ -126,6 +126,7 @@ class Wiznet(chip.Chip):
         fill = _filler(words, where(b.tx))
         steps = self._complete, self._flush, load, fill, b.left, push, turn
         self.send = _sender(words, steps)
+        self.finish = _finisher(words, self._complete, turn)
         self._begin()
         steps = self._complete, ahead, turn, b.nudge, self._look
         b.on_end(_ender(words, b.busy, steps, self._on_line))
@@ -754,3 +755,20 @@ def _ender(words, busy, steps, wake):
         wake(0)
 
     return ended
+
+
+def _finisher(words, complete, turn):
+    @micropython.viper
+    def finish() -> int:
+        """Wait for what the bus is busy with. Is there anything for recv() now?"""
+        w = ptr32(int(words))
+        kind = w[_FLYING]
+        if not kind or w[_LOCKED]:
+            return 0
+        complete()
+        if kind == _AWAY:
+            turn()
+            return w[_FLYING]
+        return 1
+
+    return finish
