@@ -70,8 +70,7 @@ class Stack:
         # 48, 49 of core/clock.py  50 length of `steps`  62, 65, 71..73 see api/host.py
         # 63 there may be threads: then 64 is who holds 44, as ident() has it
         # 66, 67 INTERRUPT and CORE of processor.py, if there are any  68 always 0
-        # 69 somebody polls by himself, 70 when he will; rearm() tells him that it is due sooner
-        # others: inet/match.py
+        # 69 somebody polls by himself, 70 when he will, rearm() tells him  others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.w[_HOPS] = 1

@@ -14,7 +14,7 @@
 #   42 ICMP takes part 43 ALEN: bytes of an address of the packet
 #   51, 52 address of the frame  53, 54 of Interface.w
 #   55..58 what compose() of udp_fast.py sends  59 GOOD: it is for one of IPv4's protocols
-#   60, 61 address of ICMP's block
+#   60, 61 address of ICMP's block  74 pings over IPv6 take part (echo6_fast.py)
 # and for its interface Interface.w: core/interface.py.
 #
 # What match4() has not found is offered to Stack.kinds[0], where IPv6 joins with a kernel of its
