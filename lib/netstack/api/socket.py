@@ -2,7 +2,6 @@
 #
 # A socket is a stream (io.IOBase), so select.poll, asyncio, tls and print(file=...) take it. What
 # it stands on is `_io`: a TCP connection, a TCP listener or a UDP endpoint of the stack.
-#
 # Where MicroPython's own C sockets and CPython differ, this follows MicroPython: readinto, read(n)
 # and write go on until all is done or the socket would block (then None, or the short count), a
 # timeout is OSError(ETIMEDOUT), accept() hands its timeout on. DEVIATION: readinto, read and
@@ -68,7 +67,6 @@ _SYN_SENT = _const(2)
 _SYN_RCVD = _const(3)
 _ESTABLISHED = _const(4)
 _CLOSE_WAIT = _const(7)
-
 # Stream requests and poll flags (py/stream.h)
 _STREAM_POLL = _const(3)
 _STREAM_CLOSE = _const(4)
@@ -77,7 +75,6 @@ _WR = _const(4)
 _ERR = _const(8)
 _HUP = _const(16)
 _NVAL = _const(32)
-
 _FLAGS = _const(0x80800)
 _BACKLOG = _const(5)
 timeout = _stream.timeout
