@@ -71,19 +71,19 @@ class Peer:
             self._asked[frame[40:42]] = self.now
         self.chip.receive(frame)
 
-    def packet(self, protocol, data):
+    def packet(self, protocol, data, delay=0):
         self._ident = self._ident + 1 & 0xFFFF
         head = struct.pack(
             ">BBHHHBBH4s4s", 0x45, 0, 20 + len(data), self._ident, 0, 64, protocol, 0, IP, self.ip
         )
         head = head[:10] + struct.pack(">H", checksum(head)) + head[12:]
-        self.put(self.mac + MAC + b"\x08\x00" + head + data)
+        self.put(self.mac + MAC + b"\x08\x00" + head + data, delay)
 
-    def ping(self, sequence, size=56):
+    def ping(self, sequence, size=56, delay=0):
         data = struct.pack(">BBHHH", 8, 0, 0, 77, sequence) + bytes(range(size & 0xFF))
         data += bytes(8 + size - len(data))
         data = data[:2] + struct.pack(">H", checksum(data)) + data[4:]
-        self.packet(1, data)
+        self.packet(1, data, delay)
 
     def datagram(self, port, data):
         """To the board, from port 7."""

@@ -58,6 +58,7 @@ s.close()
 
 
 _SLEEP = """
+n = 0  # a new name may take memory
 gc.collect()
 gc.disable()
 n = gc.mem_alloc()
