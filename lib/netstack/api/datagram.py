@@ -123,8 +123,10 @@ def receive(self, size):
             if n > size:
                 n = size
             data = bytes(n)
-            unpack(cb, data, 0, n, _OWN, copied, job)
-            return data
+            got = unpack(cb, data, 0, n, _OWN, copied, job)
+            if got >= 0:  # or it is not for who asks
+                got &= _NEW - 1
+                return data if got == n else data[:got]
         if io.error:
             raise OSError(self._error(io))
         if start < 0:

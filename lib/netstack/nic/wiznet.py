@@ -76,7 +76,8 @@ _RX = const(31)  # where it begins
 _TX = const(32)
 _MEMORY = const(33)  # its size
 _HALF_OUT = const(34)  # the half of bus.tx, 0 or 1536, for the next frame, or that it waits in
-_WORDS = const(35)
+_UNTOLD = const(35)  # something was read while a frame was to be sent
+_WORDS = const(36)
 
 _STATE = (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
 
@@ -585,6 +586,7 @@ def _receiver(words, rx, steps):
             return 0
         if w[_SICK]:
             return 0
+        w[_UNTOLD] = 0
         more, take, ahead, broken = steps
         p = ptr8(int(rx))
         while True:
@@ -707,8 +709,12 @@ def _sender(words, steps):
                 complete()
             if kind == _AWAY:
                 turn()
-                if w[_LOADED] and w[_FLYING]:  # that has begun to read
+                kind = w[_FLYING]
+                if w[_LOADED] and kind:  # that has begun to read
                     complete()
+                    w[_UNTOLD] = 1
+            elif kind:
+                w[_UNTOLD] = 1
             push()
             if w[_LOADED]:
                 return 0
@@ -718,6 +724,8 @@ def _sender(words, steps):
             complete()
             if kind == _AWAY:
                 turn()
+            else:
+                w[_UNTOLD] = 1
         if not w[_FLYING] and not int(flush()):
             return 0
         load(uint(ptr8(buf)) + uint(off), n)
@@ -740,7 +748,11 @@ def _ender(words, busy, steps, wake):
         w = ptr32(int(words))
         complete, ahead, turn, nudge, look = steps
         nudge()
-        if not w[_FLYING] or w[_LOCKED] or int(busy()):
+        if w[_LOCKED] or int(busy()):
+            return
+        if not w[_FLYING]:
+            if w[_UNTOLD]:
+                wake(0)
             return
         if w[_FLYING] == _AWAY:
             complete()
