@@ -68,7 +68,8 @@ def memory():
     if len(list(st.tcp.connections())) > 1:
         return b"busy\n"
     gc.collect()
-    return b"%d %d\n" % (gc.mem_alloc(), st.pool.left)
+    frames = st.pool.unmade * st.pool.size  # memory that is theirs sooner or later
+    return b"%d %d\n" % (gc.mem_alloc() + frames, st.pool.left)
 
 
 async def serve(reader, writer):

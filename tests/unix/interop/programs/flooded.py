@@ -23,7 +23,8 @@ def state():
         "syns": tcp.synqueue.rows.count,
         "most_syns": tcp.synqueue.rows.limit,
         "limit": tcp.limit,
-        "heap": gc.mem_alloc(),
+        # frames that are not made yet: memory that is theirs sooner or later
+        "heap": gc.mem_alloc() + st.pool.unmade * st.pool.size,
         "stats": st.stats(),
     }
 
