@@ -54,6 +54,12 @@ UNIX = sys.platform == "linux"
 SLOW = 1 if UNIX else 5  # how many times less an emulated board is asked to do
 
 
+def heap(*stacks):
+    """Bytes in use, after a collection; frames that are not made yet are the stacks' already."""
+    gc.collect()
+    return gc.mem_alloc() + sum(st.pool.unmade * st.pool.size for st in stacks)
+
+
 def scale(n):
     """`n` on the host, a fifth of it (at least 1) on an emulated board."""
     return max(1, n // SLOW)

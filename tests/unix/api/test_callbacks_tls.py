@@ -2,7 +2,6 @@
 # difference; a handshake that fails or stalls is told, and so is what is wrong later.
 
 import bench
-import gc
 from netstack.api import callbacks, callbacks_tls
 from pem import CERT, NAME, contexts
 
@@ -361,8 +360,7 @@ def test_nothing_stays():
         p.join().end()
         p.rest(70000)  # TIME-WAIT
         p.client.conn = p.server.conn = None
-        gc.collect()
-        used.append(gc.mem_alloc())
+        used.append(bench.heap(p.a.st, p.b.st))
     assert used[-1] - used[-2] < 4000, used
 
 

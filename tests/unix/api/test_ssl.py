@@ -261,7 +261,7 @@ def test_dropped():
         deep(10, make)
         deep(20, gc.collect)
         host.pump()
-        used.append(gc.mem_alloc())
+        used.append(bench.heap(host.stack()))
     end = time.ticks_add(time.ticks_ms(), 20000)
     while any(conn.state == 4 for conn in tcp.connections()):  # ESTABLISHED
         gc.collect()

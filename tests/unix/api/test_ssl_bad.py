@@ -2,7 +2,6 @@
 # at any of them, ends the connection, and no byte of it reaches the program; so does a handshake.
 
 import bench
-import gc
 import io
 from pem import NAME, contexts
 from ssl import TLSVersion
@@ -158,8 +157,7 @@ def each_byte(version):
             assert error is None or error < -256 or error > 0, (at, mask, error)
             if mask and at > 4:  # its length is right, so it has been looked at
                 assert error == -0x7180, (at, mask, error)  # MBEDTLS_ERR_SSL_INVALID_MAC
-        gc.collect()
-        used.append(gc.mem_alloc())
+        used.append(bench.heap())
     assert used[-1] - used[1] < 4000, used
 
 
@@ -203,8 +201,7 @@ def test_handshakes():
                 size = sizes[to_client]
                 where = at * size // bench.scale(20) + at % 7
                 spoilt_handshake(to_client, where, 1 << at % 8 if at % 3 else 0)
-            gc.collect()
-            used.append(gc.mem_alloc())
+            used.append(bench.heap())
         assert used[-1] - used[1] < 6000, used
 
 
