@@ -29,11 +29,13 @@ def pytest_addoption(parser):
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """What runs on emulated boards shares nothing with the host but its processor: with -n 2 it
-    runs beside all else. Each of the two keeps its order."""
+    runs beside all else, and tests/hw is for whoever is done first. Each keeps its order."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Sides(LoadScopeScheduling):
         def _split_scope(self, nodeid):
+            if nodeid.startswith("tests/hw/"):
+                return "hw"
             return "boards" if nodeid.rpartition("::")[2] in inside.TARGETS[1:] else "host"
 
     return Sides(config, log)
