@@ -95,13 +95,15 @@ class Race(io.IOBase):
             return True
         now = self.st.clock() & 0x3FFFFFFF
         self._answers(now)
-        self._results()
-        if self.winner:
-            return True
-        if 0 <= self._ms <= elapsed(now, self._began):
-            self._late = True
-            return True
-        while self._todo and self._turn(now):
+        while True:  # with this host itself it is decided at once
+            self._results()
+            if self.winner:
+                return True
+            if 0 <= self._ms <= elapsed(now, self._began):
+                self._late = True
+                return True
+            if not (self._todo and self._turn(now)):
+                break
             self._try(now)
         if self._ms >= 0:
             self._wake(now, self._ms - elapsed(now, self._began))

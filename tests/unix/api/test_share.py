@@ -2,6 +2,7 @@
 
 import bench
 import socket
+from netstack.api import host
 
 EADDRINUSE = 98
 ECONNREFUSED = 111
@@ -46,6 +47,22 @@ def taken(server):
     except OSError as error:
         assert error.errno == 11, error
     return conns
+
+
+def test_nobody_sleeps():
+    """What is decided within this host is seen at once, not when something else is due."""
+    slept = []
+    first = listening(1)[0]
+    to = first.getsockname()
+    st = host.stack()
+    usual, st.idle = st.idle, slept.append
+    try:
+        clients(to, 3)
+        first.close()
+        bench.raises(ECONNREFUSED, socket.create_connection, to, 10)
+    finally:
+        st.idle = usual
+    assert slept == []
 
 
 def test_shared_out():
@@ -122,7 +139,7 @@ def test_create_server():
     bench.at_end(a.close)
     b = socket.create_server(a.getsockname(), reuse_port=True)
     bench.at_end(b.close)
-    made = clients(a.getsockname(), 6)
+    made = clients(a.getsockname(), 5)  # one may get all of them
     assert len(taken(a)) + len(taken(b)) == len(made)
 
 
