@@ -780,7 +780,7 @@ def _finisher(words, complete, turn):
         complete()
         if kind == _AWAY:
             turn()
-            return w[_FLYING]
+            return 0 if w[_ARMED] else 1  # not armed, its line would not tell of the next frame
         return 1
 
     return finish
