@@ -7,11 +7,13 @@ same peer on the same emulator; its source is in no package, so these figures ar
 
 import json
 import os
-import struct
 import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(HERE)
+sys.path.append(os.path.join(ROOT, "tools"))
+import size as size_of  # noqa: E402
 
 BOARD = "W5500_EVB_PICO"
 CLOCKS = (12, 24, 31.25)  # MHz, really on the wire
@@ -50,7 +52,7 @@ def measure(out, size, echoes, clocks=CLOCKS):
         "board": BOARD,
         "clocks": list(clocks),
         "figures": [_result(run) for run in runs],
-        "flash": flash(firmware + ".elf"),
+        "flash": size_of.flash(firmware + ".elf"),
     }
 
 
@@ -68,16 +70,6 @@ def _result(run):
     if run.returncode:
         return {"note": "failed: %s" % (error.strip().splitlines() or ["no word"])[-1]}
     return json.loads(out)
-
-
-def flash(elf):
-    """Bytes that an ELF file puts into memory."""
-    with open(elf, "rb") as file:
-        data = file.read()
-    (offset,) = struct.unpack_from("<I", data, 28)
-    size, count = struct.unpack_from("<HH", data, 42)
-    headers = [struct.unpack_from("<8I", data, offset + k * size) for k in range(count)]
-    return sum(header[4] for header in headers if header[0] == 1)
 
 
 def judge(data):

@@ -13,7 +13,6 @@ from netstack.inet import select6
 from netstack.services.dhcp6_message import option
 from netstack.transport.udp import Endpoint
 
-_EINVAL = const(22)
 _PORT = const(547)  # of servers and relays
 _CLIENT_PORT = const(546)
 _FORWARD = const(12)

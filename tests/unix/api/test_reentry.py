@@ -64,19 +64,24 @@ def scheduled(callback):
         pass
 
 
+def once_told(io, meddler, act):
+    """Have act() called within the stack, when that next tells of `io`."""
+    usual = io.notify
+
+    def notify(io):
+        usual(io)
+        if not meddler.said:
+            act()
+
+    io.notify = notify
+
+
 def test_scheduled_while_the_stack_runs():
     """A callback of the scheduler comes in the middle of poll()."""
     a, b = joined()
     c, d = joined()
     meddler = Meddler(d)
-    usual = b._io.notify
-
-    def notify(io):
-        usual(io)
-        if not meddler.said:
-            scheduled(meddler)
-
-    b._io.notify = notify
+    once_told(b._io, meddler, lambda: scheduled(meddler))
     c.sendall(b"kept")
     host.pump()
     a.sendall(b"through")
@@ -113,14 +118,7 @@ def test_callback_of_the_stack():
     a, b = joined()
     c, d = joined()
     meddler = Meddler(d)
-    usual = b._io.notify
-
-    def notify(io):
-        usual(io)
-        if not meddler.said:
-            meddler(None)
-
-    b._io.notify = notify
+    once_told(b._io, meddler, lambda: meddler(None))
     a.sendall(b"through")
     assert b.recv(20) == b"through"
     assert meddler.said == [(0, 0, True, EAGAIN, EAGAIN)], meddler.said

@@ -204,6 +204,19 @@ def test_more_groups_than_there_is_room_for():
     assert n.send(0, data(0)) == [1] and n.send(0, data(0, OTHER)) == []
 
 
+def send_spoilt(n, good):
+    """Cut short, and with other bytes here and there; then as it should be."""
+    for size in range(14, len(good)):
+        n.send(1, good[:size])
+    rnd = bench.Random(4541)
+    for _ in range(bench.scale(500)):
+        frame = bytearray(good)
+        for _ in range(1 + rnd.below(3)):
+            frame[12 + rnd.below(len(frame) - 12)] = rnd.below(256)
+        n.send(1, frame)
+    n.send(1, good)
+
+
 def test_messages_that_lie():
     n = snooping()
     n.send(0, query(0))
@@ -220,15 +233,7 @@ def test_messages_that_lie():
     for group in (ip("10.0.0.1"), ip("224.0.0.5"), bytes(4), b"\xff" * 4):
         n.send(1, old(1, 0x16, group))
     assert n.send(0, data(0)) == []
-    for size in range(14, len(good)):
-        n.send(1, good[:size])
-    rnd = bench.Random(4541)
-    for _ in range(bench.scale(500)):
-        frame = bytearray(good)
-        for _ in range(1 + rnd.below(3)):
-            frame[12 + rnd.below(len(frame) - 12)] = rnd.below(256)
-        n.send(1, frame)
-    n.send(1, good)
+    send_spoilt(n, good)
     assert n.send(0, data(0)) == [1]
 
 
@@ -298,15 +303,7 @@ def test_mld_that_lies():
         before = stat(n, "in_bad")
         assert n.send(1, frame) == [0, 2, 3]
         assert stat(n, "in_bad") == before + 1
-    for size in range(14, len(good)):
-        n.send(1, good[:size])
-    rnd = bench.Random(4541)
-    for _ in range(bench.scale(500)):
-        frame = bytearray(good)
-        for _ in range(1 + rnd.below(3)):
-            frame[12 + rnd.below(len(frame) - 12)] = rnd.below(256)
-        n.send(1, frame)
-    n.send(1, good)
+    send_spoilt(n, good)
     assert n.send(0, data6(0)) == [1]
     ping = eth(group_mac(G6), STATIONS[1], IPV6, ipv6(ip6("2001:db8::1"), G6, 58, bytes(8)))
     assert n.send(1, ping) == [0]  # no message of MLD: what is for a group

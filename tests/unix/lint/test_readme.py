@@ -3,13 +3,13 @@ the REPL is followed in tests/hw/test_demo.py, the NIC of docs/nic.md in test_ni
 
 import os
 import re
-import struct
 import sys
 
 import pytest
 
 sys.path.append(os.path.join(os.path.dirname(__file__), "..", ".."))
 import inside  # noqa: E402
+import size  # noqa: E402
 
 ROOT = inside.ROOT
 README = (ROOT / "README.md").read_text()
@@ -66,21 +66,13 @@ def test_readme_and_the_nic_page_agree():
         assert "**`%s`**" % method in page, method
 
 
-def flash(elf):
-    """Bytes an ELF file puts into a board's memory."""
-    data = elf.read_bytes()
-    assert data[:6] == b"\x7fELF\1\1", "%s is no 32-bit little-endian ELF file" % elf
-    (offset,) = struct.unpack_from("<I", data, 28)
-    size, count = struct.unpack_from("<HH", data, 42)
-    headers = [struct.unpack_from("<8I", data, offset + k * size) for k in range(count)]
-    return sum(header[4] for header in headers if header[0] == 1)
-
-
 def test_the_flash_it_names(request):
     boards = re.search(r"^\| `make firmware` \| (\w+) \| (\w+) \|$", README, re.MULTILINE).groups()
     row = re.search(r"^\| flash, with netstack \| (\d+) \| (\d+) \|$", README, re.MULTILINE)
     for board, told in zip(boards, map(int, row.groups())):
-        is_so = flash(inside.out(request.config) / board / "firmware.elf")
+        elf = inside.out(request.config) / board / "firmware.elf"
+        assert elf.read_bytes()[:6] == b"\x7fELF\1\1", "%s: not ELF, 32-bit, little-endian" % elf
+        is_so = size.flash(elf)
         assert abs(is_so - told) < TOLERANCE * is_so, "%s: README says %d, it is %d" % (
             board,
             told,

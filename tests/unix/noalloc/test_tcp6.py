@@ -166,44 +166,37 @@ def test_datagrams():
     e.close()
 
 
+def _answered(p, nic, frame):
+    """The stack answers each of them within poll()."""
+    p.nif.use(nic)
+    nic.arm(frame, plain=True)
+
+    def run():
+        st = p.st
+        now = st.now
+        for _ in range(COUNT // BURST):
+            nic.left = BURST
+            now += 1
+            st.poll(now)
+
+    _segments(run, p, nic, 6 * COUNT - 2 * BURST)
+    assert nic.count == 3 * COUNT
+
+
 def test_datagrams_answered():
     p, nic = _peer()
     e = p.host.udp.open()
     e.bind(None, None, 7)
     e.answer = lambda endpoint, buf, off, n: n
     frame = p.udp_frame(1000, 7, bytes(i & 255 for i in range(SIZE)))
-    p.nif.use(nic)
-    nic.arm(frame, plain=True)
-
-    def run():
-        st = p.st
-        now = st.now
-        for _ in range(COUNT // BURST):
-            nic.left = BURST
-            now += 1
-            st.poll(now)
-
-    _segments(run, p, nic, 6 * COUNT - 2 * BURST)
-    assert nic.count == 3 * COUNT
+    _answered(p, nic, frame)
     e.close()
 
 
 def test_pings():
     p, nic = _peer()
     frame = p.echo_frame(data=bytes(i & 255 for i in range(SIZE)))
-    p.nif.use(nic)
-    nic.arm(frame, plain=True)
-
-    def run():
-        st = p.st
-        now = st.now
-        for _ in range(COUNT // BURST):
-            nic.left = BURST
-            now += 1
-            st.poll(now)
-
-    _segments(run, p, nic, 6 * COUNT - 2 * BURST)
-    assert nic.count == 3 * COUNT
+    _answered(p, nic, frame)
 
 
 bench.run_tests(globals())

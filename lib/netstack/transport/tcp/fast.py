@@ -58,7 +58,6 @@ _LOOK = const(70)
 _TEXT_KIND = const(73)
 _HEADER = const(74)
 _NIF = const(76)
-_F_ACK_NOW = const(1)
 _F_TS = const(256)
 _F_ECE = const(0x20000)  # ecn.py
 _F_CWR = const(0x40000)
