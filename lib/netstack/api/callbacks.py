@@ -19,6 +19,7 @@
 from micropython import const
 from netstack.api import host
 from netstack.transport.tcp import buffers, connection
+from netstack.transport.tcp import listen as listening
 
 _CLOSED = const(0)
 _ESTABLISHED = const(4)
@@ -130,6 +131,32 @@ class Connection(connection.Connection):
         whole = memoryview(ring.buf)
         return whole[at : at + n], whole[: max(at + n - ring.size, 0)]
 
+    def shutdown_send(self):
+        check(self.st)
+        connection.Connection.shutdown_send(self)
+
+    def shutdown_recv(self):
+        check(self.st)
+        connection.Connection.shutdown_recv(self)
+
+    def close(self):
+        check(self.st)
+        connection.Connection.close(self)
+
+    def abort(self):
+        check(self.st)
+        connection.Connection.abort(self)
+
+
+class Listener(listening.Listener):
+    """Made by listen()."""
+
+    kind = Connection
+
+    def close(self):
+        check(self.st)
+        listening.Listener.close(self)
+
 
 def _told(conn):
     """Something about a connection has changed."""
@@ -189,8 +216,7 @@ def listen(port, on_accept, addr=None, backlog=5, st=None, ssl=None):
     of what is returned ends it. Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
     st = check(st or host.stack())
     ip, addr = address_of(st, addr, port)
-    listener = (st.tcp or host.tcp()).listen(ip, addr, port, backlog)
-    listener.kind = Connection
+    listener = (st.tcp or host.tcp()).listen(ip, addr, port, backlog, kind=Listener)
     listener.on_accept = on_accept
     listener.notify = _accepted
     if ssl:

@@ -26,6 +26,10 @@ class Datagrams(Endpoint):
         ip = st.ip4 if self.from_len == 4 else st.ip6
         return self.send(buf, at, n, ip, self.from_addr, self.from_port)
 
+    def close(self):
+        check(self.st)
+        Endpoint.close(self)
+
 
 def _failed(endpoint):
     errno = endpoint.error

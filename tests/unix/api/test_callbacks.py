@@ -313,10 +313,19 @@ def test_closing_inside_a_callback():
 def test_calls_from_outside_are_refused():
     p = Pair().join()
     conn = p.client.conn
+    with bench.inside(p.a.st) as st:
+        listener = callbacks.listen(80, None, st=st)
+        endpoint = callbacks.datagrams(80, st=st)
     for call in (
         lambda: conn.write(b"x"),
         lambda: conn.consume(0),
         lambda: conn.produce(None, 1),
+        conn.shutdown_send,
+        conn.shutdown_recv,
+        conn.close,
+        conn.abort,
+        listener.close,
+        endpoint.close,
         lambda: callbacks.listen(80, None, st=p.a.st),
         lambda: callbacks.connect(p.b.addr, 80, None, p.a.st),
         lambda: callbacks.datagrams(80, None, st=p.a.st),
@@ -442,6 +451,11 @@ def pump_until(done):
     assert host.wait(done, 20000), "not done in 20 s"
 
 
+def end(conn):
+    with callbacks.lock:  # a board's service may poll at any moment
+        conn.abort()
+
+
 def joined(address):
     """(client, server side) over loopback."""
     ends = [None, None]
@@ -459,7 +473,7 @@ def joined(address):
     with callbacks.lock:
         listener.close()
     for conn in ends:
-        bench.at_end(conn.abort)
+        bench.at_end(lambda conn=conn: end(conn))
         conn.set("nodelay", True)
     return ends
 

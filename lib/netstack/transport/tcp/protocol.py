@@ -120,13 +120,13 @@ class TCP(Controlled):
     def open(self):
         return Connection(self)
 
-    def listen(self, ip, addr, port, backlog=5, reuseport=False):
+    def listen(self, ip, addr, port, backlog=5, reuseport=False, kind=Listener):
         """Listen on a local address (None: all, of every network protocol if there is no `ip`
-        either) and port (0: one is chosen); `reuseport`: with others that say so. Raises OSError:
-        EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
+        either) and port (0: one is chosen); `reuseport`: with others that say so; `kind`: the
+        class of what is returned. Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
-        listener = Listener(self, ip, addr, port or self.free_port(), backlog)
+        listener = kind(self, ip, addr, port or self.free_port(), backlog)
         listener.reuseport = reuseport
         for network in listener.networks():
             listener.set_key(network)
