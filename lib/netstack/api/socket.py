@@ -282,7 +282,8 @@ class socket(_iomod.IOBase):
             return -_EAGAIN
         try:
             if not self._dgram:
-                return io.send(buf, off, n, flags & MSG_MORE != 0) if n else 0
+                sent = io.send(buf, off, n, flags & MSG_MORE != 0)
+                return 0 if n == 0 and sent == -_EAGAIN and io.state >= _ESTABLISHED else sent
             if io.error:
                 return -self._error(io)
             sent = io.send(buf, off, n, ip, addr, port)

@@ -308,6 +308,9 @@ def nothing_at_all():
     yield e.recv(2)  # and the rest of one is lost
     e.setblocking(False)
     yield attempt(e.recv, 10)
+    a.shutdown(socket.SHUT_WR)
+    yield attempt(a.send, b"")
+    yield attempt(a.sendall, b"")
 
 
 def connecting():
