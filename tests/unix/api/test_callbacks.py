@@ -3,6 +3,8 @@
 
 import allocated
 import bench
+import callers
+from callers import Log, pattern
 from netstack.api import callbacks, host
 
 EAGAIN = 11
@@ -15,76 +17,9 @@ PORT = 7
 SIZE = bench.scale(60000)
 
 
-class Log:
-    """A connection's callbacks, and what they were told. Until `last` bytes have come, a few of
-    them are left in the ring, which so goes round."""
-
-    def __init__(self, last=0):
-        self.last = last
-        self.got = bytearray()
-        self.sent = self.wraps = self.ends = 0
-        self.errors = []
-        self.conn = None
-
-    def of(self, conn):
-        self.conn = conn
-        conn.on_recv = self.recv
-        conn.on_sent = self.count
-        conn.on_error = self.fail
-
-    def recv(self, conn, buf, at, n, more):
-        self.wraps += more > 0
-        self.ends += n == 0
-        if n and len(self.got) + n + more < self.last:
-            left = 50
-            more, left = max(more - left, 0), max(left - more, 0)
-            n = max(n - left, 0)
-        self.got += memoryview(buf)[at : at + n]
-        self.got += memoryview(buf)[:more]
-        conn.consume(n + more)
-
-    def count(self, conn, n):
-        assert n > 0
-        self.sent += n
-
-    def fail(self, conn, errno):
-        self.errors.append(errno)
-
-
-class Pair:
-    """Two hosts: `b` listens, `a` connects; rings of `size` bytes."""
-
+class Pair(callers.Pair):
     def __init__(self, accepted=None, opened=None, size=4096, **wire):
-        self.a, self.b, self.wire = bench.pair(tcp=True, **wire)
-        self.client = Log()
-        self.server = Log()
-        for each in (self.a, self.b):
-            each.st.tcp.rcvbuf = each.st.tcp.sndbuf = size
-        with bench.inside(self.b.st) as st:
-            self.listener = callbacks.listen(PORT, accepted or self.server.of, st=st)
-        bench.at_end(self.stop)
-        with bench.inside(self.a.st) as st:
-            self.conn = callbacks.connect(self.b.addr, PORT, opened or self.client.of, st)
-            self.conn.on_error = self.client.fail
-
-    def stop(self):
-        with bench.inside(self.b.st):
-            self.listener.close()
-
-    def run(self, done, ms=60000):
-        assert self.wire.run(ms, done), "not done in %d ms" % ms
-
-    def join(self):
-        """Wait until both ends are there."""
-        self.run(lambda: self.client.conn and self.server.conn)
-        return self
-
-    def rest(self, ms=300):
-        self.wire.run(ms)
-
-
-def pattern(n):
-    return bytes((i * 7 + (i >> 8)) & 255 for i in range(n))
+        callers.Pair.__init__(self, PORT, accepted, opened, size, **wire)
 
 
 def sender(data):
@@ -104,25 +39,8 @@ def sender(data):
 
 
 def transfer(go, data):
-    """Send `data` by go(conn), over a wire that loses and reorders; the Pair."""
-    total = 0
-
-    def count(conn, n):
-        nonlocal total
-        total += n
-        go(conn)
-
-    def opened(conn):
-        p.client.of(conn)
-        conn.on_sent = count
-        go(conn)
-
-    p = Pair(None, opened, loss=2, reorder=2)
-    p.server.last = len(data)
-    p.run(lambda: len(p.server.got) >= len(data) and total == len(data))
-    assert bytes(p.server.got) == data
+    p = callers.transfer(Pair, go, data)
     assert p.server.wraps, "no ring went round"
-    assert not p.server.errors + p.client.errors
     return p
 
 

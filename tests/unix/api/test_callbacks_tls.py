@@ -2,6 +2,8 @@
 # difference; a handshake that fails or stalls is told, and so is what is wrong later.
 
 import bench
+import callers
+from callers import pattern
 from netstack.api import callbacks, callbacks_tls
 from pem import CERT, NAME, contexts
 
@@ -15,75 +17,13 @@ SIZE = bench.scale(60000)
 NOT_BELIEVED = -0x2700
 
 
-class Log:
-    """A connection's callbacks, and what they were told."""
-
-    def __init__(self, keep=0):
-        self.keep = keep  # bytes that are left where they are, until that many have come
-        self.got = bytearray()
-        self.sent = self.ends = 0
-        self.errors = []
-        self.conn = None
-
-    def of(self, conn):
-        self.conn = conn
-        conn.on_recv = self.recv
-        conn.on_sent = self.count
-        conn.on_error = self.fail
-
-    def recv(self, conn, buf, at, n, more):
-        self.ends += n == 0
-        n = max(n - 50, 0) if len(self.got) + n < self.keep else n
-        self.got += memoryview(buf)[at : at + n]
-        conn.consume(n)
-
-    def count(self, conn, n):
-        assert n > 0
-        self.sent += n
-
-    def fail(self, conn, errno):
-        self.errors.append(errno)
-
-
-class Pair:
-    """Two hosts: `b` listens, `a` connects, both by TLS."""
+class Pair(callers.Pair):
+    """Both by TLS."""
 
     def __init__(self, accepted=None, opened=None, size=8192, name=NAME, **wire):
-        self.a, self.b, self.wire = bench.pair(tcp=True, **wire)
-        self.client = Log()
-        self.server = Log()
         self.refused = []
-        for each in (self.a, self.b):
-            each.st.tcp.rcvbuf = each.st.tcp.sndbuf = size
-        client, server = contexts()
-        self.context = client
-        with bench.inside(self.b.st) as st:
-            self.listener = callbacks.listen(PORT, accepted or self.server.of, st=st, ssl=server)
-            self.listener.on_error = lambda conn, errno: self.refused.append((errno, conn.reason))
-        bench.at_end(self.stop)
-        self.conn = self.connect(opened or self.client.of, name)
-
-    def connect(self, opened, name=NAME, port=PORT, **how):
-        with bench.inside(self.a.st) as st:
-            conn = callbacks.connect(
-                self.b.addr, port, opened, st, ssl=self.context, server_hostname=name, **how
-            )
-            conn.on_error = self.client.fail
-            return conn
-
-    def stop(self):
-        with bench.inside(self.b.st):
-            self.listener.close()
-
-    def run(self, done, ms=60000):
-        assert self.wire.run(ms, done), "not done in %d ms" % ms
-
-    def join(self):
-        self.run(lambda: self.client.conn and self.server.conn)
-        return self
-
-    def rest(self, ms=300):
-        self.wire.run(ms)
+        callers.Pair.__init__(self, PORT, accepted, opened, size, contexts(), name, **wire)
+        self.listener.on_error = lambda conn, errno: self.refused.append((errno, conn.reason))
 
     def end(self):
         """Both ends close, politely."""
@@ -96,29 +36,8 @@ class Pair:
         assert not self.server.errors + self.client.errors
 
 
-def pattern(n):
-    return bytes((i * 7 + (i >> 8)) & 255 for i in range(n))
-
-
 def transfer(go, data):
-    """Send `data` by go(conn), over a wire that loses and reorders."""
-    total = 0
-
-    def count(conn, n):
-        nonlocal total
-        total += n
-        go(conn)
-
-    def opened(conn):
-        p.client.of(conn)
-        conn.on_sent = count
-        go(conn)
-
-    p = Pair(None, opened, loss=2, reorder=2)
-    p.server.keep = len(data)
-    p.run(lambda: len(p.server.got) >= len(data) and total == len(data), 200000)
-    assert bytes(p.server.got) == data
-    p.end()
+    callers.transfer(Pair, go, data, 200000).end()
 
 
 def test_bytes_arrive_as_they_were_sent():
