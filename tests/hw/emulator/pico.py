@@ -21,6 +21,8 @@ import sys
 import time
 import tty
 
+from core1 import Core1
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent.parent
 
@@ -350,6 +352,7 @@ class Pico:
         self.mcu.load_bootrom(BOOTROM_B1)
         load_uf2(pathlib.Path(uf2), self.mcu)
         self.mcu.peripherals[_ROSC] = ring_oscillator(self.mcu)
+        self.core1 = Core1(self.mcu)
         attach_external_devices(self.mcu, *devices)
         self.console = Console(self.mcu)
         self.mcu.watchdog.on_watchdog_trigger = self._reset
@@ -360,6 +363,7 @@ class Pico:
         """machine.reset(): the watchdog's doing; what is in flash stays."""
         self.mcu.enter_reset(from_watchdog=True)
         self.mcu.leave_reset()
+        self.core1.reset()
 
     def run(self):
         """A few milliseconds of the host's time, or until it has to be asked for more."""
