@@ -8,6 +8,7 @@ import speed
 
 BOARDS = ("W5500_EVB_PICO",)
 CPUID = "machine.mem32[0xd0000000]"
+_CHANGES = 0x02, 0x20, 0xD8  # flash's PAGE PROGRAM, SECTOR ERASE, BLOCK ERASE
 
 _START = """
 import _thread, gc, machine, os, time
@@ -59,13 +60,16 @@ def prompt_again(board):
     board.until(b"raw REPL; CTRL-B to exit\r\n>", 60000)
 
 
-_IDS = """
+_IDS = (
+    """
 def whoami(): out.append((_thread.get_ident(), %s))
 whoami()
 start(whoami)
 while len(out) < 2: pass
 print(out)
-""" % CPUID
+"""
+    % CPUID
+)
 
 _PARALLEL = """
 def work(mine, other):
@@ -147,6 +151,24 @@ def test_lock_is_waited_for(board, holder):
     assert out.split("\r")[0] == "['held', 'got'] [1, False]"
 
 
+_DIVIDE = """
+def divide(seed):
+    for i in range(1, 300):
+        if "%d" % (seed * i) != digits[i - 1] or seed * i // i != seed: out.append("wrong")
+    out.append(seed)
+seed = 1000003
+digits = [str(seed * i) for i in range(1, 300)]
+start(divide, seed)
+divide(seed)
+while len(out) < 2: pass
+print(out)
+"""
+
+
+def test_both_divide(board):
+    assert eval(board.run(_DIVIDE)) == [1000003] * 2
+
+
 _CHURN = """
 def churn(seed, times):
     kept = []
@@ -162,8 +184,8 @@ def churn(seed, times):
     out.append(seed)
 gc.collect()
 free = gc.mem_free()
-start(churn, 1, 60)
-churn(2, 60)
+start(churn, 1, 40)
+churn(2, 40)
 while len(out) < 2: pass
 print([sorted(out), free])
 """
@@ -173,7 +195,7 @@ def test_both_allocate(board):
     """Until the heap has been full several times, and each core has collected the other's too."""
     seeds, free = eval(board.run(_CHURN, 60000))
     assert seeds == [1, 2]
-    assert 120 * 8000 > 4 * free
+    assert 80 * 8000 > 2 * free
 
 
 _ONE_MORE = """
@@ -226,9 +248,23 @@ os.remove("there")
 """
 
 
-def test_flash(board):
+def test_flash(board, monkeypatch):
     """A core that writes stops the other, which runs from flash, and lets it go on."""
+    core1 = board.pico.core1
+    ssi = board.pico.mcu.ssi
+    obey = ssi._apply_command
+    asleep = [], []  # whether the other was, when core 0 or core 1 has written
+
+    def command():
+        if ssi._tx_buffer and ssi._tx_buffer[0] in _CHANGES:
+            other = board.pico.mcu.core if core1.active else core1.core
+            asleep[core1.active].append(other.waiting)
+        obey()
+
+    monkeypatch.setattr(ssi, "_apply_command", command)
     assert board.run(_FLASH, 60000).split() == ["True", "True"]
+    assert len(asleep[0]) > 20 and all(asleep[0])
+    assert len(asleep[1]) > 20 and all(asleep[1])
 
 
 def test_idle(board):
