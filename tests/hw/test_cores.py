@@ -281,16 +281,24 @@ def test_idle(board):
     board.run("state[0] = -1")
 
 
-@pytest.mark.parametrize("how", (b"\x04", b"import machine; machine.reset()\r"))
+_RESETS = {
+    "soft": b"\x04",
+    "core 0": b"machine.reset()\r",
+    "core 1": b"state[0] = -1; start(machine.reset)\r",
+}
+
+
+@pytest.mark.parametrize("how", _RESETS)
 def test_reset(board, how):
     """What core 1 does ends with the program, and it can be had again."""
     board.run("start(count, state)")
     assert cycles(board, 5)[1] > 600000
     board.console.send(b"\r\x02")
     board.until(b">>> ", 60000)
-    board.console.send(how)
+    board.console.send(_RESETS[how])
     board.sleep(1000)
     assert max(cycles(board, 100)) < 100000
     prompt_again(board)
+    assert board.run("print('state' in globals())").strip() == "False"
     board.run(_START)
     assert eval(board.run(_IDS)) == [(1, 0), (2, 1)]
