@@ -172,36 +172,47 @@ sendto = _sender((len, bytearray, bytes, memoryview, netstack))
 
 
 def aim(self, address):
-    """sendto() has been given another address."""
-    self._peer = self._way = None
-    cb = self._io.cb
+    """sendto() has been given another address: (that, unless it is to be looked up again, the
+    network protocol, the address in bytes, the port, the way if it is not the usual). It is put
+    in its place as one thing, since two threads may send by one socket."""
+    self._way = None
+    io = self._io
+    cb = io.cb
+    detour = None
     if self._short and address is self._from and cb[_TOLD] == cb[_SENDERS]:
-        addr = self._peer_addr = bytes(self._io.from_addr[: self._io.from_len])
-        self._peer_ip = self._st.ip4 if len(addr) == 4 else self._st.ip6
-        self._peer_port = address[1]
-        self._detour = None
+        addr = bytes(io.from_addr[: io.from_len])
+        ip = self._st.ip4 if len(addr) == 4 else self._st.ip6
+        port = address[1]
     else:
         ip, addr, port, nif = _address.sockaddr(self, address)
         if not self._routed:
             _address.check_near(ip, addr)
-        self._peer_ip, self._peer_addr, self._peer_port = ip, addr, port
-        self._detour = _zoned(nif) if nif else None
-    if isinstance(address, tuple) and _address.numeric(address[0]):  # DNS may change its mind
-        self._peer = address
+        if nif:
+            detour = _zoned(nif)
+        if not isinstance(address, tuple) or not _address.numeric(address[0]):
+            address = None  # DNS may change its mind
+    to = self._to = (address, ip, addr, port, detour)
+    return to
 
 
-def remember(self):
-    """A datagram has gone to `_peer`: may the fast path try first the next time?"""
+def remember(self, to):
+    """A datagram has gone there: may the fast path try first the next time?"""
     io = self._io
-    out = io.out
-    if out is None or self._detour:
+    out = io and io.out
+    if not out or to[4]:
         return
     aimed = io.cb[_AIMED]
     if self._way and self._way[2] == aimed:
         return
-    _, _, _, _, cb, aims, shoot = out
-    if aims(cb, b"", 0, self._peer_addr, self._peer_port):
-        self._way = (self._peer, cb, aimed, out, shoot)
+    st = self._st
+    if not st.claim():
+        return
+    try:
+        _, _, _, _, cb, aims, shoot = out
+        if io.cb[_AIMED] == aimed and aims(cb, b"", 0, to[2], to[3]):
+            self._way = (to[0], cb, aimed, out, shoot)
+    finally:
+        _host.leave(st)
 
 
 def _zoned(nif):

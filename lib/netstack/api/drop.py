@@ -1,5 +1,6 @@
 # Sockets that nobody has any more, and that nobody has closed: the collector finds them, and what
 # they stood on is closed.
+# What follows is called by who is inside the stack, since two cores may.
 #
 # MicroPython runs no finalisers of Python classes. So each socket has a Guard, an object of C that
 # dies with it: ports/guard/guard.c. Its finaliser runs inside the collector, wherever that was
@@ -7,10 +8,7 @@
 # _found() scheduled. `held` keeps what is to be found there alive till then. A MicroPython without
 # that type, as a stock firmware is, does not close them: what they stood on stays.
 
-from micropython import const
 from netstack.api import host
-
-_LOCK = const(44)  # of Stack.w
 
 try:
     from _netstack import Guard, on_drop
@@ -82,7 +80,7 @@ _reaper = _Reaper()
 
 def _found(_):
     """Scheduled by a finaliser. Whoever is inside the stack finishes first."""
-    if host.stack().w[_LOCK]:
+    if host.interrupted(host.stack()):
         host.owe(_reaper)
     else:
         _reaper.call_back()

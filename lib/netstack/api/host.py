@@ -5,13 +5,16 @@
 #   a busy program:   on boards a NIC's interrupt and a one-shot timer poll from the scheduler
 #                     (Service). The unix port does so while it waits, for whatever: in select, in
 #                     time.sleep, for input (ports/unix/wait.c), but not in between.
+#   two cores:        both do all of this. Scheduler, interrupts and timer are the first one's; the
+#                     second polls for itself, and whenever any event wakes it.
 
 import gc
 import io
 import sys
+from array import array
 from micropython import const, schedule
 from netstack.core.clock import elapsed, later
-from netstack.core.processor import CORE, refuse
+from netstack.core.processor import CORE, SPIN
 from netstack.core.wire import where
 from time import sleep, sleep_ms, ticks_ms
 
@@ -35,7 +38,9 @@ _DUE = const(49)
 _ASKED = const(62)  # how often pump_once_a_round() was called, for ports/unix/wait.c
 _THREADS = const(63)
 _OWNER = const(64)
-_SLEEPING = const(65)  # threads of the unix port that sleep
+_SLEEPING = const(65)  # threads of the unix port that sleep; 1: there is a second core
+_CORE = const(67)
+_SPIN = const(68)
 _SERVED = const(69)
 _NEXT = const(70)  # when the service's timer fires
 _WOKEN = const(71)  # of Service: it has been called since the last pump()
@@ -105,8 +110,6 @@ def load(name):
 def stack():
     """The stack, made when it is first asked for: with loopback, without a NIC."""
     global _st
-    if CORE and mem32[CORE]:
-        refuse()
     if _st is None:
         with _first:
             if _st is None:
@@ -121,6 +124,9 @@ def _make():
     from netstack.link import loopback
 
     st = Stack(_budget(), ticks_ms)
+    if CORE:
+        mem32[SPIN] = 0  # a core that a soft reset has stopped may have had it
+        st.share(CORE, SPIN)
     st.neighbours = _neighbours()
     ipv4.attach(st)
     icmpv4.attach(st)
@@ -141,8 +147,8 @@ def _make():
 
 
 def _expect_threads(st):
-    """Where there are threads, the stack notes which of them is inside. Not where each has a core
-    of its own: all but the first are turned away."""
+    """Where there are threads, the stack notes which of them is inside. Where each has a core of
+    its own, it does so anyway."""
     if CORE:
         return
     try:
@@ -218,14 +224,21 @@ def _neighbours():
     return n
 
 
+# A module is loaded before the stack is entered: nobody waits for the stack with `_first` held, so
+# who is inside may wait for that.
+
+
 def udp():
     st = stack()
     if st.udp is None:
         with _first:
             from netstack.transport import udp
-
+        held = join(st)
+        try:
             if st.udp is None:
                 udp.attach(st)
+        finally:
+            part(st, held)
     return st.udp
 
 
@@ -235,12 +248,16 @@ def tcp():
         with _first:
             from netstack.transport import tcp
 
+            if st.ip6:
+                from netstack.transport.tcp import confirm
+        held = join(st)
+        try:
             if st.tcp is None:
                 tcp.attach(st)
                 if st.ip6:
-                    from netstack.transport.tcp import confirm
-
                     confirm.attach(st)
+        finally:
+            part(st, held)
     return st.tcp
 
 
@@ -249,10 +266,13 @@ def dns():
     if st.dns is None:
         with _first:
             from netstack.services import dns
-
-            udp()
+        udp()
+        held = join(st)
+        try:
             if st.dns is None:
                 dns.attach(st)
+        finally:
+            part(st, held)
     return st.dns
 
 
@@ -261,6 +281,7 @@ def dns():
 
 def port_nic():
     """The NIC this port or board comes with."""
+    _check_core()
     if UNIX:
         import os
         import tap
@@ -284,8 +305,14 @@ def _parse_mac(text):
     return mac
 
 
+def _check_core():
+    if CORE and mem32[CORE]:
+        raise RuntimeError("NICs are set up by the first core, whose their interrupts are")
+
+
 def add(nic, name):
     """Put a NIC on the stack as an Ethernet interface; returns the interface."""
+    _check_core()
     nif = stack().add(nic, _attach_ethernet, name)
     watch(nic)
     return nif
@@ -329,8 +356,20 @@ def claim(st):
 
 
 def interrupted(st):
-    """Is it this thread that is inside the stack?"""
-    return st.w[_LOCK] and not (st.w[_THREADS] and st.w[_OWNER] != st.ident() & 0xFFFFFFFF)
+    """Is it this thread, or core, that is inside the stack?"""
+    if st.w[_THREADS]:
+        return st.w[_LOCK] and st.w[_OWNER] == st.ident() & 0xFFFFFFFF
+    return st.inside()
+
+
+def join(st):
+    """Enter the stack for what may be done inside as well: nobody else is inside until part()."""
+    return st.claim() or claim(st)
+
+
+def part(st, held):
+    if held:
+        leave(st)
 
 
 @micropython.native
@@ -357,9 +396,13 @@ def _pumper(st, service):
     def pump() -> int:
         w = ptr32(int(words))
         poll, clock, owed, service = used
-        w[_WOKEN] = 0
-        if w[_INTERRUPTED]:
-            service.interrupt()
+        core = w[_CORE]
+        if core and ptr32(core)[0]:
+            w[_SLEEPING] = 1
+        else:
+            w[_WOKEN] = 0
+            if w[_INTERRUPTED]:
+                service.interrupt()
         due = int(poll(clock()))
         if owed:
             _settle()
@@ -381,20 +424,28 @@ def rouse():
 
 
 def owe(sock):
-    """Have the callback of a socket called once nobody is inside the stack any more."""
+    """Have the callback of a socket called once nobody is inside the stack any more. Called by who
+    is inside."""
     if sock not in _owed:
         _owed.append(sock)
 
 
 def _settle():
-    if _st.w[_LOCK]:
-        return
-    try:
-        while _owed:
-            schedule(_call_back, _owed[-1])
-            _owed.pop()
-    except RuntimeError:
-        pass  # the scheduler's queue is full: with the next poll
+    """Whoever leaves comes here, and looks again after it has been inside itself: so the last one
+    sees what is owed."""
+    st = _st
+    while _owed and st.claim():
+        sock = _owed.pop() if _owed else None
+        st.leave()
+        if sock is None:
+            return
+        try:
+            schedule(_call_back, sock)
+        except RuntimeError:  # the scheduler's queue is full: with the next poll
+            enter(st)
+            owe(sock)
+            st.leave()
+            return
 
 
 def _call_back(sock):
@@ -508,14 +559,34 @@ class Service(io.IOBase):
         self.ioctl = _teller(where(st.w))
         self._poller = poll()
         self._poller.register(self, _RD)
+        if CORE:
+            self._share(poll())
         self.w[_WOKEN] = 1
         self.idle(0)  # what ipoll() gives is made the first time
         self.w[_WOKEN] = 0
         self.arm(1)
         st.rearm = self.rearm
+        st.again = self.again
         st.w[_SERVED] = 1
 
+    def _share(self, poller):
+        """What the second core sleeps by, and what wakes it: the end of an interrupt or callback
+        on the first, or rouse()."""
+        global rouse
+        from _thread import allocate_lock
+
+        self._arm = self.arm
+        self._bell = allocate_lock()
+        self._second = poller
+        self._asked, once = _once()
+        poller.register(once, _RD)
+        for _ in poller.ipoll(0):
+            pass
+        rouse = self.rouse
+
     def watch(self, nic):
+        if self.w[_SPIN] and hasattr(nic, "share"):
+            nic.share(where(self.w))
         if hasattr(nic, "irq"):
             nic.irq(self._run)
             if hasattr(nic, "finish"):
@@ -532,16 +603,30 @@ class Service(io.IOBase):
         """Sleep until the service is called, or `ms` are over (-1: for ever)."""
         if self.blind and (ms < 0 or ms > _BLIND_MS):
             ms = _BLIND_MS
+        w = self.w
+        if w[_SLEEPING]:
+            if ms < 0 or ms > _SHARED_MS:
+                ms = _SHARED_MS
+            if mem32[CORE]:
+                for _ in self._second.ipoll(ms):
+                    pass
+                return
         for finish in self._finish:
             if finish():
                 return
-        w = self.w
         w[_ASLEEP] = 1
         try:
             for _ in self._poller.ipoll(ms):
                 pass
         finally:
             w[_ASLEEP] = 0
+
+    def rouse(self):
+        """Wake the other core: a lock that is given back does that, by the instruction SEV."""
+        if mem32[CORE]:
+            self.w[_WOKEN] = 1
+        if self._bell.acquire(0):  # else the other one has it, and is awake
+            self._bell.release()
 
     def arm(self, due):
         """Run again in `due` milliseconds, or when there is no telling."""
@@ -551,11 +636,21 @@ class Service(io.IOBase):
         elif due == 0:
             due = 1
         self.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, due)
+        if CORE and mem32[CORE]:  # two that set it at once would break it: the first core does
+            try:
+                schedule(self._arm, due)
+            except RuntimeError:  # too much to do: with the next call
+                self.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, _NEVER)
+            return
         self._timer.init(mode=self._timer.ONE_SHOT, period=due, callback=self._run)
 
     def rearm(self):
         """The stack is due earlier than it was."""
         self.arm(max(elapsed(self.st.w[_DUE], self.st.now), 0))
+
+    def again(self):
+        """Another core is inside the stack, which is to be polled."""
+        self.arm(0)
 
 
 def _runner(service, st, timer):
@@ -572,12 +667,12 @@ def _runner(service, st, timer):
             if who is timer:  # not set any more
                 w[_NEXT] = (int(clock()) + _NEVER) & 0x3FFFFFFF
             return
-        if w[_LOCK]:
+        if w[_LOCK] and not (w[_SPIN] and w[_OWNER]):
             w[_MISSED] = 1  # the program is inside the stack and will see to it
             if who is timer:
                 service.arm(_BLIND_MS)
             return
-        due = 0
+        due = 0  # for another core poll() gives way: then in a millisecond
         turns = _TURNS
         try:
             while due == 0 and turns:
@@ -591,6 +686,29 @@ def _runner(service, st, timer):
             service.arm(due)
 
     return run
+
+
+class _Once(io.IOBase):
+    pass
+
+
+def _once():
+    """A stream that is readable every second time that it is asked, which is when whatever event
+    has ended the wait in between; and what keeps count."""
+    asked = array("I", (0,))
+    words = where(asked)
+    stream = _Once()
+
+    @micropython.viper
+    def ioctl(request: int, arg: int) -> int:
+        if request != _POLL:
+            return -22  # EINVAL
+        w = ptr32(int(words))
+        w[0] = w[0] ^ 1
+        return 0 if w[0] else _RD
+
+    stream.ioctl = ioctl
+    return asked, stream
 
 
 def _teller(words):

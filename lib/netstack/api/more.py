@@ -66,12 +66,16 @@ def _dup(sock):
     if not sock._dgram and not sock._listening and io.state == _CLOSED and io.raddr is None:
         raise OSError(_EOPNOTSUPP, "dup: of a socket that is connected or listens")
     notify = io.notify
-    new = socket.socket(sock._af, _type(sock), 0, io)
-    new._short = sock._short = None  # what one is told of senders, the other is not
-    drop.let_go(new._guard)
-    drop.share(sock._guard, io)
-    new._guard = sock._guard
-    io.notify = notify
+    held = host.join(sock._st)
+    try:
+        new = socket.socket(sock._af, _type(sock), 0, io)
+        new._short = sock._short = None  # what one is told of senders, the other is not
+        drop.let_go(new._guard)
+        drop.share(sock._guard, io)
+        new._guard = sock._guard
+        io.notify = notify
+    finally:
+        host.part(sock._st, held)
     for name in ("_listening", "_timeout", "_linger", "_reuse", "_limits", "_routed", "v6only"):
         setattr(new, name, getattr(sock, name))
     return new
@@ -81,11 +85,15 @@ def _detach(sock):
     """Closes the socket, but not what it stands on: this is returned, for
     socket(family, type, 0, fileno=...) or as it is (docs/sockets.md)."""
     io = sock._check_open()
-    if drop.shared and drop.unshare(io):
-        raise OSError(_EOPNOTSUPP, "detach: dup() has made another socket of it")
-    sock._io = sock._short = sock._way = None
-    drop.let_go(sock._guard)
-    io.notify = None
+    held = host.join(sock._st)
+    try:
+        if drop.shared and drop.unshare(io):
+            raise OSError(_EOPNOTSUPP, "detach: dup() has made another socket of it")
+        sock._io = sock._short = sock._way = None
+        drop.let_go(sock._guard)
+        io.notify = None
+    finally:
+        host.part(sock._st, held)
     return io
 
 

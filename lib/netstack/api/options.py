@@ -208,7 +208,7 @@ def _put_own(sock, io, option, value):
     """An option that the socket itself has. False: it is none."""
     if option == _SO_DONTROUTE:
         sock._routed = not value
-        sock._peer = sock._way = None
+        sock._to = sock._way = None
     elif option == _SO_OOBINLINE:  # RFC 6093 5: urgent data is in line whatever this says
         sock._oob = int(value != 0)
     elif option == _SO_RCVLOWAT and not sock._dgram:

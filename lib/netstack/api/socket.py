@@ -82,7 +82,6 @@ default_timeout = -1  # setdefaulttimeout(), in milliseconds
 
 
 class socket(_iomod.IOBase):
-    _detour = None  # the way to `_peer` if that is not the usual
     _later = None  # where to connect to with the first data
     v6only = False  # IPV6_V6ONLY
     _limits = None  # SO_RCVTIMEO, SO_SNDTIMEO in milliseconds; 0: none
@@ -108,17 +107,20 @@ class socket(_iomod.IOBase):
         self._reuse = False
         self._linger = -1
         self._round = _host.current_round()
-        self._peer = self._peer_addr = None  # the address sendto() was last given, and its bytes
-        self._peer_port = 0
-        self._way = None  # that address, and what it takes to send there: datagram.py
+        self._to = None  # the address sendto() was last given, and what it means: datagram.py
+        self._way = None  # that address, and what it takes to send there
         self._from = None  # the sender that recvfrom() has last told of, as a tuple
         io = fileno
-        if io is None:
-            io = _open(af, type, proto, self.network())
-        elif not self._dgram:
-            self._listening = io.state == _LISTEN
         self._guard = None  # it dies with us
-        self._hold(io)
+        held = _host.join(self._st)
+        try:
+            if io is None:
+                io = _open(af, type, proto, self.network())
+            elif not self._dgram:
+                self._listening = io.state == _LISTEN
+            self._hold(io)
+        finally:
+            _host.part(self._st, held)
 
     def _hold(self, io):
         """Stand on this from now on."""
@@ -131,7 +133,7 @@ class socket(_iomod.IOBase):
     def _listen_in(self):
         """With a callback the stack knows us, and we stay for as long as it is there. Without
         one, datagrams are seen where they wait, but by other threads."""
-        own = _happened if _host.UNIX or not self._dgram else None
+        own = _happened if self._words[_SLEEPING] or _host.UNIX or not self._dgram else None
         self._io.notify = self._notify if self._callback else own
 
     def __repr__(self):
@@ -321,11 +323,11 @@ class socket(_iomod.IOBase):
             io.close()  # gives up the port, which the listener takes
             ip = io.ip if io.lport else self.network()
             new = st.tcp.listen(ip, io.laddr, io.lport, max(backlog, 1), io.reuseport)
+            _options.copy(io, new)
+            io.notify = None
+            self._hold(new)
         finally:
             _host.leave(st)
-        _options.copy(io, new)
-        io.notify = None
-        self._hold(new)
         self._listening = True
 
     def accept(self):
@@ -404,10 +406,14 @@ class socket(_iomod.IOBase):
         if io.state != _CLOSED:
             raise OSError(_EISCONN)
         if io.error or io.raddr is not None:  # an earlier attempt failed: start afresh
-            new = self._st.tcp.open()
-            _options.copy(io, new)
-            io.notify = None
-            self._hold(new)
+            held = _host.join(self._st)
+            try:
+                new = self._st.tcp.open()
+                _options.copy(io, new)
+                io.notify = None
+                self._hold(new)
+            finally:
+                _host.part(self._st, held)
             io = new
         return io
 
@@ -497,15 +503,16 @@ class socket(_iomod.IOBase):
             return n
         if not self._dgram:
             return self.send(buf, flags)
-        if address != self._peer:
-            _datagram.aim(self, address)
+        to = self._to
+        if to is None or address != to[0]:
+            to = _datagram.aim(self, address)
+        known, ip, addr, port, detour = to
         buf = _readable(buf)
-        to = self._peer_addr
-        n = self._push(buf, 0, len(buf), flags, self._peer_ip, to, self._peer_port, self._detour)
+        n = self._push(buf, 0, len(buf), flags, ip, addr, port, detour)
         if n < 0:
             raise _fault(-n)
-        if self._peer:
-            _datagram.remember(self)
+        if known:
+            _datagram.remember(self, to)
         return n
 
     # -- receiving --------------------------------------------------------------------------
@@ -644,9 +651,9 @@ class socket(_iomod.IOBase):
                 io.abort()
             else:
                 io.close()
+            _drop.let_go(self._guard)  # not before: there may be no memory to close it now
         finally:
             _host.leave(self._st)
-        _drop.let_go(self._guard)  # not before: there may be no memory to close it now
         if self._linger > 0 and not self._listening:
             _more().wait_sent(self, io)
 
@@ -686,6 +693,8 @@ class socket(_iomod.IOBase):
             ready = flags & _WR
             if io.error:
                 return ready | flags & _RD | _ERR
+            if self._words[_SLEEPING] and not io.notify:
+                self._listen_in()
             return ready | (flags & _RD if io.waiting else 0)
         return self._ready_stream(io, flags)
 
@@ -724,7 +733,7 @@ def _more():
 def _happened(io):
     """Called by the stack when anything about what a socket stands on has changed."""
     io.event = True
-    if _host.UNIX and io.st.w[_SLEEPING]:  # other threads
+    if io.st.w[_SLEEPING]:  # other threads
         _host.rouse()
 
 

@@ -6,6 +6,7 @@ from netstack.core.clock import elapsed
 from time import ticks_ms
 
 _LOCK = const(44)  # of Stack.w
+_SLEEPING = const(65)
 _EBADF = const(9)
 _EAGAIN = const(11)
 _EINVAL = const(22)
@@ -121,5 +122,7 @@ def doze(self, io, start, due, sending=False):
         if due < 0 or left < due:
             due = left
     if due and not (self._dgram and (io.waiting or io.error)):
+        if not io.notify and self._words[_SLEEPING]:  # another core may take what comes in
+            self._listen_in()
         self._st.idle(due)
     return True

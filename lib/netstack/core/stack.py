@@ -5,14 +5,21 @@
 #              for many segments).
 # Re-entry is harmless: poll() called from inside the stack, or by the scheduler while a program is
 # inside a socket call, does nothing but note that there is work. A hard interrupt comes in the
-# middle of machine code, and another core runs beside it: they are refused, by processor.py.
+# middle of machine code, and is refused, by processor.py.
+#
+# Another core runs beside it, and waits, as a thread does. LOCK cannot tell two cores apart, since
+# both may find it 0: what does is SPIN, a register that one of them has at a time. Who enters takes
+# it first, says who it is in OWNER, and sets LOCK; who leaves gives it back last. So while LOCK is
+# not 0, OWNER holds; and who finds SPIN taken but LOCK 0 has met another, who is on the way in or
+# out. MISSED is 2 when it is another core that poll() gave way to: it may have looked at MISSED for
+# the last time, so who was turned away is to come again, however short a time it takes.
 
 from array import array
 from micropython import const
 from netstack.core.clock import Timers
 from netstack.core.frame import Pool
 from netstack.core.interface import Interface
-from netstack.core.processor import CORE, INTERRUPT, refuse
+from netstack.core.processor import INTERRUPT, refuse
 from netstack.core.random import Random
 from netstack.core.wire import where
 from time import ticks_ms
@@ -36,7 +43,7 @@ _THREADS = const(63)
 _OWNER = const(64)
 _GATE = const(66)
 _CORE = const(67)
-_ZERO = const(68)
+_SPIN = const(68)
 _SERVED = const(69)
 _NEXT = const(70)
 _WORDS = const(75)
@@ -69,15 +76,12 @@ class Stack:
         # 45 poll() is to be called again  46 jobs put off  47 frames that wait for a NIC
         # 48, 49 of core/clock.py  50 length of `steps`  62, 65, 71..73 see api/host.py
         # 63 there may be threads: then 64 is who holds 44, as ident() has it
-        # 66, 67 INTERRUPT and CORE of processor.py, if there are any  68 always 0
+        # 66, 67, 68 INTERRUPT, CORE and SPIN of processor.py, if there are any; share() sets these
         # 69 somebody polls by himself, 70 when he will, rearm() tells him  others: inet/match.py
         self.w = array("I", bytes(4 * _WORDS))
         self.w[_NOW] = self.now
         self.w[_HOPS] = 1
-        if INTERRUPT or CORE:
-            zero = where(self.w) + 4 * _ZERO
-            self.w[_GATE] = INTERRUPT or zero
-            self.w[_CORE] = CORE or zero
+        self.w[_GATE] = INTERRUPT
         self.refuse = refuse
         self.random = Random(seed)
         self.pool = Pool(frames, mtu)
@@ -97,7 +101,7 @@ class Stack:
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
         self.reclaim = None  # callable: give back memory that lies idle
-        self.rearm = self.pump = None  # of api/host.py
+        self.rearm = self.again = self.pump = None  # of api/host.py
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
         self.nomem = 0  # MemoryErrors met inside poll()
@@ -196,6 +200,11 @@ class Stack:
 
     # -- running ----------------------------------------------------------------------------
 
+    def share(self, core, spin):
+        """Two cores are to use it: processor.py has these. There is one SPIN, for one stack."""
+        self.w[_CORE] = core
+        self.w[_SPIN] = spin
+
     def expect(self, n):
         """See that `n` jobs can be put off without any more memory, and some beside them."""
         jobs = self._jobs
@@ -233,17 +242,30 @@ def _poller(st):
         next due (0: at once), -1 when only a NIC can bring work."""
         w = ptr32(int(words))
         gate = w[_GATE]
-        if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[_CORE])[0]:
+        if gate and ptr32(gate)[0] & 0x1FF:
             st.refuse()
+        spin = w[_SPIN]
+        if spin and not ptr32(spin)[0]:
+            if w[_LOCK] and w[_OWNER] == ptr32(w[_CORE])[0]:
+                w[_MISSED] = 1
+            else:
+                w[_MISSED] = 2
+            return 0
         if w[_LOCK]:
             w[_MISSED] = 1
             return 0
+        if spin:
+            w[_OWNER] = ptr32(w[_CORE])[0]
         w[_LOCK] = 1
         w[_MISSED] = 0
         if w[_THREADS]:
             w[_OWNER] = int(st.ident())
         now &= 0x3FFFFFFF
-        w[1] = w[1] + ((now - w[0]) & 0x3FFFFFFF)  # tick() of clock.py
+        wait = (now - w[0]) & 0x3FFFFFFF
+        if spin and wait >= 0x20000000:  # another core has read the clock later and come in before
+            wait = 0
+            now = w[0]
+        w[1] = w[1] + wait  # tick() of clock.py
         w[0] = now
         st.now = now
         try:
@@ -262,6 +284,8 @@ def _poller(st):
                 w[_MISSED] = 1
         finally:
             w[_LOCK] = 0
+            if spin:
+                ptr32(spin)[0] = spin
         if w[_ARMED] and w[_SERVED]:
             wait = (w[_NEXT] - w[_DUE]) & 0x3FFFFFFF
             if wait and wait < 0x20000000:
@@ -288,6 +312,11 @@ def _enterer(st):
     def enter():
         """A call from outside begins: until leave() the stack is not polled."""
         w = ptr32(int(words))
+        spin = w[_SPIN]
+        if spin and not (w[_LOCK] and w[_OWNER] == ptr32(w[_CORE])[0]):
+            while not ptr32(spin)[0]:
+                pass
+            w[_OWNER] = ptr32(w[_CORE])[0]
         w[_LOCK] = w[_LOCK] + 1
         if w[_LOCK] == 1:
             now = int(st.clock()) & 0x3FFFFFFF
@@ -307,10 +336,15 @@ def _claimer(st):
         """enter() for whom somebody may have been before: False while the stack is busy."""
         w = ptr32(int(words))
         gate = w[_GATE]
-        if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[_CORE])[0]:
+        if gate and ptr32(gate)[0] & 0x1FF:
             st.refuse()
         if w[_LOCK]:
             return False
+        spin = w[_SPIN]
+        if spin:
+            if not ptr32(spin)[0]:
+                return False
+            w[_OWNER] = ptr32(w[_CORE])[0]
         w[_LOCK] = 1
         if w[_THREADS]:
             w[_OWNER] = int(st.ident())
@@ -332,7 +366,9 @@ def _insider(st):
         """Has who asks entered the stack, or been called by it?"""
         w = ptr32(int(words))
         gate = w[_GATE]
-        if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[_CORE])[0]:
+        if gate and ptr32(gate)[0] & 0x1FF:
+            return False
+        if w[_SPIN] and w[_OWNER] != ptr32(w[_CORE])[0]:
             return False
         return w[_LOCK] != 0
 
@@ -346,15 +382,23 @@ def _leaver(st):
     @micropython.viper
     def leave():
         w = ptr32(int(words))
-        if w[_LOCK] == 1 and w[_JOBS]:
+        spin = w[_SPIN]
+        n = w[_LOCK] - 1
+        if not n and w[_JOBS]:
             try:
                 st.flush()
             finally:  # whatever a program's callback raises, Ctrl-C included
-                w[_LOCK] = w[_LOCK] - 1
+                w[_LOCK] = 0
+                if spin:
+                    ptr32(spin)[0] = spin
         else:
-            w[_LOCK] = w[_LOCK] - 1
-        if w[_MISSED] and not w[_LOCK]:
+            w[_LOCK] = n
+            if spin and not n:
+                ptr32(spin)[0] = spin
+        if w[_MISSED] and not n:
             st.poll(st.clock())
+            if w[_MISSED] == 2:
+                st.again()
         if w[_ARMED] and w[_SERVED]:
             wait = (w[_NEXT] - w[_DUE]) & 0x3FFFFFFF
             if wait and wait < 0x20000000:

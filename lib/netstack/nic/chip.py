@@ -9,8 +9,13 @@
 #   _up()             does it see somebody at the other end of the wire?
 #   _untold()         does it hold a frame that its interrupt line should have told of by now?
 #   _filter()         let in what is for us and for `_groups`
+#   STACK             the first of its words that core/stack.py's address is in, where two cores use it;
+#                     the next is OWED: what ended() did not do, since another was inside the stack
 #
-# Its words begin with those below.
+# Its words begin with those below. They and the bus are for who is inside the stack; what the
+# scheduler calls comes in between, and has the stack's SPIN while it is at work (core/stack.py).
+# It does not wait for another core: it notes what it owes, which the next recv() does, and calls
+# for that, as for a frame.
 
 from array import array
 from micropython import const
@@ -34,6 +39,10 @@ class Chip:
     mtu = 1500
     caps = 0
     FRAMES = 1  # that bus.tx holds
+
+    def share(self, words):
+        """Two cores use the stack, whose words these are."""
+        self._w[self.STACK] = words
 
     def _attach(self, spi, cs, reset, interrupt, mac, words):
         """The driver's words; nothing is asked of the chip yet."""

@@ -104,7 +104,13 @@ _SENDING = const(18)
 _TRIES = const(19)
 _WAITS = const(20)
 _SENT = const(21)  # length of what the bus carries away
-_WORDS = const(22)
+_STACK = const(22)  # of chip.py
+_OWED = const(23)
+_WORDS = const(24)
+
+_LOCK = const(44)  # words of Stack.w
+_OWNER = const(64)
+_SPIN = const(68)
 
 _COMING = const(1)  # FLYING
 _AWAY = const(3)
@@ -118,6 +124,7 @@ _WAITS_MAX = const(20)
 
 class ENC28J60(chip.Chip):
     chip = "ENC28J60"
+    STACK = _STACK
 
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
         w = self._attach(spi, cs, reset, interrupt, mac, _WORDS)
@@ -131,11 +138,12 @@ class ENC28J60(chip.Chip):
         begin = _beginner(words, small, b, (get, op, self._broken))
         job = array("I", bytes(24))
         take = _taker(words, job, move)
-        self.recv = _receiver(words, (begin, complete, flush, take), interrupt)
+        tend = _tender(words, b.busy, complete)
+        self.recv = _receiver(words, (begin, complete, flush, take, tend), interrupt)
         write = _writer(words, small, where(b.tx), (op, b.begin_write))
         self.send = _sender(words, (complete, flush, _loader(words, job, move), write))
         self._begin()
-        b.on_end(_ender(words, b.busy, complete, b.nudge))
+        b.on_end(_ender(words, tend, b.nudge, self._on_line))
 
     # -- registers, where time does not count -----------------------------------------------------
 
@@ -428,7 +436,10 @@ def _receiver(words, steps, line):
             return 0
         if w[_SICK]:
             return 0
-        begin, complete, flush, take = steps
+        begin, complete, flush, take, tend = steps
+        if w[_OWED]:
+            w[_OWED] = 0
+            tend()
         if not w[_READY]:
             if w[_FLYING] != _COMING:
                 if w[_LINE] and not w[_COUNT] and int(line()):
@@ -518,13 +529,36 @@ def _sender(words, steps):
     return send
 
 
-def _ender(words, busy, complete, nudge):
+def _tender(words, busy, complete):
     @micropython.viper
-    def ended(who):
+    def tend():
         """The bus has written a frame: the chip is to send it."""
         w = ptr32(int(words))
-        nudge()
         if w[_FLYING] == _AWAY and not w[_LOCKED] and not int(busy()):
             complete()
+
+    return tend
+
+
+def _ender(words, tend, nudge, wake):
+    @micropython.viper
+    def ended(who):
+        """Called by the scheduler when the bus is done, on the first core."""
+        w = ptr32(int(words))
+        nudge()
+        spin = 0
+        if w[_STACK]:
+            s = ptr32(w[_STACK])
+            spin = s[_SPIN]
+            if not ptr32(spin)[0]:
+                if s[_LOCK] and not s[_OWNER]:
+                    spin = 0  # who is inside has been interrupted
+                else:
+                    w[_OWED] = 1
+                    wake(0)
+                    return
+        tend()
+        if spin:
+            ptr32(spin)[0] = spin
 
     return ended

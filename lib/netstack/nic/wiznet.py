@@ -77,13 +77,19 @@ _TX = const(32)
 _MEMORY = const(33)  # its size
 _HALF_OUT = const(34)  # the half of bus.tx, 0 or 1536, for the next frame, or that it waits in
 _UNTOLD = const(35)  # something was read while a frame was to be sent
-_WORDS = const(36)
+_STACK = const(36)  # of chip.py
+_OWED = const(37)
+_WORDS = const(38)
 
 _STATE = (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
 
 _LOW = const(1)  # FLYING: a piece to the lower half of bus.rx,
 _HIGH = const(2)  # to the upper half,
 _AWAY = const(3)  # a frame that is to be sent
+
+_LOCK = const(44)  # words of Stack.w
+_OWNER = const(64)
+_SPIN = const(68)
 
 _HALF = const(1536)
 _RING = const(3072)
@@ -97,6 +103,7 @@ _WAITS_MAX = const(20)
 
 class Wiznet(chip.Chip):
     FRAMES = 2
+    STACK = _STACK
 
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
         w = self._attach(spi, cs, reset, interrupt, mac, _WORDS)
@@ -122,15 +129,15 @@ class Wiznet(chip.Chip):
         gather = _gatherer(words, fetch, self._look)
         ahead = _prefetcher(words, push, gather)
         turn = _turner(words, push, gather, interrupt)
-        self.recv = _receiver(words, where(b.rx), (more, take, ahead, self._broken))
+        tend = _tender(words, b.busy, (self._complete, ahead, turn, self._look))
+        self.recv = _receiver(words, where(b.rx), (more, take, ahead, tend, self._broken))
         load = _loader(words, job, move)
         fill = _filler(words, where(b.tx))
         steps = self._complete, self._flush, load, fill, b.left, push, turn
         self.send = _sender(words, steps)
         self.finish = _finisher(words, self._complete, turn)
         self._begin()
-        steps = self._complete, ahead, turn, b.nudge, self._look
-        b.on_end(_ender(words, b.busy, steps, self._on_line))
+        b.on_end(_ender(words, tend, b.nudge, self._on_line))
 
     # -- starting it, and again -----------------------------------------------------------------
 
@@ -587,7 +594,10 @@ def _receiver(words, rx, steps):
         if w[_SICK]:
             return 0
         w[_UNTOLD] = 0
-        more, take, ahead, broken = steps
+        more, take, ahead, tend, broken = steps
+        if w[_OWED]:
+            w[_OWED] = 0
+            tend()
         p = ptr8(int(rx))
         while True:
             left = w[_LEFT]
@@ -740,31 +750,53 @@ def _sender(words, steps):
     return send
 
 
-def _ender(words, busy, steps, wake):
+def _tender(words, busy, steps):
+    complete, ahead, turn, look = steps
+
     @micropython.viper
-    def ended(who):
+    def tend() -> int:
         """What the bus did is done: the chip is to send what was written to it; what was read is
-        for the stack. It goes on with what is to be done next."""
+        for the stack. It goes on with what is to be done next. Is the stack to be woken?"""
         w = ptr32(int(words))
-        complete, ahead, turn, nudge, look = steps
-        nudge()
         if w[_LOCKED] or int(busy()):
-            return
+            return 0
         if not w[_FLYING]:
-            if w[_UNTOLD]:
-                wake(0)
-            return
+            return w[_UNTOLD]
         if w[_FLYING] == _AWAY:
             complete()
             turn()
-            if w[_ARMED]:
-                return
-        else:
-            complete()
-            if not w[_AHEAD] and w[_SIZE] > _MOST:  # there may be more of a burst
-                look()
-            ahead()
-        wake(0)
+            return 0 if w[_ARMED] else 1
+        complete()
+        if not w[_AHEAD] and w[_SIZE] > _MOST:  # there may be more of a burst
+            look()
+        ahead()
+        return 1
+
+    return tend
+
+
+def _ender(words, tend, nudge, wake):
+    @micropython.viper
+    def ended(who):
+        """Called by the scheduler when the bus is done, on the first core."""
+        w = ptr32(int(words))
+        nudge()
+        spin = 0
+        if w[_STACK]:
+            s = ptr32(w[_STACK])
+            spin = s[_SPIN]
+            if not ptr32(spin)[0]:
+                if s[_LOCK] and not s[_OWNER]:
+                    spin = 0  # who is inside has been interrupted
+                else:
+                    w[_OWED] = 1
+                    wake(0)
+                    return
+        woken = int(tend())
+        if spin:
+            ptr32(spin)[0] = spin
+        if woken:
+            wake(0)
 
     return ended
 
@@ -774,13 +806,24 @@ def _finisher(words, complete, turn):
     def finish() -> int:
         """Wait for what the bus is busy with. Is there anything for recv() now?"""
         w = ptr32(int(words))
-        kind = w[_FLYING]
-        if not kind or w[_LOCKED]:
+        if not w[_FLYING] or w[_LOCKED]:
             return 0
-        complete()
-        if kind == _AWAY:
-            turn()
-            return 0 if w[_ARMED] else 1  # not armed, its line would not tell of the next frame
-        return 1
+        spin = 0
+        if w[_STACK]:
+            s = ptr32(w[_STACK])
+            spin = s[_SPIN]
+            if not ptr32(spin)[0]:  # another core is inside the stack
+                return 1
+        kind = w[_FLYING]
+        result = 1
+        if kind:
+            complete()
+            if kind == _AWAY:
+                turn()
+                if w[_ARMED]:  # else its line would not tell of the next frame
+                    result = 0
+        if spin:
+            ptr32(spin)[0] = spin
+        return result
 
     return finish

@@ -31,6 +31,7 @@ from netstack.core.move import move
 from netstack.core.wire import address, put16, same, where
 from netstack.inet import match
 
+_PATIENCE = const(10000)  # turns: a millisecond or two
 _NEW = const(0x20000)  # more than a datagram's bytes
 _PROTO = const(17)
 _LINK = const(16)  # lead, Ethernet
@@ -60,9 +61,10 @@ _REFUSED = const(4)
 def size(block: int, keep: int) -> int:
     """Bytes of the first datagram of the ring; -1: there is none. keep: see unpack()."""
     cb = ptr32(block)
+    w = ptr32(cb[28] | ((cb[29] << 16) << 16))
     if not cb[3]:
         return -1
-    if keep == 2 and ptr32(cb[28] | ((cb[29] << 16) << 16))[44]:
+    if keep == 2 and w[44] and not (w[68] and w[64] != ptr32(w[67])[0]):
         return -1
     r = ptr32(cb[1] | ((cb[2] << 16) << 16))
     p = ptr8((r[3] | ((r[4] << 16) << 16)) + r[0])
@@ -76,12 +78,26 @@ def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> 
     there is none, or not for who asks. keep 2: for a program, unless it has interrupted the stack;
     NEW is added when it has not been told of this sender."""
     cb = ptr32(block)
+    w = ptr32(cb[28] | ((cb[29] << 16) << 16))
+    gate = w[66]  # core/stack.py
+    if not cb[3] or gate and ptr32(gate)[0] & 0x1FF:
+        return -1
+    spin = w[68]
+    if spin and not ptr32(spin)[0]:
+        if w[44] and w[64] == ptr32(w[67])[0]:
+            spin = 0  # inside already
+        else:  # another core is, seldom for long
+            turns = _PATIENCE
+            while turns and not ptr32(spin)[0]:
+                turns -= 1
+            if not turns:
+                return -1
+            if not cb[3]:
+                ptr32(spin)[0] = spin
+                return -1
+    if keep == 2 and w[44]:
+        return -1
     j = ptr32(int(job))
-    gate = j[5]
-    if not cb[3] or gate and (ptr32(gate)[0] & 0x1FF) | ptr32(j[6])[0]:
-        return -1
-    if keep == 2 and ptr32(cb[28] | ((cb[29] << 16) << 16))[44]:
-        return -1
     r = ptr32(cb[1] | ((cb[2] << 16) << 16))
     end = r[2]
     base = r[3] | ((r[4] << 16) << 16)
@@ -140,6 +156,8 @@ def unpack(block: int, buf: ptr8, off: int, most: int, keep: int, move, job) -> 
         r[0] = at if r[1] else 0
     if keep == 2 and cb[6] != cb[30]:
         n += _NEW
+    if spin:
+        ptr32(spin)[0] = spin
     return n
 
 
@@ -174,11 +192,18 @@ def shoot(block: int, aimed: int, buf: ptr8, n: int, out) -> bool:
     cb = ptr32(block)
     w = ptr32(cb[28] | ((cb[29] << 16) << 16))
     gate = w[66]  # core/stack.py
-    if gate and (ptr32(gate)[0] & 0x1FF) | ptr32(w[67])[0]:
+    if gate and ptr32(gate)[0] & 0x1FF:
+        return False
+    spin = w[68]
+    if spin and not ptr32(spin)[0]:
         return False
     if cb[31] != aimed or not cb[5] or w[44]:
+        if spin:
+            ptr32(spin)[0] = spin
         return False
     io, compose, st, _, _, _, _ = out
+    if spin:
+        w[64] = ptr32(w[67])[0]
     w[44] = 1
     if w[63]:  # there may be threads: core/stack.py
         w[64] = int(st.ident())
@@ -190,8 +215,12 @@ def shoot(block: int, aimed: int, buf: ptr8, n: int, out) -> bool:
         done = int(compose(io, n))
     finally:
         w[44] = 0
+        if spin:
+            ptr32(spin)[0] = spin
     if w[45]:
         st.poll(st.clock())
+        if w[45] == 2:
+            st.again()
     return done != 0
 
 
@@ -200,9 +229,7 @@ class Fast:
 
     def __init__(self, udp):
         words = where(udp.st.w)
-        self._job = array("I", bytes(28))  # of move(); 5, 6: words 66 and 67 of Stack.w
-        self._job[5] = udp.st.w[66]
-        self._job[6] = udp.st.w[67]
+        self._job = array("I", bytes(20))  # of move()
         self.job = job = where(self._job)
         self.compose = _composer(words, job)
         tell = _teller(words, udp.table, self.compose)
