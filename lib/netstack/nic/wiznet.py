@@ -129,7 +129,7 @@ class Wiznet(chip.Chip):
         gather = _gatherer(words, fetch, self._look)
         ahead = _prefetcher(words, push, gather)
         turn = _turner(words, push, gather, interrupt)
-        tend = _tender(words, b.busy, (self._complete, ahead, turn, self._look))
+        tend = _tender(words, (b.busy, self._complete, ahead, turn, self._look))
         self.recv = _receiver(words, where(b.rx), (more, take, ahead, tend, self._broken))
         load = _loader(words, job, move)
         fill = _filler(words, where(b.tx))
@@ -750,14 +750,13 @@ def _sender(words, steps):
     return send
 
 
-def _tender(words, busy, steps):
-    complete, ahead, turn, look = steps
-
+def _tender(words, steps):
     @micropython.viper
     def tend() -> int:
         """What the bus did is done: the chip is to send what was written to it; what was read is
         for the stack. It goes on with what is to be done next. Is the stack to be woken?"""
         w = ptr32(int(words))
+        busy, complete, ahead, turn, look = steps
         if w[_LOCKED] or int(busy()):
             return 0
         if not w[_FLYING]:
