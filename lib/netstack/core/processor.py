@@ -1,10 +1,10 @@
 # Which machine code suits the processor: KERNELS is what the names of its modules end in. A build
 # freezes these only (lib/manifest.py).
 #
-# And where Python can run beside itself: INTERRUPT is the address of a word whose low nine bits are
-# not 0 in a hard interrupt, CORE of the number of who asks, where there is more than one core that
-# runs Python at the same time. SPIN is the address of what only one of them can have: who reads it
-# and gets 0 is too late; to write it gives it back. 0: there is no such thing, or no telling.
+# And where Python can run beside itself. INTERRUPT is the address of a word whose low nine bits
+# are not 0 in a hard interrupt. CORE is that of the number of who asks, where several cores run
+# Python at once, and SPIN that of what one of them can have: who reads 0 is too late, to write
+# gives it back. 0: there is no such thing, or no telling.
 
 import sys
 from micropython import const

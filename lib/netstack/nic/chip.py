@@ -9,8 +9,7 @@
 #   _up()             does it see somebody at the other end of the wire?
 #   _untold()         does it hold a frame that its interrupt line should have told of by now?
 #   _filter()         let in what is for us and for `_groups`
-#   STACK             the first of its words that core/stack.py's address is in, where two cores use it;
-#                     the next is OWED: what ended() did not do, since another was inside the stack
+#   STACK             a word of its own, and the next: ender()
 #
 # Its words begin with those below. They and the bus are for who is inside the stack; what the
 # scheduler calls comes in between, and has the stack's SPIN while it is at work (core/stack.py).
@@ -33,6 +32,10 @@ _WAKES = const(5)  # the end of what the bus does has the stack run
 _SOON = const(6)  # frames up to this length are waited for
 _HERE = const(7)  # address of bus.rx, two words, and of bus.tx
 _OUT = const(9)
+
+_LOCK = const(44)  # words of Stack.w
+_OWNER = const(64)
+_SPIN = const(68)
 
 
 class Chip:
@@ -177,3 +180,34 @@ class Chip:
         self._bus.nudge()
         if self._cb:
             self._cb(self)
+
+
+def ender(words, at, steps):
+    """What the scheduler calls, on the first core, when the bus has ended what was begun: it does
+    tend(), and wakes the stack if that says so. Word `at` is where the words of the stack lie, if
+    two cores use it; the next is set, for recv(), while the other is inside, and tend() has to
+    wait."""
+
+    @micropython.viper
+    def ended(who):
+        w = ptr32(int(words) + (int(at) << 2))
+        tend, nudge, wake = steps
+        nudge()
+        spin = 0
+        if w[0]:
+            s = ptr32(w[0])
+            spin = s[_SPIN]
+            if not ptr32(spin)[0]:
+                if s[_LOCK] and not s[_OWNER]:
+                    spin = 0  # who is inside has been interrupted
+                else:
+                    w[1] = 1
+                    wake(0)
+                    return
+        woken = int(tend())
+        if spin:
+            ptr32(spin)[0] = spin
+        if woken:
+            wake(0)
+
+    return ended

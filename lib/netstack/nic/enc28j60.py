@@ -108,10 +108,6 @@ _STACK = const(22)  # of chip.py
 _OWED = const(23)
 _WORDS = const(24)
 
-_LOCK = const(44)  # words of Stack.w
-_OWNER = const(64)
-_SPIN = const(68)
-
 _COMING = const(1)  # FLYING
 _AWAY = const(3)
 _MOST = const(1514)
@@ -143,7 +139,7 @@ class ENC28J60(chip.Chip):
         write = _writer(words, small, where(b.tx), (op, b.begin_write))
         self.send = _sender(words, (complete, flush, _loader(words, job, move), write))
         self._begin()
-        b.on_end(_ender(words, tend, b.nudge, self._on_line))
+        b.on_end(chip.ender(words, _STACK, (tend, b.nudge, self._on_line)))
 
     # -- registers, where time does not count -----------------------------------------------------
 
@@ -531,34 +527,11 @@ def _sender(words, steps):
 
 def _tender(words, busy, complete):
     @micropython.viper
-    def tend():
+    def tend() -> int:
         """The bus has written a frame: the chip is to send it."""
         w = ptr32(int(words))
         if w[_FLYING] == _AWAY and not w[_LOCKED] and not int(busy()):
             complete()
+        return 0
 
     return tend
-
-
-def _ender(words, tend, nudge, wake):
-    @micropython.viper
-    def ended(who):
-        """Called by the scheduler when the bus is done, on the first core."""
-        w = ptr32(int(words))
-        nudge()
-        spin = 0
-        if w[_STACK]:
-            s = ptr32(w[_STACK])
-            spin = s[_SPIN]
-            if not ptr32(spin)[0]:
-                if s[_LOCK] and not s[_OWNER]:
-                    spin = 0  # who is inside has been interrupted
-                else:
-                    w[_OWED] = 1
-                    wake(0)
-                    return
-        tend()
-        if spin:
-            ptr32(spin)[0] = spin
-
-    return ended

@@ -87,9 +87,7 @@ _LOW = const(1)  # FLYING: a piece to the lower half of bus.rx,
 _HIGH = const(2)  # to the upper half,
 _AWAY = const(3)  # a frame that is to be sent
 
-_LOCK = const(44)  # words of Stack.w
-_OWNER = const(64)
-_SPIN = const(68)
+_SPIN = const(68)  # a word of Stack.w
 
 _HALF = const(1536)
 _RING = const(3072)
@@ -137,7 +135,7 @@ class Wiznet(chip.Chip):
         self.send = _sender(words, steps)
         self.finish = _finisher(words, self._complete, turn)
         self._begin()
-        b.on_end(_ender(words, tend, b.nudge, self._on_line))
+        b.on_end(chip.ender(words, _STACK, (tend, b.nudge, self._on_line)))
 
     # -- starting it, and again -----------------------------------------------------------------
 
@@ -772,32 +770,6 @@ def _tender(words, steps):
         return 1
 
     return tend
-
-
-def _ender(words, tend, nudge, wake):
-    @micropython.viper
-    def ended(who):
-        """Called by the scheduler when the bus is done, on the first core."""
-        w = ptr32(int(words))
-        nudge()
-        spin = 0
-        if w[_STACK]:
-            s = ptr32(w[_STACK])
-            spin = s[_SPIN]
-            if not ptr32(spin)[0]:
-                if s[_LOCK] and not s[_OWNER]:
-                    spin = 0  # who is inside has been interrupted
-                else:
-                    w[_OWED] = 1
-                    wake(0)
-                    return
-        woken = int(tend())
-        if spin:
-            ptr32(spin)[0] = spin
-        if woken:
-            wake(0)
-
-    return ended
 
 
 def _finisher(words, complete, turn):
