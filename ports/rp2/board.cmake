@@ -13,18 +13,24 @@ cmake_language(DEFER CALL target_link_options firmware PRIVATE
 # Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
 list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)
 
-# The functions of what is frozen are objects in flash: rom.c, which takes frozen_content.c's place.
+# Frozen modules are objects in flash: rom.c, which takes the place of frozen_content.c and objtype.c.
 set(_rom ${CMAKE_CURRENT_LIST_DIR}/rom)
+file(GLOB _modules ${MICROPY_DIR}/py/mod*.c ${MICROPY_DIR}/extmod/mod*.c
+    ${MICROPY_PORT_DIR}/mod*.c)
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/frozen_rom.h
-    COMMAND ${Python3_EXECUTABLE} ${_rom}.py frozen_content.c frozen_rom.h
+    COMMAND ${Python3_EXECUTABLE} ${_rom}.py frozen_content.c genhdr/qstrdefs.generated.h
+        frozen_rom.h ${_modules}
     DEPENDS ${_rom}.py ${CMAKE_BINARY_DIR}/frozen_content.c)
-set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c PROPERTIES HEADER_FILE_ONLY ON)
+set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c ${MICROPY_DIR}/py/objtype.c
+    PROPERTIES HEADER_FILE_ONLY ON)
 set_source_files_properties(${_rom}.c PROPERTIES OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/frozen_rom.h)
 cmake_language(DEFER CALL target_sources firmware PRIVATE ${_rom}.c)
 cmake_language(DEFER CALL target_link_options firmware PRIVATE
-    -Wl,--wrap=mp_make_function_from_proto_fun -Wl,--wrap=mp_load_build_class
-    -Wl,--wrap=mp_store_attr)
+    -Wl,--wrap=mp_obj_new_module -Wl,--wrap=mp_raw_code_load_file
+    -Wl,--wrap=mp_make_function_from_proto_fun -Wl,--wrap=mp_make_closure_from_proto_fun
+    -Wl,--wrap=mp_load_build_class
+    -Wl,--wrap=mp_store_attr -Wl,--wrap=mp_obj_dict_store -Wl,--wrap=mp_obj_dict_delete)
 
 # That compiler's long jumps on a Cortex-M0+ load where to from a word in the code, and mpy-tool.py of
 # 1.25 puts code on any halfword: `aligned (2)` becomes a word.
