@@ -9,10 +9,11 @@
 #
 # Another core runs beside it, and waits, as a thread does. Both may find LOCK 0 at once: so there
 # is SPIN, a register that one of them has at a time. Who enters takes it first, says in OWNER who
-# that is, and sets LOCK; who leaves gives it back last. So OWNER holds while LOCK is not 0; and who
-# finds SPIN taken but LOCK 0 has met the other, on its way in or out. MISSED is 2 when poll() has
-# given way to the other core. That may have looked at MISSED for the last time: who is turned away
-# comes again by himself, in a loop or by the timer (again()), and nothing hangs on who is faster.
+# that is, and sets LOCK; who leaves gives it back last. So OWNER holds while LOCK is not 0; and
+# who finds SPIN taken but LOCK 0 has met the other, on its way in or out. MISSED is 2 when poll()
+# has given way to the other core. That may have looked at MISSED for the last time: who is turned
+# away comes again by himself, in a loop or by the timer (again()), and nothing hangs on who is
+# faster.
 
 from array import array
 from micropython import const

@@ -1,5 +1,6 @@
-# Hard interrupts and other cores, which come in the middle of machine code or run beside it: every
-# call is refused, and changes nothing. Two words stand for the registers that tell of them.
+# Hard interrupts, which come in the middle of machine code: every call is refused, and changes
+# nothing. And another core, which runs beside it: who comes second waits. Words stand for the
+# registers that tell of them; tests/hw has both as they are.
 # targets: MPS2_AN385, VIRT_RV32 (addresses of 32 bits)
 
 import bench
@@ -11,31 +12,28 @@ from netstack.api import callbacks, host
 from netstack.core import processor
 from netstack.core.wire import where
 
-GATE = 66  # words of Stack.w
+LOCK = 44  # words of Stack.w
+MISSED = 45
+OWNER = 64
+GATE = 66
 CORE = 67
+SPIN = 68
 
 st = host.stack()
 
 
-class Elsewhere:
-    """Within it, who asks is no program of the first core."""
+class Interrupt:
+    """Within it, who asks is a hard interrupt."""
 
-    def __init__(self, register):
-        self.words = array("I", (0, 0))
-        self.register = register
+    def __init__(self):
+        self.word = array("I", (15,))
 
     def __enter__(self):
-        self.usual = st.w[GATE], st.w[CORE]
-        self._set(where(self.words), where(self.words) + 4)
-        self.words[self.register] = 15 if self.register == 0 else 1
+        self.usual = st.w[GATE]
+        st.w[GATE] = where(self.word)
 
     def __exit__(self, *_):
-        self._set(*self.usual)
-
-    def _set(self, gate, core):
-        st.w[GATE], st.w[CORE] = gate, core
-        job = st.udp.fast._job
-        job[5], job[6] = gate, core
+        st.w[GATE] = self.usual
 
 
 def joined():
@@ -95,7 +93,7 @@ def each_call(a, d, server):
     )
 
 
-def check(register):
+def test_hard_interrupts():
     a, b = joined()
     d = datagrams()
     server = socket.socket()
@@ -113,8 +111,7 @@ def check(register):
     spent = st.spent
     words = bytes(st.w[44:46])  # inside, and to be polled
     held = bytes(d._io.cb), bytes(a._io.cb)
-    elsewhere = Elsewhere(register)
-    with elsewhere:
+    with Interrupt():
         for i, call in enumerate(calls):
             refused(i, call)
         with bench.inside(st):  # nor while the program is inside
@@ -133,14 +130,6 @@ def check(register):
     assert d.recv(9) == b.recv(9) == b"as before"
 
 
-def test_hard_interrupts():
-    check(0)
-
-
-def test_another_core():
-    check(1)
-
-
 def test_without_memory():
     """As in a hard interrupt, where none can be had: then there is no text."""
     a, b = joined()
@@ -148,13 +137,13 @@ def test_without_memory():
     d.sendto(b"waits", d.getsockname())
     host.pump()
     buf = bytearray(20)
-    elsewhere = Elsewhere(0)
+    interrupt = Interrupt()
     said = []
     kinds = (RuntimeError, MemoryError)
     calls = (a.send, b"x"), (a.recv_into, buf), (d.recv_into, buf), (d.recvfrom_into, buf)
     for function, arg in calls:
         kind = None
-        with elsewhere:
+        with interrupt:
             micropython.heap_lock()
             try:
                 function(arg)
@@ -169,9 +158,96 @@ def test_without_memory():
 
 def test_registers():
     """On a Cortex-M it is the processor's own that is asked."""
-    thumb = processor.KERNELS == "thumb"
-    assert st.w[GATE] == (0xE000ED04 if thumb else 0)
-    assert not thumb or st.w[CORE] == where(st.w) + 4 * 68
+    assert st.w[GATE] == (0xE000ED04 if processor.KERNELS == "thumb" else 0)
+    assert st.w[CORE] == st.w[SPIN] == 0
+
+
+class TwoCores:
+    """Words that stand for an RP2's registers: `number` is the core that asks, `spin` is 0 while
+    the other has what one can have. They are memory, so to read takes nothing away."""
+
+    def __enter__(self):
+        self.words = array("I", (0, 1))
+        st.share(where(self.words), where(self.words) + 4)
+        return self
+
+    def __exit__(self, *_):
+        st.share(0, 0)
+        st.w[LOCK] = st.w[MISSED] = 0
+
+    def other(self, inside):
+        """The other core comes in, is on its way in, or has gone."""
+        self.words[1] = 0 if inside else 1
+        st.w[LOCK] = inside == "in"
+        st.w[OWNER] = 1
+
+
+def test_another_core_is_inside():
+    """Who comes meanwhile is not refused: it waits, and does nothing before."""
+    a, b = joined()
+    d = datagrams()
+    to = d.getsockname()
+    for _ in range(3):
+        d.sendto(b"abc", to)
+        assert d.recvfrom(5) == (b"abc", to)
+    d.sendto(b"waits", to)
+    host.pump()
+    buf = bytearray(9)
+    with TwoCores() as cores:
+        for inside in ("in", "on its way"):
+            cores.other(inside)
+            assert not st.claim() and not st.inside() and not host.interrupted(st)
+            st.w[MISSED] = 0
+            assert st.poll(st.clock()) == 0 and st.w[MISSED] == 2
+            held = bytes(d._io.cb)
+            first, unpack, cb, copied, job = d._short
+            assert unpack(cb, buf, 0, 9, 2, copied, job) == -1
+            assert bytes(d._io.cb) == held
+        cores.other(None)
+        assert st.claim() and st.w[OWNER] == 0 and st.inside() and host.interrupted(st)
+        cores.words[1] = 0  # as it is while we have it
+        assert not st.claim() and st.poll(st.clock()) == 0 and st.w[MISSED] == 1
+        st.w[MISSED] = 0
+        st.leave()
+        assert cores.words[1] and not st.w[LOCK]
+        assert d.recvfrom(9) == (b"waits", to) and cores.words[1]
+        d.sendto(b"more", to)
+        assert d.recv_into(buf) == 4 and cores.words[1]
+
+
+def test_another_core_keeps_us_out():
+    """leave() polls, since something was missed; when another core is in by then, it has the timer
+    come again."""
+    again = []
+    usual = st.again
+    with TwoCores() as cores:
+        st.again = lambda: again.append(st.w[LOCK])
+        try:
+            assert st.claim()
+            cores.words[1] = 0
+            st.w[MISSED] = 1
+            clock = st.clock
+
+            def enters():
+                cores.other("in")
+                return clock()
+
+            st.clock = enters
+            st.leave()
+            assert again == [1], again
+        finally:
+            st.clock = clock
+            st.again = usual
+
+
+def test_clocks_of_two_cores():
+    """The other core has read the clock after us, and polled before: time does not go back."""
+    with TwoCores():
+        now = st.clock()
+        st.poll(now + 3)
+        seen = st.w[1]
+        st.poll(now)
+        assert st.w[1] == seen and st.now == (now + 3) & 0x3FFFFFFF
 
 
 bench.run_tests(globals())
