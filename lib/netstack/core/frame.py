@@ -34,12 +34,12 @@ class Pool:
     """`count` frames for packets of up to `mtu` bytes behind the link header. The last `reserve`
     are for control traffic alone (ARP, ACKs, DHCP), so that a flood cannot starve it.
 
-    `ready` of them are made at once, the others when all of those are in use for the first time,
-    and none is given up again: what a burst wants is not taken from a program that has none. Where
-    there is no memory for another, the pool is as good as empty, but for its reserve, and it tries
-    again only for each 64th frame that it turns down: each try is a collection."""
+    `ready` of them are made at once, the others when they are first wanted, and none is given up
+    again: what a burst takes is not taken from a program that has none. Where there is no memory
+    for another, the pool is as good as empty, but for what of its reserve is there, until the
+    stack calls retry(): each try is a collection."""
 
-    def __init__(self, count, mtu=1500, reserve=2, ready=4):
+    def __init__(self, count, mtu=1500, reserve=2, ready=1):
         if count <= reserve:
             raise ValueError("frame pool: %d frames, %d of them reserved" % (count, reserve))
         size = HEADROOM + mtu + _SLACK
@@ -49,8 +49,8 @@ class Pool:
         self.left = count
         self.denied = 0  # requests turned down
         self.low = count  # fewest that were ever left
-        ready = min(max(ready, reserve), count)
         self.unmade = count - ready  # of those that are left
+        self.full = False  # there was no memory for another
         self._free = [Frame(size) for _ in range(ready)] + [None] * self.unmade
 
     def extra(self):
@@ -68,7 +68,7 @@ class Pool:
         least = 0 if control else self.reserve
         at = self.left - self.unmade
         if at <= least:
-            if not self.unmade or self.denied & 63 or not self._make(at):
+            if self.left <= least or self.full or not self._make(at):
                 self.denied += 1
                 return None
             at += 1
@@ -86,9 +86,14 @@ class Pool:
         try:
             self._free[at] = Frame(self.size)
         except MemoryError:
+            self.full = True
             return False
         self.unmade -= 1
         return True
+
+    def retry(self):
+        """There may be memory again."""
+        self.full = False
 
     @micropython.native
     def release(self, fr):

@@ -217,6 +217,7 @@ class Stack:
         self.nomem += 1
 
     def _check_links(self):
+        self.pool.retry()
         for nif in self.nifs:
             nif.check_link()
         self._link_timer.start(self.now, _LINK_MS)

@@ -6,7 +6,7 @@
 from micropython import const
 from netstack.core.wire import where
 
-_DEPTH = const(32)
+_DEPTH = const(32)  # at most; and no more than there are frames
 
 NAMES = ("dropped",)
 _MISSED = const(45)  # of Stack.w
@@ -44,8 +44,9 @@ class LoopbackLink:
         self.nif = nif
         self.st = nif.st
         self.stat = nif.st.counters(nif.name + ".loopback", NAMES)
-        self._queue = [None] * _DEPTH
-        self._types = [0] * _DEPTH
+        depth = self._depth = min(_DEPTH, self.st.pool.count)
+        self._queue = [None] * depth
+        self._types = [0] * depth
         self._head = 0
         self._words = nif.w
         nif.output = self.output
@@ -61,12 +62,12 @@ class LoopbackLink:
             self._hand_up(fr, ethertype)
             return 0
         n = self._words[_N]
-        if n == _DEPTH:
+        if n == self._depth:
             self.stat[_DROPPED] += 1
             self.st.pool.release(fr)
             return 0
         at = self._head + n
-        at = at - _DEPTH if at >= _DEPTH else at
+        at = at - self._depth if at >= self._depth else at
         self._queue[at] = fr
         self._types[at] = ethertype
         self._words[_N] = n + 1
@@ -74,7 +75,7 @@ class LoopbackLink:
         return 0
 
     def room(self):
-        return self._words[_N] < _DEPTH
+        return self._words[_N] < self._depth
 
     @micropython.native
     def drain(self):
@@ -84,7 +85,7 @@ class LoopbackLink:
             return False
         for _ in range(w[_N]):
             at = self._head
-            self._head = at + 1 if at + 1 < _DEPTH else 0
+            self._head = at + 1 if at + 1 < self._depth else 0
             w[_N] -= 1
             self._hand_up(self._queue[at], self._types[at])
         return w[_N] > 0

@@ -57,7 +57,7 @@ _OPT_END = const(255)
 # domain, MTU, broadcast, NTP, search list, lease time, T1, T2
 _WANTED = b"\x79\x01\x03\x06\x0f\x1a\x1c\x2a\x77\x33\x3a\x3b"
 _MORE_MAX = const(32)  # codes that a program may add
-_CLASS_MAX = const(64)  # all options together fit into Port.buf
+_CLASS_MAX = const(64)  # all options together fit into a message
 
 # -- state ------------------------------------------------------------------------------------
 
@@ -715,9 +715,7 @@ class Client:
 
     def _send(self, kind):
         """Build and send one message; one that does not get out is repeated like a lost one."""
-        buf = self.port.buf
-        for i in range(_BUF):
-            buf[i] = 0
+        buf = bytearray(_BUF)
         has_addr = self.state >= _BOUND or kind == _INFORM
         mac = self.nif.mac
         buf[0] = 1
@@ -740,9 +738,9 @@ class Client:
         self._sent = self.st.now
         far = has_addr and self.state != _REBINDING and kind != _INFORM
         if far or kind == _RELEASE:
-            sent = self.port.transmit(n, None, own, self._server)
+            sent = self.port.transmit(buf, n, None, own, self._server)
         else:
-            sent = self.port.transmit(n, self.nif, own, _EVERYBODY)
+            sent = self.port.transmit(buf, n, self.nif, own, _EVERYBODY)
         self.stat[_OUT if sent > 0 else _OUT_FAILED] += 1
 
     def _put_options(self, buf, kind, has_addr):

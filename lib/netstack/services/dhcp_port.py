@@ -7,19 +7,17 @@ from netstack.transport.udp import Endpoint
 _SERVER_PORT = const(67)
 _CLIENT_PORT = const(68)
 _OFF = const(0)  # of a client: dhcp.py
-_BUF = const(512)
 
 
 class Port(Endpoint):
     """UDP port 68 of a stack, shared by the clients of all its interfaces. It has no ring: answers
-    are read out of the frame. It is the buffer for their messages, too."""
+    are read out of the frame."""
 
     def __init__(self, udp):
         Endpoint.__init__(self, udp)
         self.rcvbuf = 0
         self.control = True
         self.broadcast = True
-        self.buf = bytearray(_BUF)
         self.open = False
 
     def use(self):
@@ -42,10 +40,10 @@ class Port(Endpoint):
         if client is not None and client.state != _OFF:
             client.input(fr, data, n)
 
-    def transmit(self, n, nif, src, dst):
-        """Send the message in `buf`: by the interface `nif`, or routed when that is None."""
+    def transmit(self, buf, n, nif, src, dst):
+        """Send a message of `n` bytes: by the interface `nif`, or routed when that is None."""
         self.nif = nif
-        sent = self.udp.output(self, self.buf, 0, n, self.st.ip4, src, dst, _SERVER_PORT)
+        sent = self.udp.output(self, buf, 0, n, self.st.ip4, src, dst, _SERVER_PORT)
         self.nif = None
         return sent
 

@@ -175,7 +175,7 @@ def _unlink(w: ptr32, i: int, unused: int):
 class Table:
     """Control blocks by key; grows by doubling, up to `limit` entries."""
 
-    def __init__(self, size=16, limit=4096):
+    def __init__(self, size=4, limit=4096):
         self.limit = limit
         self.count = 0
         self.key = array("I", bytes(4 * _WORDS))  # the key being looked up
