@@ -191,7 +191,7 @@ class Script:
         for conn in self.st.tcp.connections():
             return conn
         queue = self.st.tcp.synqueue
-        for row, listener in enumerate(queue._listeners):
+        for row, listener in enumerate(queue._listeners if queue else ()):
             if listener:
                 return queue._shared(row)
         return None

@@ -216,7 +216,8 @@ class Transfer:
     def _closed(self):
         n = 0
         for h in (self.a, self.b):
-            n += h.tcp.table.count + h.tcp.timewait.rows.count + h.tcp.synqueue.rows.count
+            n += h.tcp.table.count + h.tcp.timewait.rows.count
+            n += h.tcp.synqueue.rows.count if h.tcp.synqueue else 0
         return n == 0
 
     def report(self, what):

@@ -276,7 +276,7 @@ def left(st):
         "connections": len(list(st.tcp.connections())),
         "listeners": len(list(st.tcp.listeners())),
         "bound": len(st.tcp.bound),
-        "syns": st.tcp.synqueue.rows.count,
+        "syns": st.tcp.synqueue.rows.count if st.tcp.synqueue else 0,
         "timewait": st.tcp.timewait.rows.count,
         "table": st.tcp.table.count,
         "endpoints": st.udp.table.count,

@@ -169,7 +169,7 @@ def _sockets(st):
             state = _TCP_STATES[conn.state]
             rows.append(("tcp", state, "%d" % conn.available(), sent) + _ends(conn))
         for name, table in (("TIME-WAIT", st.tcp.timewait), ("SYN-RECEIVED", st.tcp.synqueue)):
-            if table.rows.count:
+            if table and table.rows.count:
                 records.append("%d in %s" % (table.rows.count, name))
     if st.udp:
         for ep in st.udp.table:

@@ -118,7 +118,8 @@ class Crowd:
     def left(self):
         n = len(_conns(self.a)) + len(_conns(self.b))
         for h in (self.a, self.b):
-            n += h.tcp.timewait.rows.count + h.tcp.synqueue.rows.count
+            n += h.tcp.timewait.rows.count
+            n += h.tcp.synqueue.rows.count if h.tcp.synqueue else 0
         return n
 
 

@@ -16,6 +16,7 @@ from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.input import peer_syn
 from netstack.transport.tcp.segment import reset
+from netstack.transport.tcp.synqueue import SynQueue
 
 _LISTEN = const(1)
 _SYN_RCVD = const(3)
@@ -38,6 +39,7 @@ class Listener(Controlled):
     state = _LISTEN
 
     def __init__(self, tcp, ip, addr, port, backlog):
+        tcp.synqueue = tcp.synqueue or SynQueue(tcp)
         self.tcp = tcp
         self.st = tcp.st
         self.ip = ip

@@ -12,9 +12,7 @@ from netstack.transport.tcp.buffers import slim
 from netstack.transport.tcp.congestion import Controlled
 from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.limits import Limits
-from netstack.transport.tcp.listen import Listener
 from netstack.transport.tcp.segment import Segment, reset
-from netstack.transport.tcp.synqueue import SynQueue
 from netstack.transport.tcp.timewait import TimeWait
 
 _PROTO = const(6)
@@ -81,6 +79,8 @@ def _add_clock(cb: ptr32, now: int, carry: int):
 class TCP(Controlled):
     state = 0  # none of a connection's: set_congestion() is for connections to come
     fastopen = None  # fastopen.py, where it was attached
+    synqueue = None  # synqueue.py, once somebody listens
+    shape = None  # of rows.py
 
     def __init__(self, st):
         self.st = st
@@ -102,8 +102,7 @@ class TCP(Controlled):
         self.control = cubic  # of new connections; congestion() names it
         self.msl_ms = 30000  # DEVIATION RFC 9293 3.4.1 (2 minutes): 30 s, as Linux and BSD
         self.bound = set()  # connections that have a port and no peer yet
-        self.synqueue = SynQueue(self, _clip(budget // 8192, 8, 1024))
-        self.timewait = TimeWait(self, _clip(budget // 2048, 8, 4096), self.synqueue.embryo)
+        self.timewait = TimeWait(self, _clip(budget // 2048, 8, 4096))
         self._secret = bytearray(16)
         st.random.fill(self._secret, 0, 16)
         self._iss_at = st.now
@@ -120,12 +119,15 @@ class TCP(Controlled):
     def open(self):
         return Connection(self)
 
-    def listen(self, ip, addr, port, backlog=5, reuseport=False, kind=Listener):
+    def listen(self, ip, addr, port, backlog=5, reuseport=False, kind=None):
         """Listen on a local address (None: all, of every network protocol if there is no `ip`
         either) and port (0: one is chosen); `reuseport`: with others that say so; `kind`: the
-        class of what is returned. Raises OSError: EADDRINUSE, EADDRNOTAVAIL, ENOMEM."""
+        class of what is returned, a Listener unless given. Raises OSError: EADDRINUSE,
+        EADDRNOTAVAIL, ENOMEM."""
         if addr is not None and not ip.local(addr, 0):
             raise OSError(_EADDRNOTAVAIL)
+        if kind is None:
+            from netstack.transport.tcp.listen import Listener as kind
         listener = kind(self, ip, addr, port or self.free_port(), backlog)
         listener.reuseport = reuseport
         for network in listener.networks():
@@ -162,7 +164,7 @@ class TCP(Controlled):
 
     def listeners(self):
         for obj in self.table:
-            if isinstance(obj, Listener):
+            if obj.state == _LISTEN:
                 yield obj
 
     # -- table ------------------------------------------------------------------------------

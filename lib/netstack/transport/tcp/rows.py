@@ -6,9 +6,11 @@ from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.clock import later
 from netstack.transport.demux import Table, _link, read_key, set_key
+from netstack.transport.tcp.connection import Connection
 
 _KEY = const(9)  # words of a key, see demux.py
 _NONE = const(0xFFFF)
+_ROWS = const(2)  # rows to begin with
 
 
 @micropython.viper
@@ -66,18 +68,37 @@ def scatter(cb: ptr32, words: int, row: ptr32, at: int, kept: ptr8, n: int):
         i += 1
 
 
+class Embryo(Connection):
+    """What a record looks like while a segment for it is dealt with."""
+
+    def __init__(self, tcp):
+        super().__init__(tcp)
+        self.laddr = bytearray(16)
+        self.raddr = bytearray(16)
+        self.dead = False
+
+    def fail(self, errno):
+        self.dead = True
+
+
+def shape(tcp):
+    """The Embryo of all records, made for the first that is loaded into it."""
+    tcp.shape = tcp.shape or Embryo(tcp)
+    return tcp.shape
+
+
 class Rows(Table):
     """Rows of `width` words; column 0 is a deadline, 0 while the row is not in use. `due(row)` is
     called when it has passed. `lists` have an object for each row, and grow along."""
 
     def __init__(self, st, width, limit, due, lists):
-        super().__init__(8, limit)
+        super().__init__(_ROWS, limit)
         self.st = st
         self.width = width
-        self.words = array("I", bytes(4 * width * 8))
-        self._order = array("H", bytes(4 * 9))
+        self.words = array("I", bytes(4 * width * _ROWS))
+        self._order = array("H", bytes(4 * (_ROWS + 1)))
         self._lists = lists
-        self._extend(8)
+        self._extend(_ROWS)
         self._due = due
         self._timer = st.timers.new(self._expire)
 

@@ -3,16 +3,15 @@
 # (RFC 4987) takes neither rings nor objects. When the queue is full, SYN cookies answer.
 #
 # A record is words of a control block: input.py and output.py see it through one Connection that
-# all of them share, the Embryo, into which it is loaded.
+# all of them share, the Embryo of rows.py, into which it is loaded.
 
 from micropython import const
 from netstack.core.checksum import copy
 from netstack.core.wire import get16, move32, sub32
 from netstack.transport.tcp import buffers, options, rto
-from netstack.transport.tcp.connection import Connection
 from netstack.transport.tcp.input import arrives, completes, opens, peer_syn
 from netstack.transport.tcp.output import output
-from netstack.transport.tcp.rows import Rows, gather, scatter
+from netstack.transport.tcp.rows import Rows, gather, scatter, shape
 from netstack.transport.tcp.segment import emit
 from netstack.transport.tcp.syncookie import Cookies
 
@@ -57,6 +56,8 @@ _COL_TS_RECENT = const(10)
 _RX_COLUMN = const(17)
 _SYN_WIDTH = const(18)
 
+_FEWEST = const(8)  # records, by the stack's budget
+_MOST = const(1024)
 _SYNACK_TRIES = const(5)
 _AGAIN_MS = const(100)  # no frame for a SYN,ACK
 
@@ -69,26 +70,14 @@ _COOKIES_SENT = const(24)
 _COOKIES = const(25)
 
 
-class Embryo(Connection):
-    """What a record looks like while a segment for it is dealt with."""
-
-    def __init__(self, tcp):
-        super().__init__(tcp)
-        self.laddr = bytearray(16)
-        self.raddr = bytearray(16)
-        self.dead = False
-
-    def fail(self, errno):
-        self.dead = True
-
-
 class SynQueue:
-    def __init__(self, tcp, limit):
+    def __init__(self, tcp):
         self.tcp = tcp
+        limit = min(max(tcp.st.budget >> 13, _FEWEST), _MOST)
         self._listeners = []  # by row
         self._ips = []
         self.rows = Rows(tcp.st, _SYN_WIDTH, limit, self._due, (self._listeners, self._ips))
-        self.embryo = Embryo(tcp)
+        self.embryo = shape(tcp)
         self.cookies = Cookies(tcp)
 
     # -- records ----------------------------------------------------------------------------

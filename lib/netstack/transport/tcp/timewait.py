@@ -13,7 +13,7 @@ from array import array
 from micropython import const
 from netstack.core.wire import move32, sub32
 from netstack.transport.tcp import timestamps
-from netstack.transport.tcp.rows import Rows, gather, scatter
+from netstack.transport.tcp.rows import Rows, gather, scatter, shape
 from netstack.transport.tcp.segment import emit
 
 _TIME_WAIT = const(10)
@@ -45,13 +45,11 @@ _RECYCLED = const(18)  # a counter of protocol.py
 
 
 class TimeWait:
-    def __init__(self, tcp, limit, shape):
-        """`shape`: a Connection that records are loaded into."""
+    def __init__(self, tcp, limit):
         self.tcp = tcp
         self._ips = []  # by row
         self._conns = []  # the connection, while the program still holds it
         self.rows = Rows(tcp.st, _TW_WIDTH, limit, self._due, (self._ips, self._conns))
-        self.shape = shape
         self.last = array("I", bytes(16))  # SND.MAX, in its place, of one that is reopened
 
     @micropython.native
@@ -73,7 +71,7 @@ class TimeWait:
         gather(self.rows.words, row * _TW_WIDTH + 1, conn.cb, _KEPT, _TW_WIDTH - 1)
 
     def _load(self, row):
-        conn = self.shape
+        conn = self.tcp.shape or shape(self.tcp)
         cb = conn.cb
         scatter(cb, _WORDS, self.rows.words, row * _TW_WIDTH + 1, _KEPT, _TW_WIDTH - 1)
         move32(cb, _SND_NXT, cb, _SND_MAX)
