@@ -120,7 +120,7 @@ def stack():
 def _make():
     global _service
     from netstack.core.stack import Stack
-    from netstack.inet import fragment, icmpv4, ipv4, paths, reassembly
+    from netstack.inet import icmpv4, ipv4
     from netstack.link import loopback
 
     st = Stack(_budget(), ticks_ms)
@@ -130,9 +130,8 @@ def _make():
     st.neighbours = _neighbours()
     ipv4.attach(st)
     icmpv4.attach(st)
-    fragment.attach(st)
-    reassembly.attach(st)
-    paths.attach(st.ip4)
+    st.lack = _lack
+    st.ip4.output_parts = _cut
     nif = st.add(loopback.Loopback(), loopback.attach, "lo")
     nif.set_up(True)
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)
@@ -144,6 +143,17 @@ def _make():
         _service = Service(st)
         st.idle = _service.idle
     return st
+
+
+def _lack(name, whose):
+    """What few hosts ever need is loaded when it is first wanted."""
+    return __import__("netstack.inet." + name, None, None, ("*",)).attach(whose)
+
+
+def _cut(*args):
+    """The first datagram that is too long for a packet."""
+    _lack("fragment", _st)
+    return _st.ip4.output_parts(*args)
 
 
 def _expect_threads(st):
@@ -162,14 +172,13 @@ def _expect_threads(st):
 def _attach_ip6(st, lo):
     """IPv6, where it is frozen (NETSTACK_IPV6 of lib/manifest.py)."""
     try:
-        from netstack.inet import fragment6, ipv6, paths
+        from netstack.inet import fragment6, ipv6
     except ImportError:
         return
     ip = ipv6.attach(st)
     ip.secret = _identity()
     ip.add(lo, _LOOPBACK6, 128)
     fragment6.Fragmentation6(ip)
-    paths.attach(ip)
     ip.managed = _managed
 
 

@@ -6,6 +6,7 @@ from micropython import const
 from netstack.api import address, host
 from netstack.api.ping import Echo, quoted
 from netstack.core.wire import get16, same
+from netstack.inet import paths
 
 _EHOSTUNREACH = const(113)
 _EMSGSIZE = const(90)
@@ -102,8 +103,7 @@ def path_mtu(name, timeout=_PROBE_S):
         raise OSError(_EHOSTUNREACH, "path_mtu: %s answers no ping" % address.show(addr))
     host.enter(st)
     try:
-        if ip.paths:
-            ip.paths.renew(addr, found, most)
+        paths.attach(ip).renew(addr, found, most)
     finally:
         host.leave(st)
     return found

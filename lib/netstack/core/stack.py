@@ -169,6 +169,10 @@ class Stack:
         for ip in self.networks:
             ip.protocols[number] = handler
 
+    def lack(self, name, whose):
+        """`whose` has no reassembly, or paths, and there is something for it. Returns it, or None:
+        do without. api/host.py loads it now."""
+
     def notify(self, nif, event):
         """Tell everyone who watches that an interface's link or address changed."""
         self.rerouted()

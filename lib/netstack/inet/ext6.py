@@ -92,7 +92,7 @@ class Headers:
         word = get16(fr.buf, at + 2)
         if word & 0xFFF9 == 0:
             return True
-        parts = self.ip.st.reassembly
+        parts = self.ip.st.reassembly or self.ip.st.lack("reassembly", self.ip.st)
         if again or parts is None:  # a part of a part: nobody makes that
             self.stat[_IN_FRAGMENT] += 1
             return False

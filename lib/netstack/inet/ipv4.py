@@ -402,7 +402,7 @@ class IPv4:
 
     def _fragment(self, fr, buf, at):
         """A part of a datagram. When the others are there, the whole goes up."""
-        parts = self.st.reassembly
+        parts = self.st.reassembly or self.st.lack("reassembly", self.st)
         off = (get16(buf, at + _FRAG) & 0x1FFF) << 3
         # RFC 3128 2: nobody but an attacker cuts TCP's header behind the ports
         if parts is None or (off == 8 and buf[at + _PROTO] == _TCP):
@@ -674,8 +674,9 @@ class IPv4:
         ours = hasattr(handler, "too_big") and handler.too_big(self, buf, at, l4, mtu)
         if self.raw and self.raw.error(self, buf, at, l4, proto, _EMSGSIZE):
             ours = True
-        if ours and self.paths:
-            self.paths.learn(buf, at + _DST, mtu)
+        paths = ours and (self.paths or self.st.lack("paths", self))
+        if paths:
+            paths.learn(buf, at + _DST, mtu)
 
     def _quoted(self, buf, at, end):
         """Is the packet quoted at buf[at] there up to the ports, and no later fragment?"""

@@ -491,8 +491,9 @@ class IPv6:
         ours = hasattr(handler, "too_big") and handler.too_big(self, buf, at, l4, mtu)
         if self.raw and self.raw.error(self, buf, at, l4, proto, _EMSGSIZE):
             ours = True
-        if ours and self.paths:
-            self.paths.learn(buf, at + _DST, mtu)
+        paths = ours and (self.paths or self.st.lack("paths", self))
+        if paths:
+            paths.learn(buf, at + _DST, mtu)
 
     def expired(self, fr):
         """The rest of the packet that begins in `fr` has not come (RFC 8200 4.5). Borrows `fr`."""
