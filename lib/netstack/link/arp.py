@@ -69,8 +69,9 @@ class ARP:
         self.used = bytearray(size)  # used since it was last confirmed
         self.misses = bytearray(size)  # times in a row that it was asked for in vain
         self.since = array("I", bytes(4 * size))
-        self.held = [None] * _HELD_MOST  # frames that wait, in the order in which they came,
-        self.held_for = bytearray(_HELD_MOST)  # for these rows,
+        self._most = min(_HELD_MOST, self.st.pool.count >> 1)  # or nothing else could be sent
+        self.held = [None] * self._most  # frames that wait, in the order in which they came,
+        self.held_for = bytearray(self._most)  # for these rows,
         self.waiting = 0  # so many
         self.probing = None  # an address being probed (RFC 5227 2.1.1)
         self.on_lost = None  # callable(): another station goes on using our address
@@ -140,10 +141,9 @@ class ARP:
                 self.stat[_HELD_DROPPED] += 1
                 self.st.pool.release(fr)
                 return -_EHOSTUNREACH
-        pool = self.st.pool
         if self._count(i) == _HELD_EACH:  # RFC 1122 2.3.2.2: keep the latest packets
             self._drop(self._pop(i))
-        if self.waiting == min(_HELD_MOST, pool.count >> 1):  # or nothing else could be sent
+        if self.waiting == self._most:
             if self._count(i) == 0:
                 self._drop(fr)
                 return 0

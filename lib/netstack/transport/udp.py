@@ -101,6 +101,7 @@ class Groups(Way):
 class Endpoint:
     """One UDP socket's state. Made by UDP.open()."""
 
+    # What few endpoints change stands here, and costs nothing until it does.
     fast = True  # headers may be written in advance
     ports = True
     reuse = False  # SO_REUSEADDR: others that have set it may have the same address and port,
@@ -109,48 +110,47 @@ class Endpoint:
     _extras = 0
     src = None  # as a Way
     loop = False
+    ip = None  # the network protocol, once bound to an address or connected
+    laddr = None
+    raddr = None
+    rport = 0
+    header = None  # of frames, written in advance for where the last one went
+    error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
+    notify = None  # callable (endpoint): something has come
+    broadcast = False
+    turn = -1  # of UDP, when it last got what came for a group
+    groups = None  # Groups, once there is more to say than usual,
+    groups6 = None  # the same of IPv6
+    _way6 = None  # of what it sends to one host there
+    _ttl = 64
+    _tos = 0
+    _hops = 64
+    _tclass = 0
+    _pmtudisc = 1
+    _nif = None
+    control = False  # may use the frames kept back for control traffic
+    _answer = None
 
     def __init__(self, udp):
         self.udp = udp
         self.st = udp.st
         self.ep = self
-        self.ip = None  # the network protocol, once bound to an address or connected
-        self.laddr = None
         self.lport = 0
-        self.raddr = None
-        self.rport = 0
         self.rcvbuf = _RCVBUF
         self.ring = None
         self.cb = array("I", bytes(4 * _WORDS))  # of udp_fast.py
         address(self.cb, _STACK, udp.st.w)
         self.cb[_TOLD] = 0x3FFFFFFF
         self.short = (udp_fast.size, udp_fast.unpack, where(self.cb), move, udp.fast.job)
-        self.header = None  # of frames, written in advance for where the last one went,
-        self.out = None  # with what it takes to send another there: udp_fast.prepare()
-        self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
-        self.notify = None  # callable (endpoint): something has come
-        self.broadcast = False
-        self.turn = -1  # of UDP, when it last got what came for a group
-        self.groups = None  # Groups, once there is more to say than usual,
-        self.groups6 = None  # the same of IPv6
-        self._way6 = None  # of what it sends to one host there
-        self._ttl = 64
-        self._tos = 0
-        self._hops = 64
-        self._tclass = 0
-        self._pmtudisc = 1
-        self._nif = None
-        self.control = False  # may use the frames kept back for control traffic
+        self.out = None  # what it takes to send another like the last: udp_fast.prepare()
         self.from_addr = bytearray(16)  # who has sent what recv() or answer() got last
         address(self.cb, _FROM_ADDR, self.from_addr)
-        self._answer = None
         self._head = bytearray(24)
         self._filed = False
 
     def _forget(self):
         """The header written in advance is not right any more."""
         self.out = None
-        self.via = False
         self.cb[_PORT] = 0
 
     @property
