@@ -110,12 +110,8 @@ class Endpoint:
     _extras = 0
     src = None  # as a Way
     loop = False
-    ip = None  # the network protocol, once bound to an address or connected
     laddr = None
-    raddr = None
-    rport = 0
     header = None  # of frames, written in advance for where the last one went
-    error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
     notify = None  # callable (endpoint): something has come
     broadcast = False
     turn = -1  # of UDP, when it last got what came for a group
@@ -135,7 +131,10 @@ class Endpoint:
         self.udp = udp
         self.st = udp.st
         self.ep = self
+        self.ip = None  # the network protocol, once bound to an address or connected
         self.lport = 0
+        self.raddr = None
+        self.rport = 0
         self.rcvbuf = _RCVBUF
         self.ring = None
         self.cb = array("I", bytes(4 * _WORDS))  # of udp_fast.py
@@ -143,6 +142,7 @@ class Endpoint:
         self.cb[_TOLD] = 0x3FFFFFFF
         self.short = (udp_fast.size, udp_fast.unpack, where(self.cb), move, udp.fast.job)
         self.out = None  # what it takes to send another like the last: udp_fast.prepare()
+        self.error = 0  # errno of an ICMP error, for the next call (RFC 1122 4.1.3.3)
         self.from_addr = bytearray(16)  # who has sent what recv() or answer() got last
         address(self.cb, _FROM_ADDR, self.from_addr)
         self._head = bytearray(24)
