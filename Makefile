@@ -3,6 +3,7 @@
 #   BOARD=<name>        which firmware: MPS2_AN385 (default), VIRT_RV32, W5500_EVB_PICO,
 #                       W5100S_EVB_PICO, RPI_PICO, RPI_PICO2, RPI_PICO_W or RPI_PICO2_W
 #   BOARD_VARIANT=RISCV RPI_PICO2 and RPI_PICO2_W: for their RISC-V cores
+#   LEAN=1              firmware, test-hw: the least flash: IPv4, TCP, UDP, DHCP, DNS, sockets, asyncio
 #   MICROPY_DIR=<tree>  a MicroPython source tree of your own instead of Debian's 1.25
 #   OUT=<directory>     where products go instead of build/
 #   NETSTACK_APT=0      install no Debian packages
@@ -40,6 +41,13 @@ FAMILY := qemu
 PACKAGES := $(BOARD)
 endif
 PRODUCTS := $(OUT)/$(BOARD)$(addprefix -,$(BOARD_VARIANT))
+ifeq ($(LEAN),1)
+NETSTACK_EXTRAS ?= 0
+NETSTACK_IPV6 ?= 0
+NETSTACK_NATIVE ?= 0
+NETSTACK_TLS ?= 0
+export NETSTACK_EXTRAS NETSTACK_IPV6 NETSTACK_NATIVE NETSTACK_TLS
+endif
 MPY_CROSS := $(OUT)/mpy-cross/mpy-cross
 MPY_OUT ?= $(OUT)/mpy
 SUB := +@$(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))

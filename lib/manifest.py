@@ -8,7 +8,7 @@
 #   opt      3: without line numbers, which is 5 % less flash
 #
 # Some parts are left out, unless make runs with what stands beside them set to 1; what _USUAL
-# names is there unless that is set to 0.
+# names is there unless that is set to 0. NETSTACK_EXTRAS is what a host gets along without.
 import os
 
 options.defaults(kernels=("32", "64"), nics=None, wlan=False, opt=None)
@@ -17,7 +17,23 @@ _KERNELS = ("thumb", "64", "32")
 _OPTIONAL = {
     "takeover.py": "NETSTACK_STOCK",
     "transport/tcp/fastopen.py": "NETSTACK_FASTOPEN",
-    "api/callbacks_tls.py": "NETSTACK_TLS",
+    "api/ancillary.py": "NETSTACK_EXTRAS",
+    "api/callbacks.py": "NETSTACK_EXTRAS",
+    "api/callbacks_tls.py": "NETSTACK_EXTRAS NETSTACK_TLS",
+    "api/callbacks_udp.py": "NETSTACK_EXTRAS",
+    "api/early.py": "NETSTACK_EXTRAS",
+    "api/functions.py": "NETSTACK_EXTRAS",
+    "api/look.py": "NETSTACK_EXTRAS",
+    "api/multicast.py": "NETSTACK_EXTRAS",
+    "api/path_mtu.py": "NETSTACK_EXTRAS",
+    "api/traceroute.py": "NETSTACK_EXTRAS",
+    "api/until.py": "NETSTACK_EXTRAS",
+    "inet/igmp.py": "NETSTACK_EXTRAS",
+    "inet/members.py": "NETSTACK_GROUPS",
+    "services/autoip.py": "NETSTACK_EXTRAS",
+    "services/dns_tcp.py": "NETSTACK_EXTRAS",
+    "transport/tcp/bbr.py": "NETSTACK_EXTRAS",
+    "transport/tcp/info.py": "NETSTACK_EXTRAS",
     "api/links.py": "NETSTACK_ROUTER",
     "api/inet6.py": "NETSTACK_IPV6",
     "inet/address6.py": "NETSTACK_IPV6",
@@ -81,9 +97,13 @@ _WLAN = (
 )
 _SPI = ("chip", "spi", "spi_rp2")
 _NIC_PARTS = {"w5500": ("wiznet", *_SPI), "w5100s": ("wiznet", *_SPI), "enc28j60": _SPI}
+_EXTRAS = os.environ.get("NETSTACK_EXTRAS", "1")
+_IPV6 = os.environ.get("NETSTACK_IPV6", "1")
 _USUAL = {
+    "NETSTACK_EXTRAS": "1",
+    "NETSTACK_GROUPS": max(_EXTRAS, _IPV6),  # which IPv6 cannot do without
     "NETSTACK_IPV6": "1",
-    "NETSTACK_DHCP6": os.environ.get("NETSTACK_IPV6", "1"),
+    "NETSTACK_DHCP6": _IPV6,
     "NETSTACK_TLS": "1",
 }
 

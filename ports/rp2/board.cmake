@@ -1,7 +1,16 @@
 # What the RP2 boards have in common. MICROPY_PY_NETWORK and MICROPY_PY_LWIP stay off: `network` and
 # `socket` are netstack's.
 set(MICROPY_FROZEN_MANIFEST ${MICROPY_BOARD_DIR}/manifest.py)
-list(APPEND MICROPY_DEF_BOARD MICROPY_PY_SSL=1)
+
+# What make was told, in words, by lib/frozen.mk: with other switches cmake runs again.
+set(_switches ${CMAKE_BINARY_DIR}/switches)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${_switches})
+file(READ ${_switches} _told)
+if(_told MATCHES "NETSTACK_TLS=0")
+    list(APPEND MICROPY_DEF_BOARD MICROPY_PY_SSL=0)
+else()
+    list(APPEND MICROPY_DEF_BOARD MICROPY_PY_SSL=1)
+endif()
 
 # Frames of Python functions lie on a stack of their own: pystack.c.
 list(APPEND MICROPY_DEF_BOARD MICROPY_ENABLE_PYSTACK=1)
