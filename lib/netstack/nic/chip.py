@@ -19,7 +19,7 @@
 from array import array
 from micropython import const
 from netstack.core.wire import address
-from netstack.nic.spi import bus, own_mac
+from netstack.nic.spi import FRAME, bus, own_mac
 
 _ENODEV = const(19)
 
@@ -30,7 +30,7 @@ _SICK = const(3)  # the chip has said what cannot be
 _DROPS = const(4)
 _WAKES = const(5)  # the end of what the bus does has the stack run
 _SOON = const(6)  # frames up to this length are waited for
-_HERE = const(7)  # address of bus.rx, two words, and of bus.tx
+_HERE = const(7)  # address of bus.buf, two words, and of its other half
 _OUT = const(9)
 
 _LOCK = const(44)  # words of Stack.w
@@ -41,7 +41,6 @@ _SPIN = const(68)
 class Chip:
     mtu = 1500
     caps = 0
-    FRAMES = 1  # that bus.tx holds
 
     def share(self, words):
         """Two cores use the stack, whose words these are."""
@@ -58,12 +57,12 @@ class Chip:
         self._line = interrupt
         self._cb = None
         self._groups = []
-        self._bus = b = bus(spi, cs, self.FRAMES)
+        self._bus = b = bus(spi, cs)
         self._pins = "%s, chip select %s" % (spi, cs)
         self._w = w = array("I", bytes(4 * words))
         w[_SOON] = b.soon
-        address(w, _HERE, b.rx)
-        address(w, _OUT, b.tx)
+        address(w, _HERE, b.buf)
+        address(w, _OUT, memoryview(b.buf)[FRAME:])
         if interrupt is not None:
             w[_LINE] = 1
             interrupt.init(interrupt.IN, interrupt.PULL_UP)

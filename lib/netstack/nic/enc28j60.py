@@ -26,6 +26,7 @@ from netstack.nic import chip
 from time import sleep_ms, sleep_us
 
 _EIO = const(5)
+_FRAME = const(1536)  # a half of bus.buf: frames come into the lower, and leave from the upper
 _EMSGSIZE = const(90)
 
 # Operations, 4.2
@@ -136,7 +137,7 @@ class ENC28J60(chip.Chip):
         take = _taker(words, job, move)
         tend = _tender(words, b.busy, complete)
         self.recv = _receiver(words, (begin, complete, flush, take, tend), interrupt)
-        write = _writer(words, small, where(b.tx), (op, b.begin_write))
+        write = _writer(words, small, where(memoryview(b.buf)[_FRAME:]), (op, b.begin_write))
         self.send = _sender(words, (complete, flush, _loader(words, job, move), write))
         self._begin()
         b.on_end(chip.ender(words, _STACK, (tend, b.nudge, self._on_line)))
@@ -402,7 +403,7 @@ def _beginner(words, small, b, steps):
         w[_FOLLOWING] = at
         w[_FLYING] = _COMING
         s[0] = _RBM  # the two bytes behind it take the frame's status out: only good ones come
-        begin_read(0, n)
+        begin_read(0, n, 0)
         return 1
 
     return begin
@@ -464,7 +465,7 @@ def _receiver(words, steps, line):
 def _loader(words, job, move):
     @micropython.viper
     def load(source: uint, n: int):
-        """A frame to bus.tx."""
+        """A frame to the upper half of bus.buf."""
         w = ptr32(int(words))
         j = ptr32(job)
         j[0] = w[_OUT]
@@ -480,7 +481,7 @@ def _loader(words, job, move):
 def _writer(words, small, tx, steps):
     @micropython.viper
     def write(n: int):
-        """Have bus.tx[:n] written to its place in the chip, behind a byte of orders: none."""
+        """Have `n` bytes of it written to its place in the chip, behind a byte of orders: none."""
         w = ptr32(int(words))
         s = ptr8(int(small))
         t = ptr8(int(tx))
@@ -495,7 +496,7 @@ def _writer(words, small, tx, steps):
         s[0] = _WBM
         s[1] = 0
         s[2] = t[0]
-        begin_write(1, n - 1)
+        begin_write(_FRAME + 1, n - 1, 0)
 
     return write
 

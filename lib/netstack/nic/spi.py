@@ -2,9 +2,13 @@
 #
 #   small          up to 8 bytes of a transaction; what is begun sends the first three of them
 #   exchange(n)    n bytes of `small` out, what comes back in their place
-#   exchange_both(n, m)  the same, and then another transaction of m bytes of `second`
-#   begin_read(at, n)   three bytes, then n bytes into rx[at:]
-#   begin_write(at, n)  three bytes, then tx[at : at + n]; tx holds `frames` frames
+#   rows           transactions of eight bytes each: how many go out, 4 or 5, those, and the two,
+#                  or the one, that come back behind the third
+#   series(first, n)  n of them, one after the other
+#   buf            place for two frames, and a short one behind them
+#   begin_read(at, n, quiet)   three bytes, then n bytes into buf[at:]
+#   begin_write(at, n, quiet)  three bytes, then buf[at : at + n], or what lies so far from
+#                  it; quiet: on_end() is not told
 #   busy()         does what was begun go on?
 #   left()         about how many bytes of it
 #   wait()         until it does not; 0 if it never ends
@@ -20,18 +24,20 @@
 import sys
 from micropython import const
 
-HALF = const(1536)  # the longest frame, and what stands before it
+FRAME = const(1536)  # the longest frame, what stands before it, and what words are longer
+BRIEF = const(132)
+ROWS = const(12)
 _SMALL = const(8)
 _PART = const(1024)
 
 
-def bus(spi, cs, frames=1):
+def bus(spi, cs):
     """The bus for a chip at a machine.SPI with its chip select at a machine.Pin."""
     if sys.platform == "rp2":
         from netstack.nic import spi_rp2
 
-        return spi_rp2.Bus(spi, cs, frames)
-    return Bus(spi, cs, frames)
+        return spi_rp2.Bus(spi, cs)
+    return Bus(spi, cs)
 
 
 def own_mac():
@@ -44,36 +50,38 @@ def own_mac():
 
 class Bus:
     tells = False
-    soon = HALF
+    soon = FRAME
 
-    def __init__(self, spi, cs, frames):
+    def __init__(self, spi, cs):
         self.spi = spi
         self.cs = cs
         cs.init(cs.OUT, value=1)
         self.small = bytearray(_SMALL)
-        self.second = bytearray(_SMALL)
-        self.rx = bytearray(2 * HALF)
-        self.tx = bytearray(frames * HALF)
+        self.rows = bytearray(8 * ROWS)
+        self.buf = bytearray(2 * FRAME + BRIEF)
         # A transfer takes a whole buffer, and a slice for each would allocate: one of some length
         # is made of parts whose lengths are powers of two.
         self._small = [memoryview(self.small)[:n] for n in range(_SMALL + 1)]
-        self._second = [memoryview(self.second)[:n] for n in range(_SMALL + 1)]
         part = memoryview(bytearray(_PART))
         self._parts = [part[: 1 << k] for k in range(11)]
 
     def exchange(self, n):
-        self._exchange(self._small[n])
-
-    def exchange_both(self, n, m):
-        self._exchange(self._small[n])
-        self._exchange(self._second[m])
-
-    def _exchange(self, part):
+        small = self._small[n]
         self.cs(0)
-        self.spi.write_readinto(part, part)
+        self.spi.write_readinto(small, small)
         self.cs(1)
 
-    def begin_read(self, at, n):
+    def series(self, first, n):
+        at = 8 * first
+        end = at + 8 * n
+        while at < end:
+            n = self.rows[at]
+            _copy(self.small, 0, self.rows, at + 1, n)
+            self.exchange(n)
+            _copy(self.rows, at + 6, self.small, 3, n - 3)
+            at += 8
+
+    def begin_read(self, at, n, quiet):
         self.cs(0)
         self.spi.write(self._small[3])
         k = 10
@@ -82,14 +90,14 @@ class Bus:
             if size <= n:
                 part = self._parts[k]
                 self.spi.readinto(part)
-                _copy(self.rx, at, part, 0, size)
+                _copy(self.buf, at, part, 0, size)
                 at += size
                 n -= size
             else:
                 k -= 1
         self.cs(1)
 
-    def begin_write(self, at, n):
+    def begin_write(self, at, n, quiet):
         self.cs(0)
         self.spi.write(self._small[3])
         k = 10
@@ -97,7 +105,7 @@ class Bus:
             size = 1 << k
             if size <= n:
                 part = self._parts[k]
-                _copy(part, 0, self.tx, at, size)
+                _copy(part, 0, self.buf, at, size)
                 self.spi.write(part)
                 at += size
                 n -= size

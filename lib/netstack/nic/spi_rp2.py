@@ -8,7 +8,7 @@ import sys
 from array import array
 from micropython import const
 from netstack.core.wire import where
-from netstack.nic.spi import HALF
+from netstack.nic.spi import BRIEF, FRAME, ROWS
 
 _SMALL = const(8)  # what the FIFOs hold
 
@@ -24,14 +24,14 @@ _CTRL_SINK = const(7)
 _CTRL_OUT = const(8)
 _CTRL_ZERO = const(9)
 _BUSY = const(10)  # the bit of CTRL
-_RX = const(11)
-_TX = const(12)
-_HEAD = const(13)
-_NOWHERE = const(14)  # the address of this array's last word, 0
-_ABORT = const(15)  # where channels are stopped, and the bits of these two
-_BOTH = const(16)
-_ICSR = const(17)
-_SECOND = const(18)
+_BUF = const(11)
+_HEAD = const(12)
+_NOWHERE = const(13)  # the address of this array's last word, 0
+_ABORT = const(14)  # where channels are stopped, and the bits of these two
+_BOTH = const(15)
+_ICSR = const(16)
+_QUIET = const(17)  # the bit of CTRL that has a channel end without an interrupt
+_ROWS = const(18)
 _ZERO = const(19)
 
 # Registers of the SPI, and of a DMA channel, in words
@@ -50,13 +50,12 @@ class Bus:
     tells = True
     soon = 128
 
-    def __init__(self, spi, cs, frames):
+    def __init__(self, spi, cs):
         cs.init(cs.OUT, value=1)
         self._keep = spi, cs
         self.small = bytearray(_SMALL)
-        self.second = bytearray(_SMALL)
-        self.rx = bytearray(2 * HALF)
-        self.tx = bytearray(frames * HALF)
+        self.rows = bytearray(8 * ROWS)
+        self.buf = bytearray(2 * FRAME + BRIEF)
         number = _number(str(spi))  # SPI(0, ...
         pin = _number(str(cs))  # Pin(GPIO17, ...
         self._in = rp2.DMA()
@@ -86,10 +85,12 @@ class Bus:
         )
         w[_CTRL_OUT] = self._ctrl(self._out, request, inc_write=False)
         w[_CTRL_ZERO] = self._ctrl(self._out, request, inc_read=False, inc_write=False)
-        w[_RX], w[_TX], w[_HEAD] = where(self.rx), where(self.tx), where(self.small)
-        w[_SECOND] = where(self.second)
+        w[_BUF], w[_HEAD] = where(self.buf), where(self.small)
+        w[_QUIET] = 1 << (23 if two else 21)
+        w[_ROWS] = where(self.rows)
         w[_NOWHERE] = where(w) + 4 * _ZERO
-        self.exchange, self.exchange_both = _exchangers(where(w))
+        self.exchange = _exchanger(where(w))
+        self.series = _series(where(w))
         self.begin_read, self.begin_write = _beginners(where(w))
         self.busy, self.left, self.wait = _progress(where(w))
         self.nudge = _nudger(where(w)) if "RISCV" not in sys.implementation._machine else _rest
@@ -119,68 +120,88 @@ def _number(text):
 # What Bus has, as closures: they are called for each frame.
 
 
-def _exchangers(words):
+def _exchanger(words):
     @micropython.viper
     def exchange(n: int):
-        exchange_both(n, 0)
-
-    @micropython.viper
-    def exchange_both(n: int, m: int):
         w = ptr32(int(words))
         spi = ptr32(w[_SPI])
         part = ptr8(w[_HEAD])
-        while n:
-            pin = ptr32(w[_CS_LOW])
-            pin[0] = w[_CS]
-            i = 0
-            while i < n:
-                spi[_DR] = part[i]
-                i += 1
-            i = 0
-            while i < n:
-                turns = _PATIENCE
-                while not spi[_SR] & _RNE and turns:
-                    turns -= 1
-                part[i] = spi[_DR]
-                i += 1
-            pin = ptr32(w[_CS_HIGH])
-            pin[0] = w[_CS]
-            part = ptr8(w[_SECOND])
-            n = m
-            m = 0
+        pin = ptr32(w[_CS_LOW])
+        pin[0] = w[_CS]
+        i = 0
+        while i < n:
+            spi[_DR] = part[i]
+            i += 1
+        i = 0
+        while i < n:
+            turns = _PATIENCE
+            while not spi[_SR] & _RNE and turns:
+                turns -= 1
+            part[i] = spi[_DR]
+            i += 1
+        pin = ptr32(w[_CS_HIGH])
+        pin[0] = w[_CS]
 
-    return exchange, exchange_both
+    return exchange
+
+
+def _series(words):
+    @micropython.viper
+    def series(first: int, n: int):
+        w = ptr32(int(words))
+        spi = ptr32(w[_SPI])
+        low = ptr32(w[_CS_LOW])
+        high = ptr32(w[_CS_HIGH])
+        row = w[_ROWS] + (first << 3)
+        end = row + (n << 3)
+        while row < end:
+            p = ptr8(row)
+            low[0] = w[_CS]
+            spi[_DR] = p[1]
+            spi[_DR] = p[2]
+            spi[_DR] = p[3]
+            spi[_DR] = p[4]
+            if p[0] == 5:
+                spi[_DR] = p[5]
+            turns = _PATIENCE
+            while spi[_SR] & _BSY and turns:
+                turns -= 1
+            high[0] = w[_CS]
+            turns = spi[_DR]
+            turns = spi[_DR]
+            turns = spi[_DR]
+            p[6] = spi[_DR]
+            if p[0] == 5:
+                p[7] = spi[_DR]
+            row += 8
+
+    return series
 
 
 def _beginners(words):
+    """The chip is selected and sent its address, what comes back is dropped, and DMA begins."""
+
     @micropython.viper
-    def head(n: int):
-        """The chip is selected and sent its address; what comes back is dropped."""
+    def begin_read(at: int, n: int, quiet: int):
         w = ptr32(int(words))
         spi = ptr32(w[_SPI])
         small = ptr8(w[_HEAD])
         pin = ptr32(w[_CS_LOW])
         pin[0] = w[_CS]
-        i = 0
-        while i < n:
-            spi[_DR] = small[i]
-            i += 1
+        spi[_DR] = small[0]
+        spi[_DR] = small[1]
+        spi[_DR] = small[2]
         turns = _PATIENCE
         while spi[_SR] & _BSY and turns:
             turns -= 1
-        while i:
-            turns = spi[_DR]
-            i -= 1
-
-    @micropython.viper
-    def begin_read(at: int, n: int):
-        w = ptr32(int(words))
-        head(3)
+        turns = spi[_DR]
+        turns = spi[_DR]
+        turns = spi[_DR]
         dma = ptr32(w[_IN])
         dma[_READ] = w[_SPI] + 8
-        dma[_WRITE] = w[_RX] + at
+        dma[_WRITE] = w[_BUF] + at
         dma[_COUNT] = n
-        dma[_TRIG] = w[_CTRL_IN]
+        dma[_TRIG] = w[_CTRL_IN] | w[_QUIET] if quiet else w[_CTRL_IN]
         dma = ptr32(w[_OUT])
         dma[_READ] = w[_NOWHERE]
         dma[_WRITE] = w[_SPI] + 8
@@ -188,16 +209,28 @@ def _beginners(words):
         dma[_TRIG] = w[_CTRL_ZERO]
 
     @micropython.viper
-    def begin_write(at: int, n: int):
+    def begin_write(at: int, n: int, quiet: int):
         w = ptr32(int(words))
-        head(3)
+        spi = ptr32(w[_SPI])
+        small = ptr8(w[_HEAD])
+        pin = ptr32(w[_CS_LOW])
+        pin[0] = w[_CS]
+        spi[_DR] = small[0]
+        spi[_DR] = small[1]
+        spi[_DR] = small[2]
+        turns = _PATIENCE
+        while spi[_SR] & _BSY and turns:
+            turns -= 1
+        turns = spi[_DR]
+        turns = spi[_DR]
+        turns = spi[_DR]
         dma = ptr32(w[_IN])
         dma[_READ] = w[_SPI] + 8
         dma[_WRITE] = w[_NOWHERE]
         dma[_COUNT] = n
-        dma[_TRIG] = w[_CTRL_SINK]
+        dma[_TRIG] = w[_CTRL_SINK] | w[_QUIET] if quiet else w[_CTRL_SINK]
         dma = ptr32(w[_OUT])
-        dma[_READ] = w[_TX] + at
+        dma[_READ] = w[_BUF] + at
         dma[_WRITE] = w[_SPI] + 8
         dma[_COUNT] = n
         dma[_TRIG] = w[_CTRL_OUT]

@@ -1,22 +1,27 @@
 # What drivers of W5500 and W5100S have in common: socket 0 in MACRAW mode has all the memory, and
 # frames pass through it. w5500.py and w5100s.py say where registers are.
 #
-# What the chip holds is read as one stream, in pieces of up to 1536 bytes, whatever frames they
-# cut: while the stack works on a frame, the next piece comes in (spi.py). A frame to be sent is
-# copied and goes out by itself; the next waits behind it, and is written to the chip while that
-# still sends the one before. When the bus has done one thing the next begins at once, reading and
-# writing by turns.
+# bus.buf has two halves for whole frames, and place for a short one behind them. A frame is read to
+# a half, by itself (spi.py), while the stack works on the one before it, in a copy. A frame to be
+# sent is copied to a half, or to the place of short ones, and goes out by itself; the next waits
+# behind it, and is written to the chip while that still sends the one before. With both halves full
+# of what has come, a long frame is written from where it lies, and waited for. When the bus has done
+# one thing the next begins at once, reading and writing by turns.
 #
-# The interrupt is cleared when the chip has been found empty, and the chip looked at once more
-# then: a frame that comes in between is either seen, or pulls the line down again.
+# What is said to the chip when a frame has come or is to go, and what is asked of it, is always the
+# same but for a value: rows of bus.rows, each a transaction, several done by one call.
+#
+# The interrupt is cleared each time before the chip is asked how much it holds: a frame that comes
+# after that is either seen, or pulls the line down again. Only when the chip is empty then does the
+# line matter: else it is asked again after what it holds.
 #
 # A register is a number: the three bytes that select it. `with_put` is what differs in them when
-# it is written. RAM: 7 KB. Nothing is allocated for a frame.
+# it is written. RAM: 5 KB. Nothing is allocated for a frame.
 
 from array import array
 from micropython import const
 from netstack.core.move import move
-from netstack.core.wire import where
+from netstack.core.wire import address, where
 from netstack.nic import chip
 from time import sleep_ms, sleep_us
 
@@ -42,8 +47,7 @@ _RECEIVED = const(0x04)
 _SR_MACRAW = const(0x42)
 
 # Words: first those that chip.py names. Of what the chip has received, AHEAD bytes are still
-# there; a piece of SIZE is on its way; LEFT bytes are here, from AT of bus.rx on, and NEXT more in
-# its other half.
+# there, and the first frame has NEXT of them, those of its length among them (0: that cannot be).
 _FLYING = const(0)
 _LINE = const(1)
 _LOCKED = const(2)
@@ -53,44 +57,65 @@ _SOON = const(6)
 _HERE = const(7)
 _OUT = const(9)
 _AHEAD = const(11)
-_RD = const(12)  # the chip's read pointer
-_SIZE = const(13)
-_AT = const(14)
-_LEFT = const(15)
-_NEXT = const(16)
-_WR = const(17)  # the chip's write pointer
-_WRITTEN = const(18)  # bytes of a frame that is in the chip, and that it is not told to send yet
-_SENDING = const(19)  # it has been told to, and has not said that it is done
-_ARMED = const(20)  # its interrupt is clear: the line says whether there is something
-_WAITS = const(21)  # how often in a row a frame was not gone yet when the next was to be sent
-_LOADED = const(22)  # bytes of a frame in bus.tx that waits for the bus
-_CR = const(23)  # registers
-_IR = const(24)
-_RSR = const(25)
-_RX_RD = const(26)
-_TX_WR = const(27)
-_PUT = const(28)
-_MASK = const(29)  # memory: what of a pointer is its place there,
-_SHIFT = const(30)
-_RX = const(31)  # where it begins
-_TX = const(32)
-_MEMORY = const(33)  # its size
-_HALF_OUT = const(34)  # the half of bus.tx, 0 or 1536, for the next frame, or that it waits in
-_UNTOLD = const(35)  # something was read while a frame was to be sent
-_STACK = const(36)  # of chip.py
-_OWED = const(37)
-_WORDS = const(38)
+_NEXT = const(12)
+_RD = const(13)  # the chip's read pointer
+_SIZE = const(14)  # what the bus is busy with: how much,
+_HOLDS = const(15)  # and the bit of its place
+_USED = const(16)  # bits of places: 1, 2 the halves, 4 the one for a short frame
+_FULL = const(17)  # bytes of a frame that has come, its half, and bytes of another in the other one
+_AT = const(18)
+_SECOND = const(19)
+_WR = const(20)  # the chip's write pointer
+_WRITTEN = const(21)  # bytes of a frame that is in the chip, and that it is not told to send yet
+_SENDING = const(22)  # it has been told to, and has not said that it is done
+_ARMED = const(23)  # its interrupt is clear: the line says whether there is something
+_WAITS = const(24)  # how often in a row a frame was not gone yet when the next was to be sent
+_LOADED = const(25)  # bytes of a frame that waits for the bus, where in bus.buf, and the place's bit
+_FROM = const(26)
+_IN = const(27)
+_ROWS = const(28)  # address of bus.rows, two words
+_CR = const(30)  # registers
+_IR = const(31)
+_RSR = const(32)
+_RX_RD = const(33)
+_TX_WR = const(34)
+_PUT = const(35)
+_MASK = const(36)  # memory: what of a pointer is its place there,
+_SHIFT = const(37)
+_RX = const(38)  # where it begins
+_TX = const(39)
+_MEMORY = const(40)  # its size
+_STACK = const(41)  # of chip.py
+_OWED = const(42)
+_WORDS = const(43)
 
-_STATE = (_FLYING, _AHEAD, _LEFT, _NEXT, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
+_STATE = (_FLYING, _AHEAD, _USED, _FULL, _SECOND, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
 
-_LOW = const(1)  # FLYING: a piece to the lower half of bus.rx,
-_HIGH = const(2)  # to the upper half,
-_AWAY = const(3)  # a frame that is to be sent
+_COMING = const(1)  # FLYING: a frame that has come,
+_AWAY = const(2)  # one that is to be sent
+
+# Rows, by their numbers: what has been read is taken, and has the chip seen that?
+_TOOK = const(0)
+_CLEAR = const(3)  # forget that something has come
+_LOOK = const(4)  # how much is there, twice, and the first frame's length
+_ASK = const(7)  # has the last frame gone out?
+_AGAIN = const(8)  # forget that it has;
+_GO = const(9)  # another is there, send it, and has the chip seen that?
+_TAKEN = const(11)
+_END = const(12)
+_RD_AT = const(4)  # where in them values are that change, or come back
+_TOOK_AT = const(22)
+_LOOK_AT = const(38)
+_LENGTH_AT = const(49)
+_ASK_AT = const(63)
+_WR_AT = const(76)
+_TAKEN_AT = const(94)
 
 _SPIN = const(68)  # a word of Stack.w
 
-_HALF = const(1536)
-_RING = const(3072)
+_FRAME = const(1536)  # a half
+_BRIEF = const(128)  # a short frame
+_LEAD = const(2)  # where in its half a frame begins: as in the stack's
 _SHORTEST = const(16)  # a frame and the two bytes of its length
 _LONGEST = const(1520)
 _MOST = const(1514)  # to be sent
@@ -100,42 +125,56 @@ _WAITS_MAX = const(20)
 
 
 class Wiznet(chip.Chip):
-    FRAMES = 2
     STACK = _STACK
 
     def __init__(self, spi, cs, reset=None, interrupt=None, mac=None):
         w = self._attach(spi, cs, reset, interrupt, mac, _WORDS)
         b = self._bus
+        address(w, _ROWS, b.rows)
         registers = (S0_CR, S0_IR, S0_RX_RSR, S0_RX_RD, S0_TX_WR)
         for i, value in enumerate([self._socket(at) for at in registers] + list(self._LAYOUT)):
             w[_CR + i] = value
+        self._write_rows(w, b.rows)
         words = where(w)
+        small = where(b.small)
+        job = array("I", bytes(24))
         self._get, self._get16, self._put, self._put16 = _registers(b, w[_PUT])
         self._command = _commander(words, self._get, self._put)
-        both = where(b.small), where(b.second), b.exchange_both
-        self._look = _looker(words, both)
-        self._flush = _flusher(words, self._put, both)
-        self._complete = _completer(words, b.wait, self._flush, _freer(words, both))
-        fetch = _fetcher(words, where(b.small), b.begin_read, b.wait)
-        write = _writer(words, where(b.small), b.begin_write, b.wait)
-        push = _pusher(words, write, self._complete, self._flush)
-        arm = _armer(words, self._look, self._put)
-        steps = fetch, self._complete, self._flush, arm, b.left, push
+        self._look = look = _looker(words, b.series, self._get)
+        flush = _flusher(words, b.series)
+        self._complete = complete = _completer(words, b.wait, flush, look)
+        fetch = _fetcher(words, small, (b.begin_read, b.wait, complete))
+        push = _pusher(words, _writer(words, small, b.begin_write, b.wait), complete, flush)
+        go, turn = _goers(words, (fetch, look, push), interrupt)
+        steps = complete, flush, fetch, look, b.left, push, go, turn, self._broken
         more = _waiter(words, steps, interrupt)
-        job = array("I", bytes(24))
-        take = _taker(words, job, move)
-        gather = _gatherer(words, fetch, self._look)
-        ahead = _prefetcher(words, push, gather)
-        turn = _turner(words, push, gather, interrupt)
-        tend = _tender(words, (b.busy, self._complete, ahead, turn, self._look))
-        self.recv = _receiver(words, where(b.rx), (more, take, ahead, tend, self._broken))
+        tend = _tender(words, b.busy, (complete, go, turn))
+        self.recv = _receiver(words, (more, _taker(words, job, move), go, tend))
         load = _loader(words, job, move)
-        fill = _filler(words, where(b.tx))
-        steps = self._complete, self._flush, load, fill, b.left, push, turn
-        self.send = _sender(words, steps)
-        self.finish = _finisher(words, self._complete, turn)
+        self.send = _sender(words, (complete, flush, load, b.left, push, turn, self._on_line))
+        self.finish = _finisher(words, complete, go, turn)
+        self._on_line_bound = _listener(words, b.nudge, self._on_line)
         self._begin()
         b.on_end(chip.ender(words, _STACK, (tend, b.nudge, self._on_line)))
+
+    def _write_rows(self, w, rows):
+        """What is always the same of them: how many bytes go out, and what they are."""
+        put = w[_PUT]
+        rx = w[_RX_RD] ^ put, 0, 5
+        rsr = w[_RSR], 0, 5
+        taken = w[_CR], 0, 4
+        took = rx, (w[_CR] ^ put, _RECV, 4), taken
+        look = (w[_IR] ^ put, _RECEIVED, 4), rsr, rsr, (0, 0, 5)
+        ask = (w[_CR], 0, 5), (w[_IR] ^ put, _SENT, 4)
+        go = (w[_TX_WR] ^ put, 0, 5), (w[_CR] ^ put, _SEND, 4), taken
+        at = 0
+        for register, value, n in took + look + ask + go:
+            rows[at] = n
+            rows[at + 1] = register >> 16
+            rows[at + 2] = register >> 8 & 0xFF
+            rows[at + 3] = register & 0xFF
+            rows[at + 4] = value
+            at += 8
 
     # -- starting it, and again -----------------------------------------------------------------
 
@@ -207,9 +246,8 @@ class Wiznet(chip.Chip):
 
     def _untold(self):
         w = self._w
-        if not w[_ARMED] or not self._look():
+        if not w[_ARMED] or not self._look(_LOOK):
             return False
-        w[_ARMED] = 0
         sleep_us(20)  # longer than it may hold the line back
         return True
 
@@ -281,79 +319,82 @@ def _commander(words, get, put):
     return command
 
 
-def _looker(words, both):
-    first, second, exchange = both
-
+def _looker(words, series, get):
     @micropython.viper
-    def look() -> int:
-        """AHEAD: bytes that the chip has received. Read until it says the same twice: they may
-        come while they are read (6.2 of the W5500's application notes: two reads of 16 bits)."""
+    def look(first: int) -> int:
+        """AHEAD and NEXT, after the rows from `first` on. Read until the chip says the same twice:
+        bytes may come while they are read (6.2 of the W5500's application notes: two reads of 16
+        bits), and until it has taken what it was told."""
         w = ptr32(int(words))
-        s = ptr8(int(first))
-        t = ptr8(int(second))
-        n = 1
-        again = 0
-        while again != n:
-            register = w[_RSR]
-            s[0] = t[0] = register >> 16
-            s[1] = t[1] = register >> 8
-            s[2] = t[2] = register
-            exchange(5, 5)
-            n = s[3] << 8 | s[4]
-            again = t[3] << 8 | t[4]
+        rows = w[_ROWS] | ((w[_ROWS + 1] << 16) << 16)
+        place = w[_RD] & w[_MASK]
+        edge = w[_MEMORY] - place  # W5100S: a length may lie around its end
+        place = w[_RX] + (place << w[_SHIFT])
+        s = ptr8(rows + _LENGTH_AT)
+        s[0] = place >> 16
+        s[1] = place >> 8
+        s[2] = place
+        series(first, _ASK - first)
+        s = ptr8(rows + _LOOK_AT)
+        turns = _TURNS
+        while s[0] != s[8] or s[1] != s[9] or (first == _TOOK and ptr8(rows)[_TOOK_AT]):
+            turns -= 1
+            if not turns:
+                w[_SICK] = 1
+                return 0
+            if first == _TOOK:
+                series(_TOOK + 2, 1)
+            series(_LOOK, _ASK - _LOOK)
+        n = s[0] << 8 | s[1]
         if n > w[_MEMORY]:
             w[_SICK] = 1
             n = 0
-        else:
-            w[_AHEAD] = n
+        w[_AHEAD] = n
+        size = s[16] << 8 | s[17]
+        if edge == 1 and w[_MASK] < w[_MEMORY]:
+            size = s[16] << 8 | int(get(w[_RX]))
+        w[_NEXT] = 0 if size < _SHORTEST or size > _LONGEST or size > n else size
+        if n or w[_SICK]:
+            w[_ARMED] = 0
+        elif first != _LOOK:
+            w[_ARMED] = 1
         return n
 
     return look
 
 
-def _flusher(words, put, both):
-    first, second, exchange = both
-
+def _flusher(words, series):
     @micropython.viper
     def flush() -> int:
         """Have the chip send what has been written to it. 0: it still sends the one before. IR
-        follows CR: one look tells that the last command is taken, and that its frame is gone."""
+        follows CR: one row tells of both."""
         w = ptr32(int(words))
         if not w[_WRITTEN]:
             return 1
-        s = ptr8(int(first))
-        turns = _TURNS
-        while True:
-            register = w[_CR]
-            s[0] = register >> 16
-            s[1] = register >> 8
-            s[2] = register
-            exchange(5, 0)
-            if not s[3] and (not w[_SENDING] or s[4] & _SENT):
-                break
-            turns -= 1
-            if not turns:
-                w[_WAITS] = w[_WAITS] + 1
-                if w[_WAITS] > _WAITS_MAX:
-                    w[_SICK] = 1
-                return 0
+        s = ptr8(w[_ROWS] | ((w[_ROWS + 1] << 16) << 16))
+        first = _GO
+        if w[_SENDING]:
+            first = _AGAIN
+            turns = _TURNS
+            series(_ASK, 1)
+            while not s[_ASK_AT] & _SENT:
+                turns -= 1
+                if not turns:
+                    w[_WAITS] = w[_WAITS] + 1
+                    if w[_WAITS] > _WAITS_MAX:
+                        w[_SICK] = 1
+                    return 0
+                series(_ASK, 1)
         w[_WAITS] = 0
         at = (w[_WR] + w[_WRITTEN]) & 0xFFFF
         w[_WR] = at
-        register = w[_TX_WR] ^ w[_PUT]
-        s[0] = register >> 16
-        s[1] = register >> 8
-        s[2] = register
-        s[3] = at >> 8
-        s[4] = at
-        s = ptr8(int(second))
-        register = w[_IR] ^ w[_PUT]
-        s[0] = register >> 16
-        s[1] = register >> 8
-        s[2] = register
-        s[3] = _SENT
-        exchange(5, 4)
-        put(w[_CR], _SEND)
+        s[_WR_AT] = at >> 8
+        s[_WR_AT + 1] = at
+        series(first, _END - first)
+        turns = _TURNS
+        while s[_TAKEN_AT] and turns:
+            series(_TAKEN, 1)
+            turns -= 1
         w[_SENDING] = 1
         w[_WRITTEN] = 0
         return 1
@@ -361,47 +402,11 @@ def _flusher(words, put, both):
     return flush
 
 
-def _freer(words, both):
-    first, second, exchange = both
-
-    @micropython.viper
-    def free(n: int):
-        """The `n` bytes that have been read make room for others, when the chip has taken the last
-        command."""
-        w = ptr32(int(words))
-        at = (w[_RD] + n) & 0xFFFF
-        w[_RD] = at
-        s = ptr8(int(first))
-        s[3] = 1
-        turns = _TURNS
-        while s[3] and turns:
-            register = w[_CR]
-            s[0] = register >> 16
-            s[1] = register >> 8
-            s[2] = register
-            exchange(4, 0)
-            turns -= 1
-        register = w[_RX_RD] ^ w[_PUT]
-        s[0] = register >> 16
-        s[1] = register >> 8
-        s[2] = register
-        s[3] = at >> 8
-        s[4] = at
-        s = ptr8(int(second))
-        register = w[_CR] ^ w[_PUT]
-        s[0] = register >> 16
-        s[1] = register >> 8
-        s[2] = register
-        s[3] = _RECV
-        exchange(5, 4)
-
-    return free
-
-
-def _completer(words, wait, flush, free):
+def _completer(words, wait, flush, look):
     @micropython.viper
     def complete():
-        """Wait for what the bus is busy with, and do what follows."""
+        """Wait for what the bus is busy with, and do what follows: the chip is to send what was
+        written, or has place for another frame."""
         w = ptr32(int(words))
         kind = w[_FLYING]
         w[_FLYING] = 0
@@ -410,41 +415,49 @@ def _completer(words, wait, flush, free):
             return
         n = w[_SIZE]
         if kind == _AWAY:
+            w[_USED] = w[_USED] & (w[_HOLDS] ^ 7)
             w[_WRITTEN] = n
             flush()
             return
-        free(n)
-        w[_AHEAD] = w[_AHEAD] - n
-        if w[_LEFT]:
-            w[_NEXT] = n
+        at = (w[_RD] + n) & 0xFFFF
+        w[_RD] = at
+        s = ptr8((w[_ROWS] | ((w[_ROWS + 1] << 16) << 16)) + _RD_AT)
+        s[0] = at >> 8
+        s[1] = at
+        if w[_FULL]:
+            w[_SECOND] = n - 2
         else:
-            w[_LEFT] = n
-            w[_AT] = 0 if kind == _LOW else _HALF
+            w[_FULL] = n - 2
+            w[_AT] = w[_HOLDS]
+        look(_TOOK)
 
     return complete
 
 
-def _fetcher(words, small, begin_read, wait):
+def _fetcher(words, small, steps):
     @micropython.viper
     def fetch():
-        """Have the next piece read, to where nothing is."""
+        """Have the next frame read to the half that is free, but for its length, which is known.
+        A short one is waited for."""
+        begin_read, wait, complete = steps
         w = ptr32(int(words))
         s = ptr8(int(small))
-        n = w[_AHEAD] if w[_AHEAD] < _HALF else _HALF
-        w[_SIZE] = n
-        w[_FLYING] = _LOW
-        at = 0
-        if w[_LEFT] and w[_AT] < _HALF:
-            w[_FLYING] = _HIGH
-            at = _HALF
-        place = w[_RD] & w[_MASK]
+        w[_SIZE] = w[_NEXT]
+        n = w[_NEXT] - 2
+        w[_FLYING] = _COMING
+        soon = int(n <= w[_SOON])
+        half = 2 if w[_USED] & 1 else 1
+        w[_HOLDS] = half
+        w[_USED] = w[_USED] | half
+        at = _LEAD if half == 1 else _FRAME + _LEAD
+        place = (w[_RD] + 2) & w[_MASK]
         if place + n > w[_MEMORY] and w[_MASK] < w[_MEMORY]:  # around its end
             first = w[_MEMORY] - place
             place = w[_RX] + (place << w[_SHIFT])
             s[0] = place >> 16
             s[1] = place >> 8
             s[2] = place
-            begin_read(at, first)
+            begin_read(at, first, 1)
             wait()
             at += first
             n -= first
@@ -453,7 +466,9 @@ def _fetcher(words, small, begin_read, wait):
         s[0] = place >> 16
         s[1] = place >> 8
         s[2] = place
-        begin_read(at, n)
+        begin_read(at, n, soon)
+        if soon:
+            complete()
 
     return fetch
 
@@ -461,15 +476,21 @@ def _fetcher(words, small, begin_read, wait):
 def _waiter(words, steps, line):
     @micropython.viper
     def more() -> int:
-        """There is no whole frame here: get more. 0 when the chip has no more."""
-        fetch, complete, flush, arm, left, push = steps
+        """There is no frame here: get one. 0 when there is none to be had now."""
+        complete, flush, fetch, look, left, push, go, turn, broken = steps
         w = ptr32(int(words))
         if w[_FLYING]:
-            if w[_FLYING] == _AWAY and w[_ARMED] and w[_LINE] and int(line()):
+            away = int(w[_FLYING] == _AWAY)
+            n = int(left())
+            if n and away and w[_ARMED] and w[_LINE] and int(line()):
                 return 0
-            if w[_WAKES] and int(left()) > _MOMENT:
+            if w[_WAKES] and n > _MOMENT:
                 return 0
             complete()
+            if away:
+                turn()
+            else:
+                go()
             return 1
         push()
         if w[_FLYING]:
@@ -477,192 +498,152 @@ def _waiter(words, steps, line):
         if w[_WRITTEN]:
             flush()
         if w[_AHEAD]:
-            fetch()
-            return 1
+            if w[_NEXT]:
+                fetch()
+                return 1
+            broken()
+            return 0
         if w[_ARMED] and w[_LINE] and int(line()):
             return 0
-        return int(arm())
+        return int(look(_CLEAR))
 
     return more
-
-
-def _armer(words, look, put):
-    @micropython.viper
-    def arm() -> int:
-        """The chip is empty, it seems: clear its interrupt. What it holds after all."""
-        w = ptr32(int(words))
-        w[_ARMED] = 0
-        n = int(look())
-        if not n:
-            put(w[_IR], _RECEIVED)
-            n = int(look())
-            if not n:
-                w[_ARMED] = 1
-        return n
-
-    return arm
 
 
 def _taker(words, job, move):
     @micropython.viper
     def take(to: uint, n: int):
-        """The frame at AT, of `n` bytes with the two of its length, is copied, and gone."""
+        """The frame that came first is copied, and gone."""
         w = ptr32(int(words))
         j = ptr32(job)
-        at = w[_AT] + 2
-        if at >= _RING:
-            at -= _RING
-        size = n - 2
-        first = _RING - at
-        if first > size:
-            first = size
+        half = w[_AT]
         j[0] = to
         j[1] = (uint(to) >> 16) >> 16
-        j[2] = w[_HERE] + at
+        j[2] = w[_HERE] + (_LEAD if half == 1 else _FRAME + _LEAD)
         j[3] = w[_HERE + 1]
-        j[4] = first
+        j[4] = n
         move(job)
-        if first < size:
-            j[0] = int(to) + first
-            j[2] = w[_HERE]
-            j[4] = size - first
-            move(job)
-        low = w[_AT] < _HALF
-        at = w[_AT] + n
-        w[_AT] = at if at < _RING else at - _RING
-        left = w[_LEFT] - n
-        if left <= 0 and w[_NEXT]:
-            if left == 0:  # the other half begins anew, if this one was not full
-                w[_AT] = _HALF if low else 0
-            left += w[_NEXT]
-            w[_NEXT] = 0
-        w[_LEFT] = left
+        w[_USED] = w[_USED] & (half ^ 7)
+        w[_FULL] = w[_SECOND]
+        w[_SECOND] = 0
+        w[_AT] = half ^ 3
 
     return take
 
 
-def _gatherer(words, fetch, look):
+def _goers(words, steps, line):
     @micropython.viper
     def gather():
-        """Have the next piece read, if there is one, and place for it."""
+        """Have the next frame read, if there is one, and place for it."""
+        fetch, look, push = steps
         w = ptr32(int(words))
-        if not w[_LEFT] and not w[_AHEAD]:
-            look()
-        if w[_AHEAD] and not w[_NEXT]:
+        if w[_AHEAD] and w[_NEXT] and w[_USED] & 3 != 3:
             fetch()
 
-    return gather
-
-
-def _prefetcher(words, push, gather):
     @micropython.viper
-    def ahead():
-        """The bus has read, or is free: what waits goes out, else the next piece may come in."""
+    def go():
+        """The bus is free, or will tell: what waits goes out, else the next frame may come in."""
+        fetch, look, push = steps
         w = ptr32(int(words))
         if w[_FLYING]:
             return
-        push()
+        if w[_LOADED]:
+            push()
         if not w[_FLYING]:
             gather()
 
-    return ahead
-
-
-def _turner(words, push, gather, line):
     @micropython.viper
     def turn():
         """A frame has gone out: what has come in has its turn before the next does."""
+        fetch, look, push = steps
         w = ptr32(int(words))
-        if w[_WAKES] and not (w[_ARMED] and w[_LINE] and int(line())):
-            w[_ARMED] = 0
+        if w[_WAKES]:
+            if w[_ARMED] and not (w[_LINE] and int(line())):
+                look(_CLEAR)
             gather()
         if not w[_FLYING]:
             push()
 
-    return turn
+    return go, turn
 
 
-def _receiver(words, rx, steps):
+def _receiver(words, steps):
     @micropython.viper
     def recv(buf, off: int) -> int:
+        more, take, go, tend = steps
         w = ptr32(int(words))
         if w[_LOCKED]:
             w[_LOCKED] = 2
             return 0
         if w[_SICK]:
             return 0
-        w[_UNTOLD] = 0
-        more, take, ahead, tend, broken = steps
         if w[_OWED]:
             w[_OWED] = 0
             tend()
-        p = ptr8(int(rx))
-        while True:
-            left = w[_LEFT]
-            held = left + w[_NEXT]
-            if held > 1:
-                at = w[_AT]
-                n = p[at] << 8
-                end = at + left
-                at += 1
-                if at == _RING:
-                    at = 0
-                n |= p[at]
-                # A piece that does not end its half has been the last: no frame goes on behind it.
-                if n < _SHORTEST or n > _LONGEST or (n > left and end != _HALF and end != _RING):
-                    broken()
-                    return 0
-                if n <= held:
-                    take(uint(ptr8(buf)) + uint(off), n)
-                    ahead()
-                    return n - 2
+        n = w[_FULL]
+        while not n:
             if not int(more()):
-                if held and not w[_AHEAD] and not w[_FLYING]:
-                    broken()
                 return 0
+            n = w[_FULL]
+        take(uint(ptr8(buf)) + uint(off), n)
+        if not w[_FLYING]:
+            go()
+        if w[_ARMED] and w[_LINE] and not w[_FULL] and not w[_FLYING]:
+            return 0 - n  # the next will be told of
+        return n
 
     return recv
 
 
 def _loader(words, job, move):
     @micropython.viper
-    def load(source: uint, n: int) -> int:
-        """A frame to bus.tx, filled up to 60 bytes: how many it is then."""
+    def load(source: uint, n: int):
+        """A frame waits for the bus: a copy, as it lies in words of memory, and filled up to 60
+        bytes. Where there is no place for a long one it has to be sent at once."""
         w = ptr32(int(words))
+        used = w[_USED]
+        place = 4
+        at = 2 * _FRAME
+        w[_LOADED] = n
+        if n > _BRIEF:
+            place = 2 if used & 1 else 1
+            at = _FRAME if used & 1 else 0
+            if used & 3 == 3:
+                w[_IN] = 0
+                w[_FROM] = int(source) - (w[_HERE] | ((w[_HERE + 1] << 16) << 16))
+                return
+        w[_USED] = used | place
+        w[_IN] = place
+        at += int(source) & 3
+        w[_FROM] = at
         j = ptr32(job)
-        j[0] = w[_OUT] + w[_HALF_OUT]
-        j[1] = w[_OUT + 1]
+        j[0] = w[_HERE] + at
+        j[1] = w[_HERE + 1]
         j[2] = source
         j[3] = (uint(source) >> 16) >> 16
         j[4] = n
         move(job)
-        return n
+        if n < 60:
+            w[_LOADED] = 60
+            p = ptr8((w[_HERE] | ((w[_HERE + 1] << 16) << 16)) + at)
+            while n < 60:
+                p[n] = 0
+                n += 1
 
     return load
-
-
-def _filler(words, tx):
-    @micropython.viper
-    def fill(n: int) -> int:
-        p = ptr8(int(tx) + ptr32(int(words))[_HALF_OUT])
-        while n < 60:
-            p[n] = 0
-            n += 1
-        return n
-
-    return fill
 
 
 def _writer(words, small, begin_write, wait):
     @micropython.viper
     def write(n: int):
-        """Have the `n` bytes of a half of bus.tx written to the chip, behind what it sends."""
+        """Have the frame of `n` bytes that waited written to the chip, behind what it sends."""
         w = ptr32(int(words))
         s = ptr8(int(small))
         w[_SIZE] = n
+        w[_HOLDS] = w[_IN]
         w[_FLYING] = _AWAY
-        at = w[_HALF_OUT]
-        w[_HALF_OUT] = _HALF - at
+        soon = 1 if n <= w[_SOON] or not w[_IN] else 0
+        at = w[_FROM]
         place = w[_WR] & w[_MASK]
         if place + n > w[_MEMORY] and w[_MASK] < w[_MEMORY]:  # around its end
             first = w[_MEMORY] - place
@@ -670,7 +651,7 @@ def _writer(words, small, begin_write, wait):
             s[0] = place >> 16
             s[1] = place >> 8
             s[2] = place
-            begin_write(at, first)
+            begin_write(at, first, 1)
             wait()
             at += first
             n -= first
@@ -679,7 +660,7 @@ def _writer(words, small, begin_write, wait):
         s[0] = place >> 16
         s[1] = place >> 8
         s[2] = place
-        begin_write(at, n)
+        begin_write(at, n, soon)
 
     return write
 
@@ -690,10 +671,10 @@ def _pusher(words, write, complete, flush):
         """Have the frame that waits for the bus written to the chip."""
         w = ptr32(int(words))
         n = w[_LOADED]
-        if n and int(flush()):
+        if n and (not w[_WRITTEN] or int(flush())):
             w[_LOADED] = 0
             write(n)
-            if n <= w[_SOON]:
+            if n <= w[_SOON] or not w[_IN]:
                 complete()
 
     return push
@@ -710,69 +691,73 @@ def _sender(words, steps):
             return 0 - _EIO
         if n > _MOST:
             return 0 - _EMSGSIZE
-        complete, flush, load, fill, left, push, turn = steps
+        complete, flush, load, left, push, turn, wake = steps
+        had = w[_FULL]
         kind = w[_FLYING]
         if w[_LOADED]:
             if kind:
                 complete()
             if kind == _AWAY:
                 turn()
-                kind = w[_FLYING]
-                if w[_LOADED] and kind:  # that has begun to read
+                if w[_LOADED] and w[_FLYING]:  # that has begun to read
                     complete()
-                    w[_UNTOLD] = 1
-            elif kind:
-                w[_UNTOLD] = 1
             push()
-            if w[_LOADED]:
-                return 0
             kind = w[_FLYING]
-        # What the bus does may go on: the frame goes out behind it.
-        if kind and (not w[_WAKES] or int(left()) <= _MOMENT):
+        # What the bus does may go on, if it tells when it ends: the frame goes out behind it.
+        elif kind and (not w[_WAKES] or int(left()) <= _MOMENT):
             complete()
             if kind == _AWAY:
                 turn()
-            else:
-                w[_UNTOLD] = 1
-        if not w[_FLYING] and not int(flush()):
-            return 0
-        load(uint(ptr8(buf)) + uint(off), n)
-        size = n
-        if n < 60:
-            size = int(fill(n))
-        w[_LOADED] = size
-        if not w[_FLYING]:
-            push()
-        return n
+            kind = w[_FLYING]
+        if kind and n > _BRIEF and w[_USED] & 3 == 3:  # no place to wait
+            complete()
+            kind = 0
+        size = 0
+        if not w[_LOADED] and (kind or not w[_WRITTEN] or int(flush())):
+            load(uint(ptr8(buf)) + uint(off), n)
+            size = n
+            if not kind:
+                push()
+        if (w[_FULL] or (w[_AHEAD] and not w[_FLYING])) and not had:  # nobody else tells of it
+            wake(0)
+        return size
 
     return send
 
 
-def _tender(words, steps):
+def _tender(words, busy, steps):
     @micropython.viper
     def tend() -> int:
         """What the bus did is done: the chip is to send what was written to it; what was read is
         for the stack. It goes on with what is to be done next. Is the stack to be woken?"""
         w = ptr32(int(words))
-        busy, complete, ahead, turn, look = steps
+        complete, go, turn = steps
         if w[_LOCKED] or int(busy()):
             return 0
-        if not w[_FLYING]:
-            return w[_UNTOLD]
-        if w[_FLYING] == _AWAY:
+        kind = w[_FLYING]
+        if kind:
             complete()
-            turn()
-            return 0 if w[_ARMED] else 1
-        complete()
-        if not w[_AHEAD] and w[_SIZE] > _MOST:  # there may be more of a burst
-            look()
-        ahead()
-        return 1
+            if kind == _AWAY:
+                turn()
+            else:
+                go()
+        return 1 if w[_FULL] or (w[_AHEAD] and not w[_FLYING]) else 0
 
     return tend
 
 
-def _finisher(words, complete, turn):
+def _listener(words, nudge, wake):
+    @micropython.viper
+    def fell(line):
+        """The interrupt line has fallen: that matters when the chip was empty."""
+        nudge()
+        if ptr32(int(words))[_ARMED]:
+            wake(line)
+
+    return fell
+
+
+def _finisher(words, complete, go, turn):
     @micropython.viper
     def finish() -> int:
         """Wait for what the bus is busy with. Is there anything for recv() now?"""
@@ -786,15 +771,14 @@ def _finisher(words, complete, turn):
             if not ptr32(spin)[0]:  # another core is inside the stack
                 return 1
         kind = w[_FLYING]
-        result = 1
         if kind:
             complete()
             if kind == _AWAY:
                 turn()
-                if w[_ARMED]:  # else its line would not tell of the next frame
-                    result = 0
+            else:
+                go()
         if spin:
             ptr32(spin)[0] = spin
-        return result
+        return 0 if w[_ARMED] and not w[_FULL] else 1
 
     return finish
