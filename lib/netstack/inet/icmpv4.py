@@ -131,7 +131,8 @@ class ICMPv4:
             return
         copy(self._to, 0, buf, fr.l3 + _IP_SRC, 4)
         copy(self._from, 0, buf, fr.l3 + _IP_DST, 4)
-        if n > self.st.ip4.mss_room(self._to):
+        ip = self.st.ip4
+        if not ip.small(n) and n > ip.mss_room(self._to):
             self._echo_parts(fr, buf, at, n)
             return
         out = self.st.pool.alloc()
@@ -151,7 +152,8 @@ class ICMPv4:
             return
         self.stat[_OUT_REPLY] += 1
         tos = buf[fr.l3 + 1]
-        if self.st.ip4.output(out, self._from, self._to, _PROTO, 64, tos) == 0:
+        # One that waits for its neighbour is no pattern yet: the neighbour's answer has its turn.
+        if ip.output(out, self._from, self._to, _PROTO, 64, tos) == 0 and ip.keeps(self._to):
             self.fast.prepare(self._from, self._to, 64, tos)
 
     def _echo_parts(self, fr, buf, at, n):

@@ -41,6 +41,7 @@ _LEAD = const(2)
 _LINK = const(14)  # bytes of the link header, where it can be written in advance
 _HOPS = const(2)  # of Stack.w: changes of routes and neighbours
 _IP_ID = const(3)  # of Stack.w: the identification last used
+_ANY_PATH = const(576)  # RFC 791 section 2.3: what every host takes
 _PLATEAUS = (32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68)  # RFC 1191 section 7
 _ALL = b"\xff\xff\xff\xff"
 _ALL_HOSTS = b"\xe0\0\0\1"  # RFC 1112 section 4: every host belongs to it
@@ -352,6 +353,15 @@ class IPv4:
         nif = self.route(dst, 0)
         return (self.mtu(dst, nif) if nif else 576) - _HDR
 
+    @micropython.native
+    def small(self, n):
+        """Does any interface take `n` bytes behind an IP header? Less than it is to ask for one."""
+        n += _HDR
+        for nif in self.st.nifs:
+            if n > nif.mtu:
+                return False
+        return n <= _ANY_PATH
+
     # -- input ------------------------------------------------------------------------------
 
     def input(self, fr):
@@ -578,9 +588,10 @@ class IPv4:
         fr.l3 = at
         w[_IP_ID] = ident = (w[_IP_ID] + 1) & 0xFFFF
         _put_header(fr.buf, at, n, ident, src, dst, what)
-        if nif is None and tos < 256:
+        done = self.to_link(fr, dst, out)
+        if nif is None and tos < 256:  # the packet has left by now
             self._keep(src, dst, what)
-        return self.to_link(fr, dst, out)
+        return done
 
     def to_link(self, fr, dst, out):
         """Send a packet that has its header. Takes `fr`. Returns 0 or -errno."""
@@ -620,6 +631,27 @@ class IPv4:
                 self._fast_hops = self.st.w[_HOPS]
         else:
             copy(header, _LEAD + _LINK + _DST, dst, 0, 4)
+
+    @micropython.native
+    def adopt(self, fr):
+        """A packet leaves that has waited for its neighbour: as if it were the second to it."""
+        at = fr.l3
+        buf = fr.buf
+        if at - fr.l2 != _LINK or buf[at] != 0x45 or buf[at + 7]:
+            return
+        if buf[at + _FRAG] != (0 if buf[at + _PROTO] == _ICMP else _DF):
+            return
+        header = self._fast_header
+        copy(header, _LEAD, buf, fr.l2, _LINK + _HDR)
+        for i in (_TOTAL, _ID, _SUM):
+            put16(header, _LEAD + _LINK + i, 0)
+        self._fast_via = fr.nif
+        self._fast_hops = self.st.w[_HOPS]
+
+    def keeps(self, dst):
+        """Has it a header for the next packets to `dst`?"""
+        hops = self.st.w[_HOPS]
+        return self._fast_hops == hops and same(self._fast_header, _LEAD + _LINK + _DST, dst, 0, 4)
 
     def prepare(self, buf, at, src, dst, proto, ttl, tos):
         """Write link and IPv4 header of packets to `dst` in front of buf[at], to be used again

@@ -360,6 +360,7 @@ class ARP:
         for _ in range(self._count(i)):
             fr = self._pop(i)
             copy(fr.buf, fr.l2, self.macs, 6 * i, 6)
+            self.st.ip4.adopt(fr)
             self.nif.transmit(fr)
 
     # -- ageing -----------------------------------------------------------------------------
