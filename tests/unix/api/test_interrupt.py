@@ -18,22 +18,28 @@ OWNER = 64
 GATE = 66
 CORE = 67
 SPIN = 68
+ASLEEP = 72
 
 st = host.stack()
 
 
 class Interrupt:
-    """Within it, who asks is a hard interrupt."""
+    """Within it, who asks is a hard interrupt. The board's service, which would be refused as
+    well, takes the program to be asleep meanwhile, and leaves the stack alone."""
 
     def __init__(self):
         self.word = array("I", (15,))
 
     def __enter__(self):
+        st.w[ASLEEP] = 1
         self.usual = st.w[GATE]
         st.w[GATE] = where(self.word)
 
     def __exit__(self, *_):
         st.w[GATE] = self.usual
+        st.w[ASLEEP] = 0
+        if host._service:
+            host._service.arm(1)
 
 
 def joined():
