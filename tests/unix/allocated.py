@@ -2,10 +2,12 @@
 
 import gc
 import micropython
+import outside
 
 
 def allocated(run):
     """Bytes that run() has allocated; MemoryError if it is caught at it. Runs it three times."""
+    outside.down()
     run()  # what is made once may be made now
     gc.collect()
     micropython.heap_lock()

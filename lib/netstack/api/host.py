@@ -322,7 +322,8 @@ def _check_core():
 def add(nic, name):
     """Put a NIC on the stack as an Ethernet interface; returns the interface."""
     _check_core()
-    nif = stack().add(nic, _attach_ethernet, name)
+    st = stack()
+    nif = call(st, st.add, nic, _attach_ethernet, name)
     watch(nic)
     return nif
 
@@ -378,6 +379,15 @@ def join(st):
 
 def part(st, held):
     if held:
+        leave(st)
+
+
+def call(st, f, *args):
+    """What f(*args) returns, called inside the stack."""
+    enter(st)
+    try:
+        return f(*args)
+    finally:
         leave(st)
 
 

@@ -150,7 +150,7 @@ def order(addrs, prefer):
     rows = []
     for addr in addrs:
         ip = st.ip4 if len(addr) == 4 else st.ip6
-        src = ip.source(addr)
+        src = host.call(st, ip.source, addr)
         src = src if src is None or len(src) == 16 else MAPPED + src
         row = (len(addr) == (4 if prefer == 4 else 16), _mapped(addr), src and bytes(src), addr)
         i = len(rows)

@@ -7,7 +7,8 @@ def vlan(lan, vid, priority=0, mtu=None):
     """VLAN `vid` (IEEE 802.1Q) on the interface of a network.LAN: link/vlan.py."""
     from netstack.link.vlan import VLAN
 
-    return VLAN(lan._wire.nif, vid, priority, mtu)
+    nif = lan._wire.nif
+    return host.call(nif.st, VLAN, nif, vid, priority, mtu)
 
 
 def bridge(*nics, mac=None, size=64, snoop=False):
@@ -16,16 +17,17 @@ def bridge(*nics, mac=None, size=64, snoop=False):
     wanted, link/snoop.py."""
     from netstack.link.bridge import Bridge
 
-    names = [nif.name for nif in host.stack().nifs]
+    st = host.stack()
+    names = [nif.name for nif in st.nifs]
     number = 0
     while "br%d.0" % number in names:
         number += 1
-    made = Bridge(host.stack(), "br%d" % number, mac, size)
+    made = Bridge(st, "br%d" % number, mac, size)
     if snoop:
         from netstack.link.snoop import Snoop
 
         made.snoop = Snoop(made)
     for nic in nics:
-        made.add(nic)
+        host.call(st, made.add, nic)
         host.watch(nic)
     return made

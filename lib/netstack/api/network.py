@@ -275,7 +275,7 @@ class LAN:
         elif name == "mtu":
             if not _MTU_MIN <= value <= nif.nic.mtu:
                 raise ValueError("mtu %d: %d to %d" % (value, _MTU_MIN, nif.nic.mtu))
-            nif.mtu = value
+            _host.call(nif.st, nif.set_mtu, value)
         elif _address.six() and name in _address.six().PARAMETERS:
             _host.enter(nif.st)
             try:

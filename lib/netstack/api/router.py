@@ -86,18 +86,23 @@ def forward_port(protocol, port, to, to_port=None):
     """What comes to `port` of our address outside goes to the inside host `to`: "tcp" or "udp"."""
     if protocol not in _PROTOCOLS:
         raise ValueError("port forward: %s is neither tcp nor udp" % protocol)
-    _nat().forward(_PROTOCOLS[protocol], port, address.need(to, "port forward"), to_port or port)
+    table = _nat()
+    to = address.need(to, "port forward")
+    host.call(table.st, table.forward, _PROTOCOLS[protocol], port, to, to_port or port)
 
 
 def unforward_port(protocol, port):
     """End that; False: there was none."""
-    return _nat().unforward(_PROTOCOLS.get(protocol, 0), port)
+    table = _nat()
+    return host.call(table.st, table.unforward, _PROTOCOLS.get(protocol, 0), port)
 
 
 def mappings():
     """[(protocol, inside address, its port, port outside, state)] of NAT."""
     names = {6: "tcp", 17: "udp", 1: "icmp"}
-    return [(names[m[0]], address.text(m[1]), m[2], m[3], m[4]) for m in _nat().mappings()]
+    table = _nat()
+    found = host.call(table.st, table.mappings)
+    return [(names[m[0]], address.text(m[1]), m[2], m[3], m[4]) for m in found]
 
 
 # -- filter -------------------------------------------------------------------------------------
@@ -106,15 +111,21 @@ _ACTIONS = ("pass", "drop", "reject")
 _NUMBERS = {"icmp": 1, 58: 1, "tcp": 6, "udp": 17}  # ICMP of both families is one to the filter
 
 
-def _filter():
+def _filter(f, *args):
+    """What f(table of rules, *args) returns, called inside the stack."""
     from netstack.inet import filter
 
-    table = filter.attach(start())
-    if router6():
+    four, six = start(), router6()
+    if six:
         from netstack.inet import filter6
 
-        filter6.attach(table, router6())
-    return table
+    def inside():
+        table = filter.attach(four)
+        if six:
+            filter6.attach(table, six)
+        return f(table, *args)
+
+    return host.call(four.st, inside)
 
 
 def _action(name):
@@ -134,7 +145,8 @@ def rule(
     that begin no connection."""
     if isinstance(protocol, str) and protocol not in _NUMBERS:
         raise ValueError("filter: protocol %s" % protocol)
-    _filter().add(
+    _filter(
+        lambda table, *args: table.add(*args),
         _action(action),
         src and _prefix(src),
         dst and _prefix(dst),
@@ -151,18 +163,17 @@ def _prefix(text):
 
 def policy(action):
     """What becomes of a packet that no rule fits; "pass" if it is not said."""
-    _filter().policy(_action(action))
+    _filter(lambda table, do: table.policy(do), _action(action))
 
 
 def remove_rule(i):
     """Take rule `i` away; those behind it move up."""
-    _filter().remove(i)
+    _filter(lambda table: table.remove(i))
 
 
 def hits():
     """How many packets each rule has decided about; the last number is the policy's."""
-    table = _filter()
-    return [table.hits(i) for i in range(table.count + 1)]
+    return _filter(lambda table: [table.hits(i) for i in range(table.count + 1)])
 
 
 def stop():
@@ -239,7 +250,8 @@ def remove_route(net, gw=None, lan=None, source=None):
     router = address.need(gw, "gateway") if gw else _ANY
     nif = lan and lan._wire.nif
     source = source and _network(source)
-    return table.attach(host.stack()).remove(_OWNER, dst, bits, router, nif, source)
+    st = host.stack()
+    return host.call(st, table.attach(st).remove, _OWNER, dst, bits, router, nif, source)
 
 
 def routes():

@@ -21,7 +21,7 @@ class Net:
         """[(address, client, state, seconds left, host name)]"""
         return [
             (address.text(addr), ":".join("%02x" % c for c in key), state, left, name)
-            for addr, key, state, left, name in self.dhcp.entries()
+            for addr, key, state, left, name in host.call(self.dhcp.st, self.dhcp.entries)
         ]
 
     def stop(self):

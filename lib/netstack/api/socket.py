@@ -350,7 +350,7 @@ class socket(_iomod.IOBase):
         try:
             new = socket(self._af, SOCK_STREAM, 0, conn)
         except MemoryError as error:
-            conn.abort()
+            _host.call(self._st, conn.abort)
             raise error
         new._inherit(self, listener)
         new._timeout = self._timeout

@@ -353,6 +353,11 @@ class Interface:
             self.link = 0
             self.st.notify(self, LINK_DOWN)
 
+    def set_mtu(self, mtu):
+        """Send no longer packets, not by headers written before either."""
+        self.mtu = mtu
+        self.st.rerouted()
+
     def check_link(self):
         link = self.nic.link() if self.up else 0
         if link != self.link:

@@ -236,7 +236,8 @@ def heap():
 
 async def calm(seconds):
     await asyncio.sleep(seconds)
-    us.st.dns.flush()
+    with bench.inside(us.st) as st:
+        st.dns.flush()
 
 
 class Armed:

@@ -24,7 +24,8 @@ def tables():
 
 async def at_rest():
     await asyncio.sleep(70)
-    us.st.dns.flush()
+    with bench.inside(us.st) as st:
+        st.dns.flush()
     for _ in range(2):
         gc.collect()
     return tables(), gc.mem_alloc()

@@ -344,7 +344,8 @@ def test_secret_is_never_empty():
         links.append(n.ipconfig("addr6")[0][0])
         assert len(n.config("secret6")) == 16
         n.active(False)
-        n._wire.nif.v6.ip.remove(n._wire.nif, n._wire.nif.v6.list[0])
+        with bench.inside(st):
+            st.ip6.remove(n._wire.nif, n._wire.nif.v6.list[0])
     assert len(set(links)) == 3 and links[2] == links[3]
 
 

@@ -4,6 +4,7 @@
 import bench
 import gc
 import micropython
+import outside
 import socket
 
 ROUNDS = 200
@@ -11,6 +12,7 @@ ROUNDS = 200
 
 def check(step):
     """Run `step` often; what it allocates shows as an exception or as a difference."""
+    outside.down()
     for _ in range(5):
         step()
     gc.collect()
