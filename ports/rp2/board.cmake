@@ -12,12 +12,12 @@ else()
     list(APPEND MICROPY_DEF_BOARD MICROPY_PY_SSL=1)
 endif()
 
-# Frames of Python functions lie on a stack of their own: pystack.c.
+# Frames of Python functions lie in front of the C stack: pystack.c.
 list(APPEND MICROPY_DEF_BOARD MICROPY_ENABLE_PYSTACK=1)
 list(APPEND MICROPY_SOURCE_BOARD ${CMAKE_CURRENT_LIST_DIR}/pystack.c)
 cmake_language(DEFER CALL target_link_options firmware PRIVATE
-    -Wl,--wrap=mp_init -Wl,--wrap=mp_pystack_init -Wl,--wrap=mp_thread_gc_others
-    -Wl,--wrap=mp_thread_create)
+    -Wl,--wrap=mp_init -Wl,--wrap=mp_pystack_init -Wl,--wrap=mp_pystack_alloc
+    -Wl,--wrap=mp_cstack_check -Wl,--wrap=mp_thread_gc_others -Wl,--wrap=mp_thread_create)
 
 # Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
 list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)
@@ -47,8 +47,9 @@ if(PICO_PLATFORM STREQUAL "rp2040")
     set_source_files_properties(${_rom}.c PROPERTIES COMPILE_OPTIONS "-Daligned(n)=__aligned__(4)")
 endif()
 
-# An interrupt has the stack polled on top of whatever the program is in: 8 kB, or the 12 of an
-# RP2350, are too little of a C stack for both. It gets 16, which end where the heap does.
+# An interrupt has the network polled on top of whatever the program is in: 8 kB, or the 12 of an
+# RP2350, are too little for both. There are 16, frames of Python functions included, which begin
+# where the heap ends.
 if(PICO_PLATFORM STREQUAL "rp2040")
     set(_script memmap_mp_rp2040.ld)
     set(_old_heap "__GcHeapEnd = ORIGIN(RAM) + LENGTH(RAM);")

@@ -1,17 +1,25 @@
-// Where the frames of Python functions lie: on stacks of their own. Upstream's port takes each from
-// the heap, which costs more than what a short function does. The linker puts the functions here
-// in front of upstream's (--wrap, board.cmake).
+// Where the frames of Python functions lie: at the lower end of the C stack, whose own frames grow
+// towards them. Upstream's port takes each from the heap, which costs more than what a short function
+// does. What one of the two does not need is the other's: a program that calls itself for ever fills
+// both, one that polls a stack, or has a certificate checked, wants C's alone.
+//
+// An interrupt has the network polled on top of whatever the program is in. So the program gets an
+// error before all is used up, and what the scheduler calls can use the rest. The linker puts
+// the functions here in front of upstream's (--wrap, board.cmake).
 
 #include "pico.h"
+#include "py/cstack.h"
 #include "py/gc.h"
 #include "py/pystack.h"
 #include "py/runtime.h"
 
-#define STACK_SIZE 8192 // bytes, of the first core
-#define THREAD_SIZE 4096 // of a thread on the second
+#define MARGIN 640 // bytes left to C and to interrupts, which do not ask
+#define RESERVE 1536 // for what is called by the scheduler
+#define THREAD_SIZE 4096 // frames of a thread on the second core
 #define THREAD_C_SIZE 12288 // of its C stack
 
-static mp_obj_t stack[STACK_SIZE / sizeof(mp_obj_t)];
+extern char __StackBottom, __StackTop;
+
 MP_REGISTER_ROOT_POINTER(void *netstack_thread_pystack);
 
 void __real_mp_pystack_init(void *start, void *end);
@@ -22,8 +30,40 @@ void rom_collect(void);
 void __real_mp_init(void);
 void __wrap_mp_init(void) {
     rom_init();
-    __real_mp_pystack_init(stack, stack + MP_ARRAY_SIZE(stack));
+    __real_mp_pystack_init(&__StackBottom, &__StackTop);
     __real_mp_init();
+}
+
+// How many bytes are left between the two.
+static inline int room(const mp_state_thread_t *thread) {
+    register char *here __asm__ ("sp");
+    return here - (char *)thread->pystack_cur - MARGIN
+           - (MP_STATE_VM(sched_state) < 0 ? 0 : RESERVE);
+}
+
+static inline bool is_first(const mp_state_thread_t *thread) {
+    return thread->pystack_start == (uint8_t *)&__StackBottom;
+}
+
+void *__wrap_mp_pystack_alloc(size_t n) {
+    n = (n + MICROPY_PYSTACK_ALIGN - 1) & ~(MICROPY_PYSTACK_ALIGN - 1);
+    mp_state_thread_t *thread = mp_thread_get_state();
+    uint8_t *found = thread->pystack_cur;
+    if ((int)n > (is_first(thread) ? room(thread) : thread->pystack_end - found)) {
+        mp_raise_recursion_depth();
+    }
+    thread->pystack_cur = found + n;
+    return found;
+}
+
+void __real_mp_cstack_check(void);
+void __wrap_mp_cstack_check(void) {
+    const mp_state_thread_t *thread = mp_thread_get_state();
+    if (!is_first(thread)) {
+        __real_mp_cstack_check();
+    } else if (room(thread) < 0) {
+        mp_raise_recursion_depth();
+    }
 }
 
 // py/modthread.c has 512 bytes for a thread, which two or three calls fill.
@@ -47,12 +87,8 @@ mp_uint_t __wrap_mp_thread_create(void *(*entry)(void *), void *arg, size_t *sta
     return __real_mp_thread_create(entry, arg, stack_size);
 }
 
-// A collector that runs on the second core has to find what the first one's frames hold.
 void __real_mp_thread_gc_others(void);
 void __wrap_mp_thread_gc_others(void) {
     __real_mp_thread_gc_others();
     rom_collect();
-    if (get_core_num() == 1) {
-        gc_collect_root((void **)stack, MP_ARRAY_SIZE(stack));
-    }
 }

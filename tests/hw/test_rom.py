@@ -113,6 +113,51 @@ import usocket
 os.remove("/usocket.mpy")
 print(usocket.greet("you"), usocket.WORD, usocket.__name__, hasattr(usocket, "socket"))
 """
+# As deep as upstream's port, which has 8 kB of C stack and frames on the heap; and what the
+# scheduler calls at the deepest point has room.
+DEEP = """
+import micropython
+deepest = 0
+def plain(n):
+    global deepest
+    deepest = n
+    plain(n + 1)
+def large(n):
+    global deepest
+    deepest = n
+    a = b = c = d = e = f = g = h = i = j = k = l = m = 0
+    o = p = q = r = s = t = u = v = w = x = y = z = 0
+    large(n + 1)
+def nested(n):
+    global deepest
+    deepest = n
+    def inner():
+        nested(n + 1)
+    inner()
+def sum_to(n):
+    return n and n + sum_to(n - 1)
+def called(_):
+    done.append(sum_to(4))
+def scheduling(n):
+    try:
+        return scheduling(n + 1)
+    except RuntimeError:
+        micropython.schedule(called, None)
+        for _ in range(100):
+            pass
+        raise
+for function in plain, large, nested:
+    try:
+        function(1)
+    except RuntimeError as error:
+        print(deepest, error)
+done = []
+for _ in range(2):
+    try:
+        scheduling(1)
+    except RuntimeError:
+        print(len(done) > 0 and set(done) == {10})
+"""
 HEAP = """
 import gc, network, time
 lan = network.LAN()
@@ -158,6 +203,14 @@ def test_a_file_takes_the_place_of_a_frozen_module(board, tmp_path):
     want = "('hello', 'you', 0.5, ('a', 1)) hello usocket False"
     assert board.exec(REPLACED % code).strip() == want
     assert board.exec("import usocket; print(usocket.socket.__name__)").strip() == "socket"
+
+
+def test_how_deep_functions_can_call(board):
+    lines = board.exec(DEEP).splitlines()
+    depths = [int(line.split()[0]) for line in lines[:3]]
+    assert all(depth >= least for depth, least in zip(depths, (30, 36, 13))), depths
+    assert all(line.endswith("maximum recursion depth exceeded") for line in lines[:3]), lines
+    assert lines[3:] == ["True", "True"]
 
 
 def test_heap(board):

@@ -1,23 +1,24 @@
 # Functions of the socket module that few programs call: loaded when one is first asked for.
 
 import netstack.api.socket as _socket
-from micropython import const as _const
+from micropython import const
 from netstack.api import address as _address
 from netstack.api import host as _host
 
-_AF_INET = _const(2)
-_AF_INET6 = _const(10)
-_SOCK_STREAM = _const(1)
-_SOCK_DGRAM = _const(2)
-_NI_NUMERICHOST = _const(1)
-_NI_NOFQDN = _const(4)
-_NI_NAMEREQD = _const(8)
-_PTR = _const(12)
-_ENXIO = _const(6)
-_ENODEV = _const(19)
-_EAI_NONAME = _const(-2)
+_AF_INET = const(2)
+_AF_INET6 = const(10)
+_SOCK_STREAM = const(1)
+_SOCK_DGRAM = const(2)
+_NI_NUMERICHOST = const(1)
+_NI_NOFQDN = const(4)
+_NI_NAMEREQD = const(8)
+_PTR = const(12)
+_ENXIO = const(6)
+_ENODEV = const(19)
+_EAI_NONAME = const(-2)
 _LOCAL = "127.0.0.1"
-_BACKLOG = _const(5)
+_BACKLOG = const(5)
+del const
 
 
 # -- sockets ------------------------------------------------------------------------------------

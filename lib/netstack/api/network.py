@@ -4,28 +4,29 @@
 # active(True) brings the interface up and starts DHCP unless an address has been set by hand.
 
 import sys as _sys
-from micropython import const as _const
+from micropython import const
 from netstack.api import address as _address
 from netstack.api import host as _host
 
-STAT_IDLE = _const(0)  # not active
-STAT_CONNECTING = _const(1)  # no link yet
-STAT_NO_IP = _const(2)  # link, but no address yet
-STAT_GOT_IP = _const(3)
-STAT_CONNECT_FAIL = _const(-1)  # no lease, or address taken: status("error") tells
+STAT_IDLE = const(0)  # not active
+STAT_CONNECTING = const(1)  # no link yet
+STAT_NO_IP = const(2)  # link, but no address yet
+STAT_GOT_IP = const(3)
+STAT_CONNECT_FAIL = const(-1)  # no lease, or address taken: status("error") tells
 
-_EADDRINUSE = _const(98)
-_ETIMEDOUT = _const(110)
-_LINK_UP = _const(1)
-_PATIENCE = _const(4)  # unanswered DHCP messages before it is called a failure
-_DHCP_MS = _const(10000)
-_RELEASE_MS = _const(1200)
-_ASKED_MS = _const(10)
-_PROBES = _const(2)  # as DHCP does, see services/dhcp.py
-_PROBE_MS = _const(200)
-_MTU_MIN = _const(68)  # RFC 791 3.2
-_NAME_MAX = _const(32)
-_NDOTS_MAX = _const(15)
+_EADDRINUSE = const(98)
+_ETIMEDOUT = const(110)
+_LINK_UP = const(1)
+_PATIENCE = const(4)  # unanswered DHCP messages before it is called a failure
+_DHCP_MS = const(10000)
+_RELEASE_MS = const(1200)
+_ASKED_MS = const(10)
+_PROBES = const(2)  # as DHCP does, see services/dhcp.py
+_PROBE_MS = const(200)
+_MTU_MIN = const(68)  # RFC 791 3.2
+_NAME_MAX = const(32)
+_NDOTS_MAX = const(15)
+del const
 _NOBODY = b"\0\0\0\0"
 
 _lans = {}

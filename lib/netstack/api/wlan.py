@@ -1,22 +1,23 @@
 # MicroPython's network.WLAN, on a board whose board.radio(interface) gives a NIC that is told of
 # networks: see ports/rp2/modules/cyw43_wifi.py. What is the same on every interface is LAN's.
 
-from micropython import const as _const
+from micropython import const
 from netstack.api import network as _network
 
-STAT_IDLE = _const(0)
-STAT_CONNECTING = _const(1)
-STAT_GOT_IP = _const(3)
-STAT_CONNECT_FAIL = _const(-1)
-STAT_NO_AP_FOUND = _const(-2)
-STAT_WRONG_PASSWORD = _const(-3)
+STAT_IDLE = const(0)
+STAT_CONNECTING = const(1)
+STAT_GOT_IP = const(3)
+STAT_CONNECT_FAIL = const(-1)
+STAT_NO_AP_FOUND = const(-2)
+STAT_WRONG_PASSWORD = const(-3)
 
 _AP_ADDRESS = ("192.168.4.1", "255.255.255.0")
 _AP_POOL = ("192.168.4.16", "192.168.4.23")  # as MicroPython's own
-_OPEN = _const(0)
-_WPA2 = _const(0x00400006)  # with WPA for who has nothing better
-_KEY_MIN = _const(8)
-_PM_KEEP = _const(0xA11140)
+_OPEN = const(0)
+_WPA2 = const(0x00400006)  # with WPA for who has nothing better
+_KEY_MIN = const(8)
+_PM_KEEP = const(0xA11140)
+del const
 _CONFIG = ("ssid", "essid", "security", "key", "password", "channel", "pm")
 
 
