@@ -15,6 +15,7 @@ from time import ticks_ms
 _SENDERS = const(6)  # of a UDP endpoint's block
 _TOLD = const(30)
 _AIMED = const(31)
+_SLEEPING = const(65)  # of Stack.w
 _NEW = const(0x20000)
 _OWN = const(2)  # `keep` of udp_fast.py
 _AF_INET = const(2)
@@ -33,6 +34,8 @@ def _receivers(used):
         short = self._short
         if short is None or flags or size < 0:
             return self.recv(size, flags), sender(self)
+        if self._words[_SLEEPING]:
+            return together(self, size, None)
         first, unpack, cb, copied, job = short
         n = first(cb, _OWN)
         if n < 0:
@@ -54,6 +57,8 @@ def _receivers(used):
         short = self._short
         if short is None or nbytes or flags or buf.__class__ is not kind:
             return self.recv_into(buf, nbytes, flags), sender(self)
+        if self._words[_SLEEPING]:
+            return together(self, length(buf), buf)
         _, unpack, cb, copied, job = short
         n = unpack(cb, buf, 0, length(buf), _OWN, copied, job)
         if n < 0:
@@ -66,6 +71,32 @@ def _receivers(used):
 
 
 recvfrom, recvfrom_into = _receivers((len, bytes, bytearray))
+
+
+def together(self, size, buf):
+    """The same where another thread or core may read as well: no datagram is taken between this
+    one and who has sent it."""
+    st = self._st
+    start = -1
+    while True:
+        io = self._check_open()
+        io.event = False
+        _host.enter(st)
+        try:
+            n = io.next_size()
+            if n >= 0:
+                data = bytearray(min(n, size)) if buf is None else buf
+                got = io.recv(data, 0, len(data))
+                told = sender(self)
+                return (bytes(data) if buf is None else got), told
+            if io.error:
+                raise _fault(self._error(io))
+        finally:
+            _host.leave(st)
+        if start < 0:
+            start = ticks_ms() & 0x3FFFFFFF
+        if not self._again(io, start):
+            raise _fault(-self._late())
 
 
 def another(self, size, data, got):

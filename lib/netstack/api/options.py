@@ -153,7 +153,7 @@ def put(sock, io, level, option, value):
     if level == _SOCKET and _SO_CALLBACK <= option <= _SO_SNDTIMEO:
         if option == _SO_CALLBACK and (value is None or callable(value)):
             sock._callback = value
-            sock._listen_in()
+            sock._listen_in(sock._io)
         else:
             _set_limit(sock, option, value)
         return

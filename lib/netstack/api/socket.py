@@ -129,13 +129,13 @@ class socket(_iomod.IOBase):
         self._short = io.short if self._dgram else None
         self._guard = _drop.hold(self._guard, io)
         io.event = False  # something has happened since it was last cleared
-        self._listen_in()
+        self._listen_in(io)
 
-    def _listen_in(self):
+    def _listen_in(self, io):
         """With a callback the stack knows us, and we stay for as long as it is there. Without
         one, datagrams are seen where they wait, but by other threads."""
         own = _happened if self._words[_SLEEPING] or _host.UNIX or not self._dgram else None
-        self._io.notify = self._notify if self._callback else own
+        io.notify = self._notify if self._callback else own
 
     def __repr__(self):
         if self._io is None:
@@ -695,7 +695,7 @@ class socket(_iomod.IOBase):
             if io.error:
                 return ready | flags & _RD | _ERR
             if self._words[_SLEEPING] and not io.notify:
-                self._listen_in()
+                self._listen_in(io)
             return ready | (flags & _RD if io.waiting else 0)
         return self._ready_stream(io, flags)
 

@@ -123,6 +123,6 @@ def doze(self, io, start, due, sending=False):
             due = left
     if due and not (self._dgram and (io.waiting or io.error)):
         if not io.notify and self._words[_SLEEPING]:  # another core may take what comes in
-            self._listen_in()
+            self._listen_in(io)
         self._st.idle(due)
     return True
