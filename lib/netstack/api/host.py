@@ -147,7 +147,9 @@ def _make():
 
 def _lack(name, whose):
     """What few hosts ever need is loaded when it is first wanted."""
-    return __import__("netstack.inet." + name, None, None, ("*",)).attach(whose)
+    module = __import__("netstack.inet." + name, None, None, ("*",))
+    attach = getattr(module, "attach", None)  # whoever is still loading it has been interrupted
+    return attach and attach(whose)
 
 
 def _cut(*args):
