@@ -35,9 +35,9 @@ class Pool:
     are for control traffic alone (ARP, ACKs, DHCP), so that a flood cannot starve it.
 
     `ready` of them are made at once, the others when they are first wanted, and none is given up
-    again: what a burst takes is not taken from a program that has none. Where there is no memory
-    for another, the pool is as good as empty, but for what of its reserve is there, until the
-    stack calls retry(): each try is a collection."""
+    again: what a burst takes is not taken from a program that has none. Until all are made, the
+    reserve is one short. Where there is no memory for another, the pool is as good as empty, but
+    for that, until the stack calls retry(): each try is a collection."""
 
     def __init__(self, count, mtu=1500, reserve=2, ready=1):
         if count <= reserve:
@@ -46,6 +46,7 @@ class Pool:
         self.size = size
         self.count = count
         self.reserve = reserve
+        self._kept = reserve - 1 if ready < count else reserve  # of those that are made
         self.left = count
         self.denied = 0  # requests turned down
         self.low = count  # fewest that were ever left
@@ -65,9 +66,11 @@ class Pool:
     @micropython.native
     def alloc(self, control=False):
         """A frame with `pay` and `end` at HEADROOM; None when the pool is empty."""
-        least = 0 if control else self.reserve
+        least = 0 if control else self._kept
         at = self.left - self.unmade
         if at <= least:
+            if not control:
+                least = self.reserve
             if self.left <= least or self.full or not self._make(at):
                 self.denied += 1
                 return None
@@ -89,6 +92,8 @@ class Pool:
             self.full = True
             return False
         self.unmade -= 1
+        if not self.unmade:
+            self._kept = self.reserve
         return True
 
     def retry(self):
