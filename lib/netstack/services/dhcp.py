@@ -179,34 +179,36 @@ def _check_hostname(name):
 class Client:
     """The DHCP client of one interface. Made by attach()."""
 
+    # Here, and not below: what costs nothing until it is set.
+    hostname = b""
+    _vendor_class = b""
+    on_options = None  # callable (lease): a server has told something
+    _more = b""
+    _t1 = 0  # seconds of the lease, a little earlier than the server says
+    _t2 = 0
+    error = ""  # what went wrong last, for people
+    _got = None  # a lease granted, its address still to be checked
+    _mine = None  # the address that we have configured
+    _naks = 0  # in a row
+    _conflicts = 0
+    _sent = 0
+    _mark = 0  # the lease was `_age` seconds old at this moment
+    _age = 0
+
     def __init__(self, nif, port):
         self.nif = nif
         self.st = nif.st
         self.port = port
         self.stat = nif.st.counters("dhcp." + nif.name, NAMES)
         self.state = _OFF
-        self.hostname = b""
-        self._vendor_class = b""
         self.lease = None  # what is held, or was and may be asked for again
-        self.on_options = None  # callable (lease): a server has told something
-        self._more = b""
-        self._t1 = 0  # seconds of the lease, a little earlier than the server says
-        self._t2 = 0
         self.discovers = 0  # sent since anybody last answered
-        self.error = ""  # what went wrong last, for people
-        self._got = None  # a lease granted, its address still to be checked
         self._xid = bytearray(4)
         self._addr = bytearray(4)  # asked for
         self._server = bytearray(4)
-        self._mine = None  # the address that we have configured
         self._tries = 0
-        self._naks = 0  # in a row
-        self._conflicts = 0
         self._began = 0
         self._secs = 0
-        self._sent = 0
-        self._mark = 0  # the lease was `_age` seconds old at this moment
-        self._age = 0
         self._timer = self.st.timers.new(self._due)
         self._on_conflict = self._conflict
         self.st.watchers.append(self._watch)
