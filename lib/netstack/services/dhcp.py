@@ -186,7 +186,6 @@ class Client:
     _more = b""
     _t1 = 0  # seconds of the lease, a little earlier than the server says
     _t2 = 0
-    error = ""  # what went wrong last, for people
     _got = None  # a lease granted, its address still to be checked
     _mine = None  # the address that we have configured
     _naks = 0  # in a row
@@ -203,6 +202,7 @@ class Client:
         self.state = _OFF
         self.lease = None  # what is held, or was and may be asked for again
         self.discovers = 0  # sent since anybody last answered
+        self.error = ""  # what went wrong last, for people
         self._xid = bytearray(4)
         self._addr = bytearray(4)  # asked for
         self._server = bytearray(4)
