@@ -42,9 +42,16 @@ cmake_language(DEFER CALL target_link_options firmware PRIVATE
     -Wl,--wrap=mp_store_attr -Wl,--wrap=mp_obj_dict_store -Wl,--wrap=mp_obj_dict_delete)
 
 # That compiler's long jumps on a Cortex-M0+ load where to from a word in the code, and mpy-tool.py of
-# 1.25 puts code on any halfword: `aligned (2)` becomes a word.
+# 1.25 puts code on any halfword: `aligned (2)` becomes a word. thumb.py makes the code shorter.
 if(PICO_PLATFORM STREQUAL "rp2040")
-    set_source_files_properties(${_rom}.c PROPERTIES COMPILE_OPTIONS "-Daligned(n)=__aligned__(4)")
+    set(_thumb ${CMAKE_CURRENT_LIST_DIR}/thumb.py)
+    set(_short ${CMAKE_BINARY_DIR}/frozen_short.c)
+    add_custom_command(OUTPUT ${_short}
+        COMMAND ${Python3_EXECUTABLE} ${_thumb} frozen_content.c frozen_short.c
+        DEPENDS ${_thumb} ${CMAKE_BINARY_DIR}/frozen_content.c)
+    set_property(SOURCE ${_rom}.c APPEND PROPERTY OBJECT_DEPENDS ${_short})
+    set_source_files_properties(${_rom}.c PROPERTIES
+        COMPILE_OPTIONS "-Daligned(n)=__aligned__(4)" COMPILE_DEFINITIONS "FROZEN=\"frozen_short.c\"")
 endif()
 
 # An interrupt has the network polled on top of whatever the program is in: 8 kB, or the 12 of an

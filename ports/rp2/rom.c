@@ -18,7 +18,10 @@
 
 // Names of modules that are in no code are a pool of their own, behind that of the code's names.
 #define mp_qstr_frozen_const_pool rom_frozen_pool
-#include "frozen_content.c"
+#ifndef FROZEN
+#define FROZEN "frozen_content.c"
+#endif
+#include FROZEN
 #undef mp_qstr_frozen_const_pool
 
 // What each class has is known to this file alone.
