@@ -23,23 +23,36 @@ ASLEEP = 72
 st = host.stack()
 
 
+class Alone:
+    """Within it the board's service takes the program to be asleep, and leaves the stack alone:
+    it would be refused as well, or move on what is looked at."""
+
+    def __enter__(self):
+        st.w[ASLEEP] = 1
+
+    def __exit__(self, *_):
+        st.w[ASLEEP] = 0
+        if host._service:
+            host._service.arm(1)
+
+
+alone = Alone()
+
+
 class Interrupt:
-    """Within it, who asks is a hard interrupt. The board's service, which would be refused as
-    well, takes the program to be asleep meanwhile, and leaves the stack alone."""
+    """Within it, who asks is a hard interrupt."""
 
     def __init__(self):
         self.word = array("I", (15,))
 
     def __enter__(self):
-        st.w[ASLEEP] = 1
+        alone.__enter__()
         self.usual = st.w[GATE]
         st.w[GATE] = where(self.word)
 
     def __exit__(self, *_):
         st.w[GATE] = self.usual
-        st.w[ASLEEP] = 0
-        if host._service:
-            host._service.arm(1)
+        alone.__exit__()
 
 
 def joined():
@@ -174,12 +187,14 @@ class TwoCores:
 
     def __enter__(self):
         self.words = array("I", (0, 1))
+        alone.__enter__()
         st.share(where(self.words), where(self.words) + 4)
         return self
 
     def __exit__(self, *_):
         st.share(0, 0)
         st.w[LOCK] = st.w[MISSED] = 0
+        alone.__exit__()
 
     def other(self, inside):
         """The other core comes in, is on its way in, or has gone."""
