@@ -16,6 +16,22 @@ def up():
     return nic
 
 
+def meet():
+    """Wait until Linux answers: on a busy machine its end of the TAP takes a while to send, and
+    what is lost meanwhile is not sent again for a second."""
+    from netstack.api import address, host
+    from netstack.api.ping import Echo
+
+    st = host.stack()
+    echo = Echo(st.ip4, address.parse(LINUX), None, 77)
+    st.icmp4.on_reply = echo.reply
+    while not echo.answered():
+        echo.seq += 1
+        echo.send(st, 8)
+        host.wait(echo.answered, 200)
+    st.icmp4.on_reply = None
+
+
 def up6():
     """The same with an address of IPv6 that nobody else has."""
     nic = up()
