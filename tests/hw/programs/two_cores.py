@@ -103,7 +103,7 @@ def compute(stop):
         pass
 
 
-def transfer(data[:2000], buf):
+def transfer(data, buf):
     """Both ends of a connection on this core."""
     a, b = socket.socketpair()
     start = time.ticks_us()
