@@ -189,7 +189,8 @@ class _Wire:
 class LAN:
     """LAN(id=0) or LAN(nic=...): an Ethernet interface. The same id is the same interface."""
 
-    def __init__(self, id=None, *, nic=None, **wiring):
+    def __init__(self, id=None, **wiring):
+        nic = wiring.pop("nic", None)
         for name in wiring:
             if name not in _WIRING:
                 raise TypeError("LAN: unknown argument %s" % name)
