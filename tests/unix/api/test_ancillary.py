@@ -43,9 +43,14 @@ class Cable:
             if any(frame[22:38]):  # not asking whether an address is free
                 self._answer(frame, target)
             return
-        if frame[12:14] == b"\x08\x06" or frame[20] in (0, 58):
-            return
-        self.frames.append(Packet(frame))
+        if not self._by_itself(frame):
+            self.frames.append(Packet(frame))
+
+    def _by_itself(self, frame):
+        """Does the stack send this whenever it likes: ARP, ICMPv6 and MLD, IGMP, DHCP?"""
+        if frame[12:14] == b"\x86\xdd":
+            return frame[20] in (0, 58)
+        return frame[12:14] == b"\x08\x06" or frame[23] == 2 or frame[36:38] == b"\0\x43"
 
     def _answer(self, frame, target):
         import peer6
