@@ -270,7 +270,21 @@ def start(names, **wire):
     us = Us(clock)
     far = Far(clock, names)
     world.wire = Wire(us, far.host, **wire)
+    for st in (us.st, far.st):
+        _ripen(st)
     return us, far, world.wire
+
+
+def _ripen(st):
+    """Have all that is made when it is first wanted, and kept: it is no leak when that is late."""
+    pool = st.pool
+    with hosts.inside(st):
+        frames = []
+        while pool.left:
+            frames.append(pool.alloc(True))
+        for fr in frames:
+            pool.release(fr)
+        st.tcp.listen(None, None, 1).close()
 
 
 def left(st):
