@@ -19,7 +19,6 @@ from netstack.core.clock import elapsed
 from netstack.core.wire import address, get16, put16, same
 
 _HDR = const(20)
-_TOTAL = const(2)
 _SUM = const(10)
 _PROTO = const(9)
 _SRC = const(12)
@@ -31,7 +30,6 @@ _ERRORS = (3, 4, 11, 12)  # types of ICMP that quote a packet
 _ECHO = const(8)
 _REPLY = const(0)
 
-_FREE = const(0)
 _NEW = const(1)  # only seen from the inside
 _OPEN = const(2)  # answered
 _CLOSING = const(3)  # TCP: FIN or RST has passed

@@ -9,7 +9,6 @@ from micropython import const
 from netstack.core.wire import get16
 
 _FREE = const(0)  # released or never granted; remembered for the client that comes back
-_OFFERED = const(1)
 _BOUND = const(2)
 STATES = ("free", "offered", "bound", "declined")
 

@@ -12,7 +12,6 @@ from netstack.transport.tcp import cubic, ecn, prr, reno, tlp, undo
 from netstack.transport.tcp.rto import set_rto
 from netstack.transport.tcp.scoreboard import Scoreboard
 
-_LEN = const(1)  # a word of Ring.w
 
 _SND_UNA = const(1)
 _SND_NXT = const(2)

@@ -34,7 +34,6 @@ _ESTABLISHED = const(4)
 _FIN_WAIT_1 = const(5)
 _FIN_WAIT_2 = const(6)
 _CLOSE_WAIT = const(7)
-_CLOSING = const(8)
 _LAST_ACK = const(9)
 _TIME_WAIT = const(10)
 

@@ -14,7 +14,6 @@ _NOP = const(1)
 _MSS = const(2)
 _WSCALE = const(3)
 _SACK_OK = const(4)
-_TIMESTAMPS = const(8)
 
 _SND_MSS = const(14)
 _FLAGS = const(31)

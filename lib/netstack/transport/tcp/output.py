@@ -17,7 +17,6 @@ from netstack.transport.tcp import ecn, rack, tlp
 from netstack.transport.tcp.congestion import after_idle
 from netstack.transport.tcp.segment import emit
 
-_CLOSED = const(0)
 _SYN_SENT = const(2)
 _SYN_RCVD = const(3)
 _FIN_WAIT_1 = const(5)
@@ -36,7 +35,6 @@ _ISS = const(0)
 _SND_UNA = const(1)
 _SND_NXT = const(2)
 _SND_MAX = const(3)
-_RCV_NXT = const(7)
 _RTT_SEQ = const(10)
 _SND_WND = const(12)
 _MAX_WND = const(13)

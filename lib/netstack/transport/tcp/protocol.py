@@ -16,7 +16,6 @@ from netstack.transport.tcp.segment import Segment, reset
 from netstack.transport.tcp.timewait import TimeWait
 
 _PROTO = const(6)
-_LISTEN_LIMIT = const(4096)
 _EPHEMERAL = const(49152)
 
 _LISTEN = const(1)
@@ -29,7 +28,6 @@ _TS_OFFSET = const(41)
 _FAST = const(53)
 _WORDS = const(100)
 _SEG_SEQ = const(0)
-_SEG_ACK = const(1)
 
 _EADDRINUSE = const(98)
 _EADDRNOTAVAIL = const(99)

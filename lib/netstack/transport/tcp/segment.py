@@ -24,7 +24,6 @@ _SUM = const(16)
 _FIN = const(1)
 _SYN = const(2)
 _RST = const(4)
-_PSH = const(8)
 _ACK = const(16)
 _ECE = const(0x40)
 
