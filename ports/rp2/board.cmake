@@ -17,7 +17,8 @@ list(APPEND MICROPY_DEF_BOARD MICROPY_ENABLE_PYSTACK=1)
 list(APPEND MICROPY_SOURCE_BOARD ${CMAKE_CURRENT_LIST_DIR}/pystack.c)
 cmake_language(DEFER CALL target_link_options firmware PRIVATE
     -Wl,--wrap=mp_init -Wl,--wrap=mp_pystack_init -Wl,--wrap=mp_pystack_alloc
-    -Wl,--wrap=mp_cstack_check -Wl,--wrap=mp_thread_gc_others -Wl,--wrap=mp_thread_create)
+    -Wl,--wrap=mp_cstack_check -Wl,--wrap=mp_thread_gc_others -Wl,--wrap=mp_thread_create
+    -Wl,--wrap=mp_thread_deinit)
 
 # Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
 list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)

@@ -10,8 +10,12 @@
 #include "pico.h"
 #include "py/cstack.h"
 #include "py/gc.h"
+#include "py/mphal.h"
 #include "py/pystack.h"
 #include "py/runtime.h"
+#include "hardware/sync.h"
+#include "pendsv.h"
+#include "pico/multicore.h"
 
 #define MARGIN 640 // bytes left to C and to interrupts, which do not ask
 #define RESERVE 1536 // for what is called by the scheduler
@@ -85,6 +89,21 @@ mp_uint_t __wrap_mp_thread_create(void *(*entry)(void *), void *arg, size_t *sta
         *stack_size = THREAD_C_SIZE;
     }
     return __real_mp_thread_create(entry, arg, stack_size);
+}
+
+// A soft reset stops the second core wherever it is. It must hold none of these then, which nobody
+// would give back: nor a spinlock, which it takes again and again while it waits for one of them.
+void __real_mp_thread_deinit(void);
+void __wrap_mp_thread_deinit(void) {
+    mp_thread_recursive_mutex_lock(&MP_STATE_MEM(gc_mutex), 1);
+    pendsv_suspend();
+    uint32_t state = MICROPY_BEGIN_ATOMIC_SECTION();
+    multicore_reset_core1();
+    spin_locks_reset();
+    MICROPY_END_ATOMIC_SECTION(state);
+    pendsv_resume();
+    __real_mp_thread_deinit();
+    mp_thread_recursive_mutex_unlock(&MP_STATE_MEM(gc_mutex));
 }
 
 void __real_mp_thread_gc_others(void);

@@ -120,7 +120,7 @@ def transfer(data, buf):
 def litter(s, peer, first):
     """Datagrams to and fro, and garbage."""
     s.settimeout(10)
-    for i in range(15):
+    for i in range(10):
         if first:
             s.sendto(bytes([i]) * (20 + i), peer)
         keep = [bytes(40) for _ in range(10)]
