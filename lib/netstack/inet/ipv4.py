@@ -355,7 +355,7 @@ class IPv4:
 
     @micropython.native
     def small(self, n):
-        """Does any interface take `n` bytes behind an IP header? Less than it is to ask for one."""
+        """Does any interface take `n` bytes behind a header? Asked sooner than mss_room()."""
         n += _HDR
         for nif in self.st.nifs:
             if n > nif.mtu:

@@ -1,19 +1,19 @@
 # What drivers of W5500 and W5100S have in common: socket 0 in MACRAW mode has all the memory, and
 # frames pass through it. w5500.py and w5100s.py say where registers are.
 #
-# bus.buf has two halves for whole frames, and place for a short one behind them. A frame is read to
-# a half, by itself (spi.py), while the stack works on the one before it, in a copy. A frame to be
-# sent is copied to a half, or to the place of short ones, and goes out by itself; the next waits
-# behind it, and is written to the chip while that still sends the one before. With both halves full
-# of what has come, a long frame is written from where it lies, and waited for. When the bus has done
+# bus.buf has two halves for whole frames, and place for a short one behind them. A frame is read
+# to a half, by itself (spi.py), while the stack works on the one before it, in a copy. A frame to
+# be sent is copied to a half, or to the place of short ones, and goes out by itself; the next
+# waits behind it, and is written to the chip while that still sends the one before. With both
+# halves taken, a long frame is written from where it lies, and waited for. When the bus has done
 # one thing the next begins at once, reading and writing by turns.
 #
-# What is said to the chip when a frame has come or is to go, and what is asked of it, is always the
-# same but for a value: rows of bus.rows, each a transaction, several done by one call.
+# What is said to the chip when a frame has come or is to go, and what is asked of it, is always
+# the same but for a value: rows of bus.rows, each a transaction, several done by one call.
 #
 # The interrupt is cleared each time before the chip is asked how much it holds: a frame that comes
-# after that is either seen, or pulls the line down again. Only when the chip is empty then does the
-# line matter: else it is asked again after what it holds.
+# after that is either seen, or pulls the line down again. The line matters only when the chip was
+# empty then: else it is asked again after what it holds.
 #
 # A register is a number: the three bytes that select it. `with_put` is what differs in them when
 # it is written. RAM: 5 KB. Nothing is allocated for a frame.
@@ -55,14 +55,13 @@ _SICK = const(3)
 _WAKES = const(5)
 _SOON = const(6)
 _HERE = const(7)
-_OUT = const(9)
 _AHEAD = const(11)
 _NEXT = const(12)
 _RD = const(13)  # the chip's read pointer
 _SIZE = const(14)  # what the bus is busy with: how much,
 _HOLDS = const(15)  # and the bit of its place
 _USED = const(16)  # bits of places: 1, 2 the halves, 4 the one for a short frame
-_FULL = const(17)  # bytes of a frame that has come, its half, and bytes of another in the other one
+_FULL = const(17)  # bytes of a frame that has come, its half; bytes of another in the other half
 _AT = const(18)
 _SECOND = const(19)
 _WR = const(20)  # the chip's write pointer
@@ -70,7 +69,7 @@ _WRITTEN = const(21)  # bytes of a frame that is in the chip, and that it is not
 _SENDING = const(22)  # it has been told to, and has not said that it is done
 _ARMED = const(23)  # its interrupt is clear: the line says whether there is something
 _WAITS = const(24)  # how often in a row a frame was not gone yet when the next was to be sent
-_LOADED = const(25)  # bytes of a frame that waits for the bus, where in bus.buf, and the place's bit
+_LOADED = const(25)  # bytes of a frame that waits for the bus, where in bus.buf, its place's bit
 _FROM = const(26)
 _IN = const(27)
 _ROWS = const(28)  # address of bus.rows, two words
@@ -89,7 +88,8 @@ _STACK = const(41)  # of chip.py
 _OWED = const(42)
 _WORDS = const(43)
 
-_STATE = (_FLYING, _AHEAD, _USED, _FULL, _SECOND, _WRITTEN, _SENDING, _ARMED, _SICK, _WAITS, _LOADED)
+_RECEIVING = (_AHEAD, _FULL, _SECOND, _ARMED)
+_STATE = _RECEIVING + (_FLYING, _USED, _WRITTEN, _SENDING, _SICK, _WAITS, _LOADED)
 
 _COMING = const(1)  # FLYING: a frame that has come,
 _AWAY = const(2)  # one that is to be sent

@@ -72,6 +72,36 @@ def test_frames_wait_for_several():
     assert p.st.pool.left == p.st.pool.count and p.host.arp.waiting == 0
 
 
+def test_header_of_one_that_waited_serves_the_next():
+    p = _peer()
+    ip = p.host.ip4
+    _ping(p, p.addr)
+    p.take()
+    assert not ip.keeps(p.addr)
+    _reply(p)
+    first = p.expect("icmp", seq=1, dst_mac=p.mac)
+    assert ip.keeps(p.addr)
+    _ping(p, p.addr, 2)
+    second = p.expect("icmp", seq=2, dst_mac=p.mac)  # its sums are looked at
+    assert second.ident == (first.ident + 1) & 0xFFFF
+    other = b"\2\0\0\0\0\x77"
+    _reply(p, mac=other)
+    assert not ip.keeps(p.addr)
+    _ping(p, p.addr, 3)
+    p.expect("icmp", seq=3, dst_mac=other)
+
+
+def test_header_that_others_cannot_use_is_not_kept():
+    p = _peer()
+    with bench.inside(p.st):
+        p.host.icmp4.echo(p.addr, 1, 1, 0, True)  # DF, which a ping does not have by itself
+    p.poll()
+    p.take()
+    _reply(p)
+    p.expect("icmp", seq=1, dst_mac=p.mac)
+    assert not p.host.ip4.keeps(p.addr)
+
+
 def test_who_sends_again_when_told():
     # a program that answers the failure of one datagram by the next does not keep us for ever
     p = _peer()
