@@ -13,7 +13,6 @@ if sys.argv[1] == "dhcp":
         time.sleep_ms(5)
 else:
     lan.up()
-    lan.meet()
     network.ipconfig(dns=sys.argv[1])
 print("ready")
 for name in sys.argv[2:]:
