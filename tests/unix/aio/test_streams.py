@@ -133,13 +133,15 @@ def test_24_cancelled():
 
     async def main():
         await reads_all(3000)
-        before, used = await at_rest()
-        for ms in (0, 1, 2, 3, 4, 6, 9, 3000) if bench.UNIX else (0, 3, 3000):
-            await reads_all(ms)
-            now, _ = await at_rest()
-            assert now == before, (ms, now, before)
-        now, heap = await at_rest()
-        assert heap - used < 2000, "%d bytes of heap" % (heap - used)
+        for _ in range(3):  # a table that has grown stays as it is; what leaks goes on
+            before, used = await at_rest()
+            for ms in (0, 1, 2, 3, 4, 6, 9, 3000) if bench.UNIX else (0, 3, 3000):
+                await reads_all(ms)
+                now, heap = await at_rest()
+                assert now == before, (ms, now, before)
+            if heap - used < 2000:
+                return
+        raise AssertionError("%d bytes of heap" % (heap - used))
 
     async def reads_all(ms):
         tasks = [asyncio.create_task(reads(i)) for i in range(24)]
