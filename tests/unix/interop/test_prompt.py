@@ -78,6 +78,8 @@ def repl(lan):
 
 
 def ping(lan, count=50):
+    """How many are answered, once both ends know each other."""
+    lan.run("ping", "-q", "-c", 1, "-w", 20, OURS)
     return received(lan.run("ping", "-q", "-c", count, "-i", "0.02", "-W", "5", OURS))
 
 
