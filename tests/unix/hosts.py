@@ -227,6 +227,16 @@ def host(
     return h
 
 
+def make_frames(st):
+    """Have all of the pool made now, and not when a busy machine first wants so many at a time."""
+    with inside(st):
+        frames = []
+        while st.pool.left:
+            frames.append(st.pool.alloc(True))
+        for fr in frames:
+            st.pool.release(fr)
+
+
 def forget():
     """A new test begins."""
     _hosts.clear()

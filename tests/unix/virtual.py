@@ -277,13 +277,8 @@ def start(names, **wire):
 
 def _ripen(st):
     """Have all that is made when it is first wanted, and kept: it is no leak when that is late."""
-    pool = st.pool
+    hosts.make_frames(st)
     with hosts.inside(st):
-        frames = []
-        while pool.left:
-            frames.append(pool.alloc(True))
-        for fr in frames:
-            pool.release(fr)
         st.tcp.listen(None, None, 1).close()
 
 
