@@ -88,7 +88,7 @@ def test_server_on_one_client_on_the_other(board, program):
         other.start()
         program.begin(1)
         with board.ns.entered():
-            pings = netns.Process(["ping", "-c", "3", "-w", "120", netns.OURS])
+            pings = netns.Process(["ping", "-i", "0.3", "-c", "3", "-w", "120", netns.OURS])
         with pings:
             visit_board(board, 7)
             said = pings.finish(PATIENCE)
