@@ -103,6 +103,8 @@ def test_renewed(lan, dhcpd):
 def test_wrong_network(lan, dhcpd):
     """An authoritative server refuses what the board had elsewhere (DHCPNAK)."""
     server = dhcpd()
-    program = lan.ready("dhcp_again")
+    program = lan.ready("dhcp_again", stdin=subprocess.PIPE)
+    program.stdin.write("\n")
+    program.stdin.flush()
     server.expect(r"DHCPNAK on 192\.0\.2\.77 to " + MAC, 30)
     program.expect(r"^all 10\.99\.0\.5\d", 60)

@@ -72,8 +72,10 @@ def test_renew_rebind_expire(lan, tmp_path):
 
 def test_refused(lan, tmp_path):
     """DHCPNAK: the address of before belongs to another network."""
-    program = lan.ready("dhcp_again")
+    program = lan.ready("dhcp_again", stdin=subprocess.PIPE)
     server = serve(lan, tmp_path, authoritative=True)
+    program.stdin.write("\n")
+    program.stdin.flush()
     server.expect("DHCP4_INIT_REBOOT", 40)
     program.expect(r"^all 10\.99\.0\.5\d", 60)
     assert lan.capture.frames("dhcp.option.dhcp == 6")
