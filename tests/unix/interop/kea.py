@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import netns
 import pytest
@@ -13,6 +14,7 @@ def start(lan, path, family, config, name="kea", interface="tap0"):
     program = "kea-dhcp%d" % family
     if not netns.which(program):
         pytest.skip("%s is not installed: make test installs what the tests need" % program)
+    _wait_running(lan, interface)
     whole = {
         "interfaces-config": {"interfaces": [interface]},
         "lease-database": {
@@ -33,3 +35,15 @@ def start(lan, path, family, config, name="kea", interface="tap0"):
     server = lan.start(program, "-c", file, env=env)
     server.expect("DHCP%d_STARTED" % family, 30)
     return server
+
+
+def _wait_running(lan, interface):
+    """The kernel notices only after a while that somebody holds a TAP; until then Kea opens no
+    socket there, and never tries again."""
+    end = time.monotonic() + 30
+    while True:
+        said = lan.run("ip", "-j", "link", "show", interface.partition("/")[0])
+        if json.loads(getattr(said, "stdout", said))[0]["operstate"] != "DOWN":
+            return
+        assert time.monotonic() < end, "%s does not come up" % interface
+        time.sleep(0.02)
