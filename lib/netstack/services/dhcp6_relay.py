@@ -10,6 +10,7 @@
 from micropython import const
 from netstack.core.wire import get16
 from netstack.inet import select6
+from netstack.inet.address6 import DEPRECATED
 from netstack.services.dhcp6_message import option
 from netstack.transport.udp import Endpoint
 
@@ -113,7 +114,9 @@ class Relay(Endpoint):
             if hops > _HOPS_MOST:
                 return _IN_HOPS
         if hops == 0 or select6.scope(peer) <= _LINK:
-            link = self._address(nif)
+            link = _which(nif)
+            if link is None:
+                return _OUT_FAILED
         message = bytes((_FORWARD, hops)) + link + peer
         message += option(_INTERFACE, nif.name.encode())
         message += option(_MESSAGE, bytes(memoryview(buf)[data : data + n]))
@@ -123,13 +126,6 @@ class Relay(Endpoint):
             if src is not None and self._send(message, src, server, _PORT):
                 result = _FORWARDED
         return result
-
-    def _address(self, nif):
-        """One that tells servers which link it is; nobody's, if there is none."""
-        for entry in nif.v6.list:
-            if entry.usable() and select6.scope(entry.addr) > _LINK:
-                return entry.addr
-        return _NOBODY
 
     # -- to the clients ---------------------------------------------------------------------
 
@@ -171,6 +167,21 @@ class Relay(Endpoint):
     def _send(self, message, src, dst, port):
         n = self.udp.output(self, message, 0, len(message), self.ip, src, dst, port)
         return n > 0
+
+
+def _which(nif):
+    """An address that tells servers which link it is: one of global scope, or else the link-local
+    one (RFC 8415 19.1.1), one of a prefix on its way out last; None: there is none. What is still
+    being checked, or somebody else's, is of the link's prefix all the same, and nothing is sent
+    from it; without any, the server would take its own link for the client's."""
+    best = None
+    most = -1
+    for entry in nif.v6.list:
+        rank = 2 * select6.scope(entry.addr) + (entry.state != DEPRECATED)
+        if rank > most:
+            best = entry.addr
+            most = rank
+    return best
 
 
 def _read(buf, at, end):

@@ -9,6 +9,7 @@ from packets import group_mac, ip6
 from routernet6 import Net6, addr, link, station
 
 bench.optional("services.dhcp6_relay")
+from netstack.inet import address6  # noqa: E402
 from netstack.services import dhcp6_relay  # noqa: E402
 
 RELAYS = ip6("ff02::1:2")
@@ -100,6 +101,36 @@ def test_link_without_its_name():
     back = relayed(REPLY, 0, addr(2, 254), link(2), opt(9, ADVERTISE))
     out, packet = one(s.answer(back))
     assert out == 2 and packet.data == ADVERTISE
+
+
+def told(s, net=0):
+    """The address by which the server learns which link it is."""
+    return bytes(one(s.ask(net, SOLICIT))[1].data[2:18])
+
+
+def test_which_link():
+    # RFC 8415 19.1.1: while an address is checked, and when another station has it, the server is
+    # told of it all the same: it stands for the link. Without any, a server takes its own link
+    s = Setup()
+    nif = s.n.nifs[0]
+    mine = nif.v6.find(addr(0, 254), 0)
+    for state in (address6.TENTATIVE, address6.DUPLICATE, address6.DEPRECATED):
+        with bench.inside(s.n.st):
+            mine.state = state
+        assert told(s) == addr(0, 254), state
+    newer = ip6("2001:db8:77::1")
+    with bench.inside(s.n.st):
+        s.n.ip.add(nif, newer, 64)
+    assert told(s) == newer  # the other's prefix is on its way out
+    with bench.inside(s.n.st):
+        for entry in list(nif.v6.list):
+            if entry.addr != link(0, 254):
+                s.n.ip.remove(nif, entry)
+    assert told(s) == link(0, 254)
+    with bench.inside(s.n.st):
+        s.n.ip.remove(nif, nif.v6.find(link(0, 254), 0))
+    assert s.ask(0, SOLICIT) == []
+    assert s.n.st.stats()["relay6"]["out_failed"] == 1
 
 
 def test_relay_nearer_to_the_client():
