@@ -9,6 +9,7 @@ import bench
 import micropython
 import network
 import socket
+from hosts import NIC
 from netstack.api import host
 from packets import arp, eth, icmp, ip, ip4, udp
 
@@ -42,14 +43,11 @@ def frames(mac):
     ]
 
 
-class Wire:
+class Wire(NIC):
     """A NIC with a frame for each poll, in a storm."""
 
-    mtu = 1500
-    caps = 0
-
     def __init__(self, number):
-        self.mac = MAC[:5] + bytes((number,))
+        NIC.__init__(self, MAC[:5] + bytes((number,)))
         self.frames = frames(self.mac)
         self.next = self.polled = 0
 
@@ -61,18 +59,6 @@ class Wire:
         self.next = (self.next + 1) % len(self.frames)
         buf[off : off + len(frame)] = frame
         return len(frame)
-
-    def send(self, buf, off, n):
-        return n
-
-    def link(self):
-        return 1
-
-    def irq(self, callback):
-        pass
-
-    def multicast(self, mac, on):
-        pass
 
 
 class Storm:

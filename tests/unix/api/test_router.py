@@ -5,6 +5,7 @@
 import bench
 import network
 from bench import Packet
+from hosts import NIC
 from netstack.api import host
 from packets import ip6
 
@@ -17,36 +18,11 @@ router = bench.optional("api.router")
 router6 = bench.optional("api.router6")
 
 
-class Wire:
-    """A NIC that keeps what is sent by it."""
-
-    mtu = 1500
-    caps = 0
-
-    def __init__(self, number):
-        self.mac = bytes((2, 0, 0, 0, 1, number))
-        self.sent = []
-
-    def recv(self, buf, off):
-        return 0
-
-    def send(self, buf, off, n):
-        self.sent.append(bytes(memoryview(buf)[off : off + n]))
-        return n
-
-    def link(self):
-        return 1
-
-    def irq(self, callback):
-        pass
-
-    def multicast(self, mac, on):
-        pass
-
-
-wires = [Wire(i) for i in range(2)]
+sent = [], []
 lans = []
-for i, wire in enumerate(wires):
+for i in range(2):
+    wire = NIC(bytes((2, 0, 0, 0, 1, i)))
+    wire.tx = sent[i].append
     lan = network.LAN(nic=wire)
     lan.active(True)
     lan.ipconfig(addr4="10.7%d.0.1/24" % i)
@@ -64,13 +40,13 @@ def refuses(function, *args, **kw):
 
 def advertisements(i):
     """What the interface advertises within some seconds."""
-    wires[i].sent.clear()
+    sent[i].clear()
     host.wait(lambda: any(p.type == 134 for p in _nd(i)), 8000)
     return [p for p in _nd(i) if p.type == 134]
 
 
 def _nd(i):
-    packets = [Packet(frame) for frame in wires[i].sent if frame[12:14] == b"\x86\xdd"]
+    packets = [Packet(frame) for frame in sent[i] if frame[12:14] == b"\x86\xdd"]
     return [p for p in packets if p.kind == "nd"]
 
 
@@ -160,7 +136,7 @@ def test_4_advertise():
         gone = p[16:] == ip6("fd72::")
         assert (p[4:12] == bytes(8)) == gone, p
     assert lans[0]._wire.nif.v6.mtu == 1500
-    wires[0].sent.clear()
+    sent[0].clear()
     ad.stop()
     last = [p for p in _nd(0) if p.type == 134]
     assert len(last) == 1 and last[0].frame[60:62] == b"\0\0"
@@ -210,7 +186,7 @@ def test_5_advertise_refused():
 def test_6_stop():
     router6.advertise(lans[1])
     advertisements(1)
-    wires[1].sent.clear()
+    sent[1].clear()
     router.stop()
     assert [p.frame[60:62] for p in _nd(1) if p.type == 134] == [b"\0\0"]
     assert router.router6() is None and host.stack().ip4.router is None
