@@ -109,12 +109,7 @@ class Delegation:
             advertise(self.lan, [], **self._told).stop()
             self.advertisement = None
         self._reject([])
-        st = host.stack()
-        host.enter(st)
-        try:
-            self._address({})
-        finally:
-            host.leave(st)
+        host.call(host.stack(), self._address, {})
         self.networks = []
 
 

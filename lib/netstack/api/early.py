@@ -17,12 +17,7 @@ def open_with(sock, io, buf, flags, ip, addr, port):
     fast = io.tcp.fastopen
     if fast is None:
         raise OSError(_EOPNOTSUPP, "MSG_FASTOPEN: netstack.transport.tcp.fastopen is needed")
-    st = sock._st
-    host.enter(st)
-    try:
-        n = fast.connect(io, ip, addr, port, buf, 0, len(buf))
-    finally:
-        host.leave(st)
+    n = host.call(sock._st, fast.connect, io, ip, addr, port, buf, 0, len(buf))
     if n != -_EINPROGRESS:
         return n
     if flags & _FASTOPEN:

@@ -203,9 +203,7 @@ class Race(io.IOBase):
         """Have step() called again by then."""
         timer = self._timer
         if not timer.active or elapsed(timer.due, now) > ms:
-            host.enter(self.st)
-            timer.start(now, ms if ms > 0 else 0)
-            host.leave(self.st)
+            host.call(self.st, timer.start, now, ms if ms > 0 else 0)
 
     # -- the end ----------------------------------------------------------------------------
 

@@ -9,28 +9,16 @@ class Later:
     def __init__(self, st, f):
         self.st = st
         self._f = f
-        host.enter(st)
-        try:
-            self._timer = st.timers.new(self._due)
-        finally:
-            host.leave(st)
+        self._timer = host.call(st, st.timers.new, self._due)
 
     def start(self, ms):
         """Call it in `ms` milliseconds; what was set before does not count any more."""
-        host.enter(self.st)
-        try:
-            self._timer.start(ticks_ms() & 0x3FFFFFFF, ms)
-        finally:
-            host.leave(self.st)
+        host.call(self.st, self._timer.start, ticks_ms() & 0x3FFFFFFF, ms)
 
     def end(self):
         """Do not, and give the timer back."""
         timer, self._timer = self._timer, None
-        host.enter(self.st)
-        try:
-            self.st.timers.discard(timer)
-        finally:
-            host.leave(self.st)
+        host.call(self.st, self.st.timers.discard, timer)
 
     def _due(self):
         host.owe(self)

@@ -61,11 +61,7 @@ def _taken(function, *args):
     """What function(stack) finds, with nothing moving meanwhile."""
     st = host.stack()
     host.pump()
-    host.enter(st)
-    try:
-        return function(st, *args)
-    finally:
-        host.leave(st)
+    return host.call(st, function, st, *args)
 
 
 # -- interfaces, routes, neighbours -------------------------------------------------------------

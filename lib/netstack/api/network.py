@@ -88,22 +88,14 @@ class _Wire:
         client = self.client()
         if client is None:
             return
-        _host.enter(self.st)
-        try:
-            client.release()
-        finally:
-            _host.leave(self.st)
+        _host.call(self.st, client.release)
         _host.wait(lambda: not client.releasing, _RELEASE_MS)
 
     def stop_dhcp6(self):
         client = self.nif.v6 and self.nif.v6.dhcp
         if not client or not client.state:
             return
-        _host.enter(self.st)
-        try:
-            client.release()
-        finally:
-            _host.leave(self.st)
+        _host.call(self.st, client.release)
         _host.wait(lambda: not client.releasing, _RELEASE_MS)
 
     def dhcp_failure(self):
@@ -279,11 +271,7 @@ class LAN:
                 raise ValueError("mtu %d: %d to %d" % (value, _MTU_MIN, nif.nic.mtu))
             _host.call(nif.st, nif.set_mtu, value)
         elif _address.six() and name in _address.six().PARAMETERS:
-            _host.enter(nif.st)
-            try:
-                _address.six().set_parameter(nif, name, value)
-            finally:
-                _host.leave(nif.st)
+            _host.call(nif.st, _address.six().set_parameter, nif, name, value)
         else:
             raise ValueError("config param %s is unknown or cannot be set" % name)
 

@@ -197,11 +197,7 @@ def put(sock, io, level, option, value):
     if sock._dgram or sock._listening:
         setattr(io, name, value)
         return
-    host.enter(sock._st)
-    try:
-        io.set(name, value)
-    finally:
-        host.leave(sock._st)
+    host.call(sock._st, io.set, name, value)
 
 
 def _put_own(sock, io, option, value):
@@ -365,11 +361,7 @@ def protocol(sock, io):
 def _info(sock, io):
     from netstack.transport.tcp import info
 
-    host.enter(sock._st)
-    try:
-        return info.pack_listener(io) if sock._listening else info.pack(io)
-    finally:
-        host.leave(sock._st)
+    return host.call(sock._st, info.pack_listener if sock._listening else info.pack, io)
 
 
 def _value(sock, io, level, option):

@@ -15,11 +15,7 @@ class Serving:
         self._relay = relay
 
     def stop(self):
-        host.enter(self._st)
-        try:
-            self._relay.close()
-        finally:
-            host.leave(self._st)
+        host.call(self._st, self._relay.close)
 
 
 def relay(lans, servers=(), wan=None):

@@ -66,10 +66,8 @@ class Lookup(io.IOBase):
     def cancel(self):
         """Nobody waits for it any more."""
         if self.left:
-            st = self._resolver.st
-            host.enter(st)
-            self._resolver.cancel(self.name, self._told_bound)
-            host.leave(st)
+            resolver = self._resolver
+            host.call(resolver.st, resolver.cancel, self.name, self._told_bound)
 
     def result(self):
         """All addresses, or OSError."""

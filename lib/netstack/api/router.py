@@ -64,12 +64,7 @@ def nat(lan, size=256, ports=(20000, 39999)):
     from netstack.inet import nat as napt
 
     router = start()
-    st = host.stack()
-    host.enter(st)
-    try:
-        return napt.attach(router, lan._wire.nif, size, ports)
-    finally:
-        host.leave(st)
+    return host.call(host.stack(), napt.attach, router, lan._wire.nif, size, ports)
 
 
 _PROTOCOLS = {"tcp": 6, "udp": 17}

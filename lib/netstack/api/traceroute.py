@@ -83,11 +83,7 @@ class _Probe:
         return self.us >= 0
 
     def close(self):
-        host.enter(self.st)
-        try:
-            self.ep.close()
-        finally:
-            host.leave(self.st)
+        host.call(self.st, self.ep.close)
 
 
 def traceroute(name, hops=30, probes=3, timeout=1):
