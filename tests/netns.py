@@ -7,12 +7,16 @@ earlier run left behind because it was killed is swept away at the next start.
 import atexit
 import contextlib
 import ctypes
+import fcntl
 import functools
 import itertools
+import json
 import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -33,6 +37,9 @@ _CAP_NET_ADMIN = 12
 _CAP_SYS_ADMIN = 21
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWNET = 0x40000000
+_SIOCGIFFLAGS = 0x8913
+_SIOCSIFFLAGS = 0x8914
+_IFF_UP_RUNNING = 0x41
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count(1)
 _living = set()
@@ -91,6 +98,17 @@ def _close_all():
         ns.close()
 
 
+def until(what, why="it does not come to be", timeout=60):
+    """Wait until what() is true; what it has returned."""
+    end = time.monotonic() + timeout
+    while True:
+        found = what()
+        if found:
+            return found
+        assert time.monotonic() < end, "%s in %d s" % (why() if callable(why) else why, timeout)
+        time.sleep(0.05)
+
+
 # -- processes ----------------------------------------------------------------------------------
 
 
@@ -129,7 +147,7 @@ class Process:
             self._ended = True
             self._changed.notify_all()
 
-    def expect(self, pattern, timeout=30):
+    def expect(self, pattern, timeout=60):
         """The match of the next line that has `pattern` in it; those before it are passed over."""
         end = time.monotonic() + timeout
         with self._changed:
@@ -153,6 +171,26 @@ class Process:
                 )
                 self._changed.wait(left)
 
+    def said(self, pattern, timeout=60):
+        """The match of a line that has `pattern` in it, wherever it stands: for lines whose order
+        is nobody's concern. Passes nothing over."""
+        end = time.monotonic() + timeout
+        seen = 0
+        with self._changed:
+            while True:
+                for line in self.lines[seen:]:
+                    seen += 1
+                    match = re.search(pattern, line)
+                    if match:
+                        return match
+                left = end - time.monotonic()
+                assert left > 0 and not self._ended, "%s: no %r:\n%s" % (
+                    self.name,
+                    pattern,
+                    self.output,
+                )
+                self._changed.wait(left)
+
     @property
     def output(self):
         return "\n".join(self.lines[-200:])
@@ -169,7 +207,7 @@ class Process:
             raise AssertionError(
                 "%s did not end in %d s:\n%s" % (self.name, timeout, self.output)
             ) from None
-        self._reader.join(5)
+        self._reader.join(20)
         return code
 
     def finish(self, timeout=60):
@@ -178,15 +216,20 @@ class Process:
         assert code == 0, "%s: exit code %d:\n%s" % (self.name, code, self.output)
         return self.output
 
+    def send(self, sig):
+        self._popen.send_signal(sig)
+
     def stop(self, sig=signal.SIGTERM):
         if self._popen.poll() is None:
             self._popen.send_signal(sig)
             try:
-                self._popen.wait(5)
+                self._popen.wait(20)
             except subprocess.TimeoutExpired:
                 self._popen.kill()
                 self._popen.wait()
-        self._reader.join(5)
+            with contextlib.suppress(ProcessLookupError):  # children that hold its output
+                os.killpg(self.pid, signal.SIGKILL)
+        self._reader.join(20)
         if self.stdin:
             with contextlib.suppress(OSError):
                 self.stdin.close()
@@ -244,7 +287,36 @@ class Namespace:
         if address:
             self.run("ip", "-6", "addr", "add", address, "dev", interface, "nodad")
 
-    def wait_for_link_local(self, interface, timeout=10):
+    def wait_running(self, interface, process=None):
+        """The kernel notices on a thread of its own, and so after a while, that somebody holds a
+        TAP, or the other end of a pair: until then it sends nothing there. `process`: who holds
+        it, so that nobody waits for what has ended."""
+        request = struct.pack("16sH22x", interface.encode(), 0)
+
+        def running():
+            flags = struct.unpack_from("H", fcntl.ioctl(s, _SIOCGIFFLAGS, request), 16)[0]
+            if flags & _IFF_UP_RUNNING == _IFF_UP_RUNNING:
+                # The flag comes first, its consequences after it but under the same lock, which
+                # one has to have to set the flags that are set already.
+                fcntl.ioctl(s, _SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), flags))
+                return True
+            return process and not process.running
+
+        with self.entered():
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with s:
+            until(running, "%s does not come up" % interface)
+
+    def wait_forwarding(self, bridge):
+        """The same for all ports of one of Linux's bridges."""
+
+        def states():
+            ports = json.loads(self.run("ip", "-d", "-j", "link", "show", "master", bridge).stdout)
+            return [port["linkinfo"]["info_slave_data"]["state"] for port in ports]
+
+        until(lambda: set(states()) == {"forwarding"}, "not all ports of %s forward" % bridge)
+
+    def wait_for_link_local(self, interface, timeout=60):
         """Linux gives itself one some time after the link has come up, on a thread of its own."""
         end = time.monotonic() + timeout
         while time.monotonic() < end:
@@ -277,6 +349,15 @@ class Namespace:
         text = "%s: exit code %d:\n%s" % (_command(argv), done.returncode, _tail(done.stdout))
         assert not check or done.returncode == 0, text
         return done
+
+    def ping(self, address, *options, count=3, interval=0.1, timeout=60):
+        """Have Linux ping; its output. Each of `count` requests has to be answered, in their order
+        and unharmed, however late. (Where ping speaks of loss it means what has not come yet: it
+        waits for a second, or goes on until `count` answers are there, as it does here.)"""
+        argv = ("ping", "-c", count, "-i", interval, "-w", timeout, *options, address)
+        said = self.run(*argv, timeout=timeout + 30).stdout
+        assert pinged(said) == list(range(1, count + 1)) and "wrong data" not in said, said
+        return said
 
     def start(self, *argv, **kw):
         """Start a Process, which ends with the namespace at the latest."""
@@ -318,7 +399,7 @@ class Namespace:
             "--bind-interfaces",
             *options,
         )
-        process.expect("started, (version|cache)", 20)
+        process.expect("started, (version|cache)")
         return process
 
     @contextlib.contextmanager
@@ -331,7 +412,7 @@ class Namespace:
             finally:
                 _setns(home)
 
-    def wait_port(self, port, kind="tcp", timeout=20):
+    def wait_port(self, port, kind="tcp", timeout=60):
         """Wait until some program of the namespace listens on the port."""
         end = time.monotonic() + timeout
         flag = {"tcp": "-tlnH", "udp": "-ulnH"}[kind]
@@ -355,6 +436,11 @@ class Namespace:
 
     def __exit__(self, *exc):
         self.close()
+
+
+def pinged(said):
+    """The numbers of the requests that are answered, in the order of the answers."""
+    return [int(number) for number in re.findall(r"\d bytes from .* icmp_seq=(\d+)", said)]
 
 
 def join(middle, host, tap, address):
@@ -414,12 +500,26 @@ class Capture:
         # Frame by frame, so that stopping loses none: libpcap would fill a block first.
         how = ("--immediate-mode", "-U", "-s", "2000", "-B", "32768", "-Z", "root")
         self._tcpdump = ns.start("tcpdump", "-i", interface, *how, "-w", self.path)
-        self._tcpdump.expect("listening on", 20)
+        self._tcpdump.expect("listening on")
 
     def stop(self):
         if self._tcpdump.running:
-            time.sleep(0.2)  # let it read what has just passed
+            self._catch_up()
         self._tcpdump.stop(signal.SIGINT)
+
+    def _catch_up(self):
+        """Let it read what has just passed: it tells how much it has, and how much there is."""
+        counts = None
+        idle = 0
+        while idle < 50:  # for a second: what came before it was ready is counted, and never read
+            self._tcpdump.send(signal.SIGUSR1)
+            match = self._tcpdump.expect(r"(\d+) packets? captured, (\d+) .* filter, (\d+) packet")
+            captured, received, dropped = last = [int(n) for n in match.groups()]
+            if captured + dropped >= received:
+                break
+            idle = idle + 1 if last == counts else 0
+            counts = last
+            time.sleep(0.02)
 
     def __enter__(self):
         return self

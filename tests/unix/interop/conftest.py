@@ -49,13 +49,17 @@ class Lan:
         return self.ns.micropython(os.path.join(PROGRAMS, name + ".py"), *args, env=env, **kw)
 
     def ready(self, name, *args, **kw):
-        """The same, and wait until it says "ready"; returns the Process."""
+        """The same, and wait until it says "ready" and Linux can reach it; returns the Process."""
         process = self.program(name, *args, **kw)
-        process.expect("^ready", 30)
+        process.expect("^ready")
+        self.ns.wait_running(kw.get("tap") or self.ns.tap, process)
         return process
 
     def run(self, *argv, **kw):
         return self.ns.run(*argv, **kw).stdout
+
+    def ping(self, *args, **kw):
+        return self.ns.ping(*args, **kw)
 
     def start(self, *argv, **kw):
         return self.ns.start(*argv, **kw)
@@ -128,6 +132,8 @@ def far(lan):
             for end, ns in enumerate((left, right)):
                 ns.run("ip", "addr", "add", "10.%d.0.%d/24" % (net, end + 1), "dev", names[end])
                 ns.run("ip", "link", "set", names[end], "mtu", mtu, "up")
+            left.wait_running(names[0])
+            right.wait_running(names[1])
         for router in (lan.ns, second):
             router.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
         lan.run("ip", "route", "add", "10.98.0.0/24", "via", "10.97.0.2")
@@ -148,6 +154,7 @@ def bad_lan(namespace, request, tmp_path):
         sys.executable, os.path.join(HERE, "wire.py"), "tap0", "tap1", "--loss=0.01", "--delay=10"
     )
     wire.expect("^ready")
+    namespace.wait_running("tap1")
     for lan in _captured(namespace, request, tmp_path):
         lan.wire = wire
         yield lan

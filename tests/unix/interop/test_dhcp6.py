@@ -145,7 +145,7 @@ class Kea:
             "subnet6": [net],
         }
         config.update(more)
-        return start_kea(self.lan, self.path, 6, config, "kea%d" % self.number)
+        return start_kea(self.lan.ns, self.path, 6, config, "kea%d" % self.number)
 
 
 SHORT = {"preferred-lifetime": 12, "valid-lifetime": 20, "renew-timer": 3, "rebind-timer": 6}

@@ -22,7 +22,7 @@ SHORT = {"valid-lifetime": 20, "renew-timer": 3, "rebind-timer": 7}
 
 
 def serve(lan, path, net={}, name="kea", **more):
-    return kea.start(lan, path, 4, {"subnet4": [dict(NET, id=1, **net)], **more}, name)
+    return kea.start(lan.ns, path, 4, {"subnet4": [dict(NET, id=1, **net)], **more}, name)
 
 
 def bound(program, timeout=30):
