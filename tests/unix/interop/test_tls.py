@@ -6,6 +6,7 @@ import socket
 import time
 
 import certs
+import pytest
 from netns import LINUX, OURS
 from tls_peers import NAME, PORT, Client, Lossy, Peer, ask_all, echo_after, s_server
 
@@ -79,9 +80,10 @@ def test_refused_by_our_server(lan, pem):
 
 
 def test_dtls_tickets(lan, pem, tmp_path):
-    lan.ready("tls_serve", pem, "dtls", "tickets=1")
+    server = lan.ready("tls_serve", pem, "dtls", "tickets=1")
     saved = tmp_path / "session"
     assert ", False, " in ask_all(Client(lan, pem, "-dtls1_2", "-sess_out", saved))
+    server.expect("^ready")
     client = Client(lan, pem, "-dtls1_2", "-sess_in", saved)
     client.said("^Reused, TLSv1.2|^Reused, DTLSv1.2")
     assert ", True, " in ask_all(client)
@@ -89,15 +91,18 @@ def test_dtls_tickets(lan, pem, tmp_path):
 
 def test_dtls_server(lan, pem):
     """RFC 6347: s_client has to bring a cookie first (4.2.1)."""
-    server = lan.ready("tls_serve", pem, "dtls", "count=2")
+    server = lan.program("tls_serve", pem, "dtls", "count=2")
     for _ in range(2):
+        server.expect("^ready")
         client = Client(lan, pem, "-dtls1_2")
         assert "DTLSv1.2" in ask_all(client)
         server.expect("^served")
     server.finish()
-    sent = lan.capture.frames("udp && ip.src == " + OURS, "udp.payload")
-    kinds = [bytes.fromhex(payload.replace(":", ""))[13] for payload in sent]
-    assert kinds.count(3) == 2, kinds  # HelloVerifyRequest
+    sent = lan.capture.frames("udp && ip.src == " + OURS, "udp.dstport", "udp.payload")
+    first = {}  # what each client was told first
+    for port, payload in map(str.split, sent):
+        first.setdefault(port, bytes.fromhex(payload.replace(":", ""))[13])
+    assert first and set(first.values()) == {3}, sent  # HelloVerifyRequest
 
 
 def test_curl(lan, pem, tmp_path):
@@ -248,14 +253,10 @@ def test_stalled_handshake(lan, pem):
         server.expect(r"^error (OSError|timeout)\(110")
         peer.ending()
     peer = Peer(lan)
-    began = time.monotonic()
-    try:
+    with pytest.raises(OSError):  # it does not take all of it
         for byte in peer.flight():
             peer.sock.sendall(bytes([byte]))
             time.sleep(0.1)
-    except OSError:
-        pass
-    assert time.monotonic() - began < 20
     server.expect(r"^error (OSError|timeout)\(110")
     peer.ending()
     echo_after(lan, pem, server)
@@ -266,7 +267,7 @@ def test_bad_handshakes(lan, pem):
     at all: each ends by itself, and none leaves anything behind."""
     rng = random.Random(5246)
     count = 60
-    server = lan.ready("tls_serve", pem, "echo", "timeout=1", "count=%d" % (count + 2))
+    server = lan.ready("tls_serve", pem, "echo", "count=%d" % (count + 2))
     for n in range(count):
         peer = Peer(lan)
         hello = bytearray(peer.flight())
@@ -281,7 +282,7 @@ def test_bad_handshakes(lan, pem):
     peer = Peer(lan)
     peer.sock.sendall(b"\x16\x03\x03\xff\xff" + bytes(2000))  # RFC 5246 6.2.1: record_overflow
     peer.ending()
-    server.expect("^error")
+    assert "(110" not in server.expect("^error .*").group(0)
     echo_after(lan, pem, server)
 
 
@@ -313,14 +314,14 @@ def test_renegotiation(lan, pem):
     """Asking for a new handshake inside a connection is refused by either end (RFC 5246 7.2.2,
     no_renegotiation), however often."""
     count = 5
-    server = lan.ready("tls_serve", pem, "echo", "count=%d" % (count + 1), "timeout=5")
+    server = lan.ready("tls_serve", pem, "echo", "count=%d" % (count + 1))
     for _ in range(count):
         client = Client(lan, pem, "-tls1_2", "-legacy_renegotiation")
         client.said("Verify return code: 0")
         client.ask("R")
         client.said("RENEGOTIATING")
         client.process.wait()
-        server.expect("^(served|error)")
+        assert "(110" not in server.expect("^(served|error.*)").group(0)
     echo_after(lan, pem, server)
 
 

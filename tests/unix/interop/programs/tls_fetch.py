@@ -42,7 +42,7 @@ def about(sock):
 
 
 def page(session=None):
-    raw = socket.create_connection(PEER, timeout=20)
+    raw = socket.create_connection(PEER, timeout=60)
     with context.wrap_socket(raw, server_hostname=HOST, session=session) as sock:
         about(sock)
         sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -99,7 +99,7 @@ async def dtls_async():
 
 def dtls(session=None):
     raw = joined()
-    raw.settimeout(20)
+    raw.settimeout(60)
     with context.wrap_socket(raw, server_hostname=HOST, session=session) as sock:
         about(sock)
         sock.send(b"hello from netstack\n")

@@ -3,11 +3,11 @@
 #   kind: http   asyncio, port 443: GET /<n> gives n bytes
 #         echo   blocking, port 4433: answers a line with itself in capitals; "about" with what
 #                the connection is, "dead" ends it without a word, "bye" as it should be
-#         dtls   the same over UDP; wait=async: by asyncio
+#         dtls   the same over UDP, "ready" for each; wait=async: by asyncio
 #   cert=server  which certificate; client=1: clients have to show one, too; alpn=a,b;
 #   tickets=1; sni=1: who asks for other.example gets that certificate; low=, high=: versions;
-#   timeout=<seconds>, for each connection; count=<how many connections>, then "done" and by how
-#   much the heap has grown since warm=2 of them
+#   timeout=<seconds>, for each connection but the last; count=<how many connections>, then "done"
+#   and by how much the heap has grown since warm=2 of them
 
 import asyncio
 import gc
@@ -70,8 +70,8 @@ def talk(sock):
         sock.write(about(sock) if line == b"about\n" else line.decode().upper())
 
 
-def serve_one(raw, first=None):
-    raw.settimeout(float(option.get("timeout", "20")))
+def serve_one(raw, first=None, timeout=60):
+    raw.settimeout(timeout)
     try:
         sock = main_context.wrap_socket(raw, server_side=True, first=first)
         if talk(sock):
@@ -99,8 +99,10 @@ def echo():
     listener.listen(8)
     print("ready")
     served = 0
+    timeout = float(option.get("timeout", "60"))
     while not COUNT or served < COUNT:
-        serve_one(listener.accept()[0])
+        last = served + 1 == COUNT
+        serve_one(listener.accept()[0], timeout=60 if last else timeout)
         served += 1
         if served == WARM:  # lists have grown to their size
             gc.collect()
@@ -115,8 +117,7 @@ def dtls():
     while not COUNT or served < COUNT:
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sock.bind(("", 4433))
-        if not served:
-            print("ready")
+        print("ready")
         first, peer = sock.recvfrom(2000)
         while first[0] != 22:  # no handshake: what was still under way to the one before
             first, peer = sock.recvfrom(2000)
