@@ -11,7 +11,7 @@ host = sys.argv[4] if len(sys.argv) > 4 else lan.LINUX
 again = len(sys.argv) > 4
 lan.up()
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.settimeout(1 if again else 5)
+s.settimeout(1 if again else 60)
 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, most + 100)
 s.connect(socket.getaddrinfo(host, port)[0][-1])
 print("ready")
