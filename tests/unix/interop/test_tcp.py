@@ -4,8 +4,10 @@ import hashlib
 import random
 import socket
 import struct
+import threading
 import time
 
+import netns
 import pytest
 from netns import LINUX, MAC, OURS
 
@@ -30,7 +32,7 @@ def digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def connect(lan, port, timeout=20, rcvbuf=None):
+def connect(lan, port, timeout=60, rcvbuf=None):
     with lan.ns.entered():
         s = socket.socket()
     if rcvbuf:
@@ -47,6 +49,14 @@ def read_all(s):
     return b"".join(parts)
 
 
+def wait_for_frames(lan, count, where):
+    """Wait until so many of these frames are in the capture, which goes on."""
+    end = time.monotonic() + 60
+    while len(netns.tshark(lan.capture.path, where)) < count:
+        assert time.monotonic() < end, "not %d frames: %s" % (count, where)
+        time.sleep(0.2)
+
+
 def test_nc_sends(lan, tmp_path, size):
     """nc sends a file and its FIN; our answer comes over the half that is still open."""
     path, want = make_file(tmp_path, size)
@@ -55,7 +65,7 @@ def test_nc_sends(lan, tmp_path, size):
         said = lan.run("nc", "-N", OURS, 5000, stdin=f, timeout=240)
     assert sink.expect(r"^got (\d+) (\w+)", 60).groups() == (str(size), want)
     assert said == "%d bytes\n" % size
-    sink.finish(20)
+    sink.finish()
 
 
 def test_nc_receives(lan, tmp_path, size):
@@ -64,7 +74,7 @@ def test_nc_receives(lan, tmp_path, size):
     lan.ns.wait_port(5001)
     source = lan.program("tcp_source", 5001, path)
     source.expect("^rest b''", 240)
-    nc.finish(30)
+    nc.finish()
     assert digest(tmp_path / "got") == want
 
 
@@ -75,7 +85,7 @@ def iperf_digest(lan, args, port):
         conn, _ = listener.accept()
     with conn:
         found = hashlib.sha256(read_all(conn)).hexdigest()
-    client.finish(20)
+    client.finish()
     return found
 
 
@@ -111,7 +121,8 @@ def test_options(lan):
         "tcp.flags.syn == 1 && tcp.options.mss && tcp.options.wscale && tcp.options.sack_perm"
         " && tcp.options.timestamp.tsval && eth.src == " + MAC
     )
-    assert len(lan.capture.frames(agreed)) == 1
+    assert lan.capture.frames(agreed)
+    assert not lan.capture.frames("tcp.flags.syn == 1 && eth.src == %s && !(%s)" % (MAC, agreed))
     bare = "tcp && !tcp.options.timestamp.tsval && tcp.flags.reset == 0 && eth.src == " + MAC
     assert not lan.capture.frames(bare)
 
@@ -126,8 +137,8 @@ def test_nobody_listens(lan):
 
 def test_refused_by_linux(lan):
     client = lan.program("tcp_source", 5999, "/dev/null")
-    client.expect("ECONNREFUSED|Errno 111", 20)
-    assert client.wait(10) != 0
+    client.expect("ECONNREFUSED|Errno 111")
+    assert client.wait() != 0
 
 
 def test_half_close(lan):
@@ -159,7 +170,7 @@ def test_peer_vanishes_while_data_waits(lan):
     server = lan.ready("tcp_events")
     s = connect(lan, 5000)
     s.sendall(b"flood\n")
-    time.sleep(0.3)
+    assert s.recv(1, socket.MSG_PEEK)
     s.close()
     server.expect(r"^errno (104|32)$")
 
@@ -167,24 +178,27 @@ def test_peer_vanishes_while_data_waits(lan):
 def test_slow_reader(lan):
     """The peer reads nothing for a while: window closed, probed, opened again; nothing is lost."""
     lan.ready("tcp_events")
-    with connect(lan, 5000, timeout=60, rcvbuf=32768) as s:
+    with connect(lan, 5000, rcvbuf=32768) as s:
         s.sendall(b"late 2000000\n")
         s.shutdown(socket.SHUT_WR)
-        time.sleep(3)
+        # Linux says it first when it is full, then in answer to each probe.
+        closed = "tcp.window_size_value == 0 && tcp.flags.reset == 0 && eth.dst == " + MAC
+        wait_for_frames(lan, 2, closed)
         assert read_all(s) == b"z" * 2000000
-    assert lan.capture.frames("tcp.window_size_value == 0 && eth.dst == " + MAC)
 
 
 def test_slow_program(lan):
     """The same the other way: our window closes, and Linux waits."""
     server = lan.ready("tcp_events")
-    with connect(lan, 5000, timeout=60) as s:
-        s.sendall(b"sleep\n" + b"y" * 1000000)
-        s.shutdown(socket.SHUT_WR)
+    with connect(lan, 5000) as s, connect(lan, 5000) as other:
+        data = b"sleep\n" + b"y" * 1000000
+        sender = threading.Thread(target=lambda: (s.sendall(data), s.shutdown(socket.SHUT_WR)))
+        sender.start()
+        closed = "tcp.window_size_value == 0 && tcp.flags.reset == 0 && eth.src == " + MAC
+        wait_for_frames(lan, 2, closed)
+        other.sendall(b"wake\n")
+        sender.join(60)
         server.expect("^slept, then 1000000 bytes", 60)
-    assert lan.capture.frames(
-        "tcp.window_size_value == 0 && tcp.flags.reset == 0 && eth.src == " + MAC
-    )
 
 
 def test_keystrokes(lan):
@@ -236,4 +250,4 @@ def test_bad_wire_from_us(bad_lan, tmp_path):
             got = read_all(conn)
     assert hashlib.sha256(got).hexdigest() == want
     source.expect("^rest b''", 60)
-    bad_lan.wire.expect(r"from us \d+ carried [1-9]\d* lost", 10)  # it reports each second
+    bad_lan.wire.expect(r"from us \d+ carried [1-9]\d* lost")  # it reports each second

@@ -1,6 +1,8 @@
 # What the programs beside this one begin with: the LAN with a fixed address.
 
 import network
+import socket
+import struct
 from time import sleep_ms
 
 OURS = "10.99.0.2"
@@ -29,3 +31,10 @@ def up6():
     while any(state != 0x30 for _, state, _, _ in nic.ipconfig("addr6")):
         sleep_ms(20)
     return nic
+
+
+def close(conn):
+    """Close a TCP socket, and wait until all that was sent, and our FIN, is acknowledged: sockets
+    belong to the program, and leaving at once would take the last segments along."""
+    conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 60))
+    conn.close()

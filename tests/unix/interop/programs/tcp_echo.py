@@ -14,11 +14,5 @@ buf = bytearray(4096)
 view = memoryview(buf)
 while n := conn.recv_into(buf):
     conn.sendall(view[:n])
-conn.close()
+lan.close(conn)
 print("done")
-# Sockets belong to the program: leaving at once would take the last segments along.
-listener.settimeout(1)
-try:
-    listener.accept()
-except OSError:
-    pass

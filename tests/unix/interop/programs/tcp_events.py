@@ -2,10 +2,12 @@
 # is printed; some of them are orders:
 #   late N   send N bytes once the peer has ended its half
 #   flood    send for ever
-#   sleep    read on only after three seconds
+#   sleep    read on only after somebody has said "wake"
 
 import asyncio
 import lan
+
+woken = asyncio.Event()
 
 
 async def order(line, reader, writer):
@@ -19,11 +21,13 @@ async def order(line, reader, writer):
             writer.write(bytes(8192))
             await writer.drain()
     elif line == "sleep":
-        await asyncio.sleep(3)
+        await woken.wait()
         n = 0
         while data := await reader.read(8192):
             n += len(data)
         print("slept, then", n, "bytes")
+    elif line == "wake":
+        woken.set()
 
 
 async def serve(reader, writer):

@@ -15,4 +15,4 @@ with open(sys.argv[2], "rb") as f:
         s.sendall(view[:n])
 s.shutdown(socket.SHUT_WR)
 print("rest", s.read())
-s.close()
+lan.close(s)
