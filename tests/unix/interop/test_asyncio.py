@@ -54,27 +54,26 @@ def test_idle_server_does_not_tick(lan):
 
 def test_a_frame_wakes(lan):
     lan.ready("echo_async")
-    took = [float(s) for s in lan.run(sys.executable, "-c", CLIENT, OURS, timeout=60).split()]
-    # What does not wake at a frame wakes when the stack is due, every half second.
-    assert min(took) < 0.005 and statistics.median(took) < 0.05, sorted(took)
+    took = [float(s) for s in lan.run(sys.executable, "-c", CLIENT, OURS, timeout=120).split()]
+    # What does not wake at a frame wakes when the stack is due, every half second: then most of
+    # them would take nearly as long, on however busy a machine.
+    assert statistics.median(took) < 0.15, sorted(took)
 
 
 def test_idle_with_standard_input(lan):
     """A program that waits for a key as well: a descriptor that becomes ready ends the wait."""
     process = lan.program("key_async", stdin=-1)  # subprocess.PIPE
-    process.expect("^ready", 30)
+    process.expect("^ready")
     quiet(lan, process)
-    start = time.monotonic()
     process.stdin.write("k")
     process.stdin.flush()
-    process.expect("^key k", 30)
-    assert time.monotonic() - start < 10
+    process.expect("^key k")
 
 
 def test_thread_wakes(lan):
     """Another thread schedules a callback, which sets a flag that a task waits for."""
     lan.judged = False
-    lan.program("thread_async").expect("^woken", 30)
+    lan.program("thread_async").expect("^woken")
 
 
 def test_the_page(lan, tmp_path):
@@ -84,6 +83,6 @@ def test_the_page(lan, tmp_path):
         program.write_text(re.search(r"```python\n(.*?)```", f.read(), re.DOTALL).group(1))
     lan.ns.dnsmasq(tmp_path, "--port=0", "--dhcp-range=10.99.0.50,10.99.0.50,1h")
     process = lan.ns.micropython(str(program), env=lan._env)
-    process.expect("Hello world", 30)
+    process.expect("Hello world")
     lan.run("ip", "link", "set", "tap0", "down")
-    process.finish(20)
+    process.finish()

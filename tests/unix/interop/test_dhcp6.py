@@ -1,5 +1,6 @@
 """The DHCPv6 client against dnsmasq, Kea and wide-dhcpv6's dhcp6s; prefixes; routers' flags."""
 
+import itertools
 import os
 import re
 import subprocess
@@ -7,7 +8,7 @@ import subprocess
 import netns
 import pytest
 from kea import start as start_kea
-from netns import LINUX6, MAC
+from netns import LINUX6, MAC, until
 
 LINK = "fe80::99"
 
@@ -30,7 +31,7 @@ def client(lan6, *args):
     return lan6.ready("dhcp6", *args, stdin=subprocess.PIPE)
 
 
-def address(program, timeout=30):
+def address(program, timeout=90):
     """Wait until an address is in use."""
     return program.expect(r"^addresses \['(\S+) 0x30'\]", timeout).group(1)
 
@@ -38,7 +39,7 @@ def address(program, timeout=30):
 def end(program):
     program.stdin.write("\n")
     program.stdin.flush()
-    program.expect("^off off None", 10)
+    program.expect("^off off None")
 
 
 # -- dnsmasq ------------------------------------------------------------------------------------
@@ -58,20 +59,21 @@ def test_dnsmasq_stateful(lan6, tmp_path):
     addr = address(program)
     assert re.fullmatch("fd99::5[0-9]", addr)
     for line in ("dns ['fd99::53']", "search ['lan.test', 'test']", "ntp ['fd99::123']"):
-        assert line in program.lines, program.output
-    assert " 0% packet loss" in lan6.run("ping", "-6", "-c", "3", "-i", "0.1", addr)
-    assert " %s a-board " % addr in (tmp_path / "dnsmasq.leases").read_text()
+        program.said("^%s$" % re.escape(line))
+    lan6.ping(addr)
+    leases = tmp_path / "dnsmasq.leases"  # written after the answer, and not at a stroke
+    until(lambda: " %s a-board " % addr in leases.read_text(), leases.read_text)
     end(program)
-    server.expect("DHCPRELEASE", 5)
+    server.expect("DHCPRELEASE")
 
 
 def test_dnsmasq_stateless(lan6, tmp_path):
     """Routers say "other": the address is of their prefix, the rest comes by DHCPv6."""
     lan6.ns.dnsmasq(tmp_path, "--dhcp-range=fd99::,ra-stateless", "--enable-ra", *OPTIONS)
     program = client(lan6, "auto")
-    program.expect("^state informed", 30)
-    program.expect(r"^dns \['fd99::53'\]", 5)
-    program.expect(r"^ntp \['fd99::123'\]", 5)
+    program.expect("^state informed")
+    program.said(r"^dns \['fd99::53'\]")
+    program.said(r"^ntp \['fd99::123'\]")
     assert not lan6.capture.frames("dhcpv6.msgtype == 1 && eth.src == " + MAC)
 
 
@@ -81,12 +83,12 @@ def test_dnsmasq_link_comes_back(lan6, tmp_path):
     program = client(lan6, "on")
     addr = address(program)
     lan6.run("ip", "link", "set", "tap0", "down")
-    program.expect("^state init", 10)
+    program.expect("^state init")
     lan6.run("ip", "link", "set", "tap0", "up")
     again(lan6)
-    server.expect("DHCPCONFIRM", 20)
-    program.expect("^state bound", 20)
-    assert " 0% packet loss" in lan6.run("ping", "-6", "-c", "3", "-i", "0.1", addr)
+    server.expect("DHCPCONFIRM")
+    program.expect("^state bound")
+    lan6.ping(addr)
 
 
 def test_dnsmasq_decline(lan6, tmp_path):
@@ -104,11 +106,12 @@ def test_dnsmasq_decline(lan6, tmp_path):
         lan6.ns.use_ipv6("br0")
         other.run("ip", "link", "set", "eth0", "up")
         other.use_ipv6("eth0", "fd99::40/64")
+        lan6.ns.wait_for_link_local("br0")
         host = "--dhcp-host=%s,[fd99::40]" % MAC
         server = lan6.ns.dnsmasq(tmp_path, "--port=0", STATEFUL, host, interface="br0")
         program = client(lan6, "on")
-        server.expect("DHCPDECLINE", 30)
-        addr = address(program, 60)
+        server.expect("DHCPDECLINE")
+        addr = address(program)
         assert addr != "fd99::40" and "addresses ['fd99::40 0x30']" not in program.lines
 
 
@@ -149,18 +152,26 @@ class Kea:
 
 
 SHORT = {"preferred-lifetime": 12, "valid-lifetime": 20, "renew-timer": 3, "rebind-timer": 6}
+# The same with time for another server to start: a Rebind is said again after 10 s, and 20 s more.
+LONG = dict(SHORT, **{"preferred-lifetime": 60, "valid-lifetime": 90})
+
+
+def told(capture, where):
+    """The types of messages, without those that are there again because an answer was late."""
+    kinds = capture.frames("dhcpv6 && " + where, "dhcpv6.msgtype")
+    return [kind for kind, _ in itertools.groupby(kinds)]
 
 
 def test_kea_address_and_prefix(kea):
     """Four messages; RFC 8415 6.3."""
     program = client(kea.lan, "on", "60")
     kea.start()
-    program.expect(r"^addresses \['fd99::5\d 0x", 40)
-    program.expect(r"^prefixes \['2001:db8:1\S+/56'\]", 5)
-    program.expect(r"^dns \['fd99::53'\]", 5)
-    program.expect(r"^search \['eng.lan.test', 'lan.test'\]", 5)
-    sent = kea.lan.capture.frames("dhcpv6 && eth.src == " + MAC, "dhcpv6.msgtype")
-    assert sent[-2:] == ["1", "3"] and "7" in kea.lan.capture.frames("dhcpv6", "dhcpv6.msgtype")
+    program.expect(r"^addresses \['fd99::5\d 0x", 90)
+    program.said(r"^prefixes \['2001:db8:1\S+/56'\]")
+    program.said(r"^dns \['fd99::53'\]")
+    program.said(r"^search \['eng.lan.test', 'lan.test'\]")
+    assert told(kea.lan.capture, "eth.src == " + MAC) == ["1", "3"]
+    assert told(kea.lan.capture, "eth.dst == " + MAC)[-1] == "7"
 
 
 def test_kea_rapid_commit(kea):
@@ -175,23 +186,23 @@ def test_kea_renew_rebind_expire(kea):
     """Short lifetimes: renewals; the server is gone: another one hears the Rebind; that is gone
     too, and the address ends."""
     program = client(kea.lan, "on", "56")
-    first = kea.start(**SHORT)
+    first = kea.start(**LONG)
     addr = address(program)
+    given = program.lines.index("addresses ['%s 0x30']" % addr)
     for _ in range(3):
-        first.expect("DHCP6_LEASE_RENEW .*" + addr, 15)
-    assert "addresses []" not in program.lines[-5:]
+        first.expect("DHCP6_LEASE_RENEW .*" + addr)
     first.stop()
-    program.expect("^state rebinding", 20)
+    program.expect("^state rebinding")
     second = kea.start(**SHORT)
-    program.expect("^state bound", 20)
-    assert "addresses []" not in program.lines[program.lines.index("state rebinding") :]
+    program.expect("^state bound")
+    assert "addresses []" not in program.lines[given:], program.output
     second.stop()
-    program.expect("^state rebinding", 30)
-    program.expect(r"^addresses \['%s 0x10'\]" % addr, 20)  # deprecated
-    program.expect(r"^addresses \[\]", 20)
-    program.expect(r"^prefixes \[\]", 5)
+    program.expect("^state rebinding")
+    program.expect(r"^addresses \['%s 0x10'\]" % addr)  # deprecated
+    program.expect(r"^addresses \[\]")
+    program.expect(r"^prefixes \[\]")
     kea.start(**SHORT)
-    address(program, 60)
+    address(program)
 
 
 def test_kea_release(kea):
@@ -199,24 +210,25 @@ def test_kea_release(kea):
     server = kea.start()
     address(program)
     end(program)
-    server.expect("DHCP6_RELEASE_NA|RELEASE", 5)
+    server.expect("DHCP6_RELEASE_NA")
     sent = kea.lan.capture.frames(
         "dhcpv6.msgtype == 8", "dhcpv6.iaaddr.ip", "dhcpv6.iaprefix.pref_addr"
     )
-    assert len(sent) == 1 and sent[0].startswith("fd99::5") and "2001:db8:1" in sent[0], sent
+    assert sent and sent[0].startswith("fd99::5") and "2001:db8:1" in sent[0], sent
+    assert len(set(sent)) == 1, sent  # said again perhaps, should the server be slow
 
 
 def test_kea_knows_nothing_of_us(kea):
     """The server has lost its leases: it gives the same address again when we renew."""
     program = client(kea.lan, "on")
-    first = kea.start(**SHORT)
+    first = kea.start(**LONG)
     addr = address(program)
     first.stop()
     os.remove(kea.path / "leases6.csv")
     kea.number = 0  # the same server
-    program.expect("^state re(new|bind)ing", 20)  # else an answer comes too soon to be seen
-    kea.start(**SHORT)
-    program.expect("^state bound", 30)
+    program.expect("^state re(new|bind)ing")  # else an answer comes too soon to be seen
+    kea.start(**LONG)
+    program.expect("^state bound")
     assert program.lines[-1] != "addresses []"
     assert not [x for x in program.lines if x.startswith("addresses") and addr not in x][1:]
 
@@ -239,7 +251,7 @@ def test_kea_vendor_options(kea):
     }
     program = client(kea.lan, "on")
     kea.start(**extra)
-    said = program.expect("^vendor (.+)", 30).group(1)
+    said = program.expect("^vendor (.+)", 90).group(1)
     assert said == r"[b'\x00\x00~\xd9\x00\x07\x00\x04abcd']", said
 
 
@@ -265,8 +277,8 @@ def test_wide(lan6, tmp_path):
     server = lan6.start("dhcp6s", *argv)
     lan6.ns.wait_port(547, "udp")
     program = client(lan6, "on", "56", "slow")
-    program.expect(r"^prefixes \['2001:db8:300::/56'\]", 30)
-    program.expect(r"^dns \['fd99::53'\]", 5)
-    program.expect(r"^search \['lan.test'\]", 5)
+    program.expect(r"^prefixes \['2001:db8:300::/56'\]")
+    program.said(r"^dns \['fd99::53'\]")
+    program.said(r"^search \['lan.test'\]")
     end(program)
-    server.expect("received release", 5)
+    server.expect("received release")

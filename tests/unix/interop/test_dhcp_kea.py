@@ -18,21 +18,24 @@ NET = {
         {"name": "interface-mtu", "data": "1400"},
     ],
 }
-SHORT = {"valid-lifetime": 20, "renew-timer": 3, "rebind-timer": 7}
+# Time for another server to start between the last renewal and T2, after which there is none; and
+# then a short end.
+LONG = {"valid-lifetime": 60, "renew-timer": 3, "rebind-timer": 16}
+SHORT = {"valid-lifetime": 12, "renew-timer": 5, "rebind-timer": 8}
 
 
 def serve(lan, path, net={}, name="kea", **more):
     return kea.start(lan.ns, path, 4, {"subnet4": [dict(NET, id=1, **net)], **more}, name)
 
 
-def bound(program, timeout=30):
+def bound(program, timeout=90):
     return program.expect(r"^connected True addr (10\.99\.0\.5\d) ", timeout).group(1)
 
 
 def test_everything_and_release(lan, tmp_path):
     program = lan.ready("dhcp_more", stdin=subprocess.PIPE)
     server = serve(lan, tmp_path)
-    addr = program.expect(r"^all (10\.99\.0\.5\d)", 40).group(1)
+    addr = program.expect(r"^all (10\.99\.0\.5\d)", 90).group(1)
     for line in (
         "dns ['10.99.0.8', '10.99.0.9']",
         "gw 10.99.0.7 0",
@@ -43,27 +46,27 @@ def test_everything_and_release(lan, tmp_path):
         assert line in program.lines, (line, program.lines)
     program.stdin.write("\n")
     program.stdin.flush()
-    program.expect("^off 0.0.0.0", 10)
-    server.expect("DHCP4_RELEASE .*%s" % re.escape(addr), 10)
+    program.expect("^off 0.0.0.0")
+    server.expect("DHCP4_RELEASE .*%s" % re.escape(addr))
 
 
 def test_renew_rebind_expire(lan, tmp_path):
     """Renewals; the server is gone: another one that has the leases hears the request of
     REBINDING; that is gone too, and the address ends."""
     program = lan.ready("dhcp", "a-board")
-    first = serve(lan, tmp_path, **SHORT)
+    first = serve(lan, tmp_path, **LONG)
     addr = bound(program)
     for _ in range(3):
-        first.expect("DHCP4_LEASE_ALLOC .*%s" % re.escape(addr), 15)
+        first.expect("DHCP4_LEASE_ALLOC .*%s" % re.escape(addr))
     first.stop()
     # the other server is another machine to us: its address is not the one that gave the lease
     lan.run("ip", "addr", "del", "10.99.0.1/24", "dev", "tap0")
     lan.run("ip", "addr", "add", "10.99.0.3/24", "dev", "tap0")
     second = serve(lan, tmp_path, name="second", **SHORT)
-    second.expect("DHCP4_LEASE_ALLOC .*%s" % re.escape(addr), 25)
+    second.expect("DHCP4_LEASE_ALLOC .*%s" % re.escape(addr))
     assert program.lines[-1].startswith("connected True addr " + addr)
     second.stop()
-    program.expect("^connected False addr 0.0.0.0", 40)
+    program.expect("^connected False addr 0.0.0.0")
     asked = lan.capture.frames(
         "dhcp.option.dhcp == 3 && eth.dst == ff:ff:ff:ff:ff:ff && dhcp.ip.client == " + addr
     )
@@ -76,8 +79,8 @@ def test_refused(lan, tmp_path):
     server = serve(lan, tmp_path, authoritative=True)
     program.stdin.write("\n")
     program.stdin.flush()
-    server.expect("DHCP4_INIT_REBOOT", 40)
-    program.expect(r"^all 10\.99\.0\.5\d", 60)
+    server.expect("DHCP4_INIT_REBOOT")
+    program.expect(r"^all 10\.99\.0\.5\d")
     assert lan.capture.frames("dhcp.option.dhcp == 6")
 
 
@@ -96,6 +99,6 @@ def test_client_class(lan, tmp_path):
     ]
     program = lan.ready("dhcp_more", stdin=subprocess.PIPE)
     serve(lan, tmp_path, **{"client-classes": classes})
-    program.expect(r"^all 10\.99\.0\.5\d", 40)
+    program.expect(r"^all 10\.99\.0\.5\d", 90)
     assert "vendor b'\\x01\\x04abcd' b'tftp.test'" in program.lines, program.lines
     assert lan.capture.frames("dhcp.option.vendor_class_id == netstack && eth.src == " + MAC)
