@@ -1,6 +1,7 @@
 """getaddrinfo against dnsmasq, and against servers that are not well."""
 
 import contextlib
+import itertools
 import re
 import socket
 import threading
@@ -19,7 +20,13 @@ NAMES = (
 
 
 def addresses(program, name):
-    return program.expect(r"^%s (.*)" % re.escape(name), 60).group(1)
+    return program.expect(r"^%s (.*)" % re.escape(name)).group(1)
+
+
+def counted(program):
+    """What the resolver has counted for this name. Time is left out of it, for the machine may be
+    busy: a server that is slow is asked again, once for each of `timeouts`."""
+    return eval(program.expect("^counted (.*)").group(1))
 
 
 def test_names(lan, tmp_path):
@@ -43,18 +50,22 @@ def test_no_such_name(lan, tmp_path):
     lan.ns.dnsmasq(tmp_path, *NAMES)
     program = lan.ready("resolve", LINUX, "nobody.test", "one.test")
     assert "nobody.test" in addresses(program, "nobody.test failed:")
-    assert int(program.expect(r"^after (\d+) ms", 10).group(1)) < 2000
+    counts = counted(program)
+    assert counts["negative"] == 1 and counts["out"] == 1 + counts["timeouts"], counts
     assert addresses(program, "one.test") == "192.0.2.1"
 
 
 def test_cache(lan, tmp_path):
-    """Within its time to live a name is asked for once."""
+    """Within its time to live a name is not asked for again."""
     lan.ns.dnsmasq(tmp_path, "--local-ttl=60", *NAMES)
     program = lan.ready("resolve", LINUX, "one.test", "one.test", "one.test")
-    for _ in range(3):
+    for cached in (False, True, True):
         assert addresses(program, "one.test") == "192.0.2.1"
-    asked = lan.capture.frames('lower(dns.qry.name) == "one.test" && dns.flags.response == 0')
-    assert len(asked) == 1
+        counts = counted(program)
+        assert counts["cached"] == (1 if cached else 0), counts
+        assert counts["out"] == (0 if cached else 1 + counts["timeouts"]), counts
+    asked = lan.capture.frames('lower(dns.qry.name) == "one.test"', "dns.flags.response")
+    assert [kind for kind, _ in itertools.groupby(asked)] in (["0", "1"], ["False", "True"]), asked
 
 
 def test_queries_cannot_be_guessed(lan, tmp_path):
@@ -72,7 +83,8 @@ def test_no_server_listens(lan):
     """Linux answers with port unreachable, and the program is told at once."""
     program = lan.ready("resolve", LINUX, "one.test")
     assert "DNS" in addresses(program, "one.test failed:")
-    assert int(program.expect(r"^after (\d+) ms", 10).group(1)) < 1000
+    counts = counted(program)
+    assert counts["in_unreachable"] == counts["out"] == 1 and not counts["timeouts"], counts
 
 
 def test_server_is_silent(lan):
@@ -105,7 +117,7 @@ def test_second_server(lan, tmp_path):
         "--bind-interfaces",
         "--listen-address=10.99.0.3",
         *NAMES,
-    ).expect("started", 20)
+    ).expect("started")
     with silent(lan, LINUX):
         program = lan.ready("resolve", "dhcp", "one.test", "two.test")
         assert addresses(program, "one.test") == "192.0.2.1"
@@ -127,7 +139,10 @@ def test_second_server_at_once(lan, tmp_path):
     with responder(lan, "10.99.0.3", answer):
         program = lan.ready("resolve", "dhcp", "one.test")
         assert addresses(program, "one.test") == "192.0.2.9"
-        assert int(program.expect(r"^after (\d+) ms", 10).group(1)) < 500
+        counts = counted(program)
+    # each further question is due to the message that nobody listens, or to a slow second server
+    assert counts["in_unreachable"] >= 1, counts
+    assert counts["out"] == 1 + counts["in_unreachable"] + counts["timeouts"], counts
 
 
 def test_long_answer(lan, tmp_path):
@@ -152,7 +167,7 @@ def test_several_at_once(lan, tmp_path):
     hosts = ["--host-record=%s,192.0.2.%s" % (name, name[1:-5]) for name in names]
     lan.ns.dnsmasq(tmp_path, "--local=/test/", *hosts)
     program = lan.ready("resolve_async", LINUX, *names, "nobody.test")
-    program.expect(r"^after (\d+) ms", 10)
+    program.expect(r"^after \d+ ms")
     for name in names:
         assert "%s 192.0.2.%s" % (name, name[1:-5]) in program.lines
     assert any(line.startswith("nobody.test failed:") for line in program.lines)
@@ -231,8 +246,9 @@ def test_server_without_edns(lan):
     with responder(lan, LINUX, answer):
         program = lan.ready("resolve", LINUX, "one.test")
         assert addresses(program, "one.test") == "192.0.2.1"
-        assert int(program.expect(r"^after (\d+) ms", 10).group(1)) < 500
-    assert [query[11] for query in queries] == [1, 0]
+        counts = counted(program)
+    assert counts["out_plain"] == 1 and counts["out"] == 2 + counts["timeouts"], counts
+    assert [kind for kind, _ in itertools.groupby(query[11] for query in queries)] == [1, 0]
 
 
 def test_server_without_case(lan):
@@ -245,7 +261,9 @@ def test_server_without_case(lan):
     with responder(lan, LINUX, answer):
         program = lan.ready("resolve", LINUX, "some-longer-name.test")
         assert addresses(program, "some-longer-name.test") == "192.0.2.1"
-        assert int(program.expect(r"^after (\d+) ms", 10).group(1)) < 500
+        counts = counted(program)
+    assert counts["in_case"] >= 1 and counts["out_plain"] == 1, counts
+    assert counts["out"] == 2 + counts["timeouts"], counts
 
 
 def test_poisoning(lan, tmp_path):
