@@ -36,11 +36,11 @@ def environment(path, address=None, **more):
 _RESOLVING = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 
-def run_tests(ns, tests, env, results, *options, jobs=1, timeout=300, resolver=None):
+def run_tests(ns, tests, env, results, *options, timeout=300, resolver=None):
     """By run-tests.py in the namespace. {name: "pass", "skip" or "FAIL"}, and its output. Without
     a file of expected output it asks CPython, which finds its name server in `resolver`."""
     runner = os.path.join(TESTS, "run-tests.py")
-    argv = [sys.executable, runner, "--keep-path", "-j", jobs, "-r", results, *options, *tests]
+    argv = [sys.executable, runner, "--keep-path", "-j", 1, "-r", results, *options, *tests]
     if resolver:
         argv = ["sh", "-c", _RESOLVING, resolver, *argv]
     text = ns.run(*argv, check=False, timeout=timeout, env=env, cwd=TESTS).stdout

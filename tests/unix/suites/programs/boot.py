@@ -17,6 +17,9 @@ if address:
             if error.errno != 16 or not left:  # EBUSY
                 raise error
             time.sleep_ms(100)
+    # Linux sends nothing by a TAP before it has noticed that somebody holds it.
+    while not nic._wire.nif.nic.link():
+        time.sleep_ms(1)
     nic.active(True)
     nic.ifconfig((address, "255.255.255.0", "10.99.0.1", "10.99.0.1"))
 
