@@ -193,16 +193,16 @@ class Board:
 
     def _open(self):
         from emulate import Emulator, EmulatorError
-        from mpremote.transport_serial import SerialTransport
+        from patient import SerialTransport
 
         if self.transport:
             return
         try:
-            self.emulator = Emulator(self.name, str(self.elf), net=None, boot_timeout=60)
+            self.emulator = Emulator(self.name, str(self.elf), net=None, boot_timeout=TIMEOUT)
         except EmulatorError as error:
             raise TargetError("%s: %s" % (self.name, error)) from None
         try:
-            self.transport = SerialTransport(self.emulator.serial_url, timeout=10)
+            self.transport = SerialTransport(self.emulator.serial_url, timeout=TIMEOUT)
             self.transport.enter_raw_repl()
             for support in sorted(HERE.glob("*.py")):
                 if support.name != "conftest.py":

@@ -8,7 +8,6 @@ it the board is a real one:
 """
 
 import pathlib
-import re
 import sys
 import tomllib
 
@@ -21,7 +20,7 @@ import attached  # noqa: E402
 import emulate  # noqa: E402
 import netns  # noqa: E402
 import process as pico  # noqa: E402
-from attached import Board, boot, start_dnsmasq  # noqa: E402
+from attached import Board, boot, namespace, start_dnsmasq  # noqa: E402
 
 
 def pytest_addoption(parser):
@@ -62,7 +61,7 @@ def board(board_name, request, tmp_path_factory):
         yield Board(board_name, port)
     elif board_name in pico.CHIPS:
         _need("dnsmasq")
-        with netns.Namespace() as ns:
+        with namespace() as ns:
             start_dnsmasq(ns, directory)
             with ns.entered():
                 emulator = boot(board_name, net="tap:tap0")
@@ -112,19 +111,18 @@ def serial_board(request, board_name, emulated, tmp_path):
 def tap_board(board_name, emulated, tmp_path):
     """A board on a TAP in a namespace, its traffic judged by tshark: (Board, Namespace)."""
     _need("ping", "curl", "dnsmasq")
-    with netns.Namespace() as ns, ns.capture(tmp_path / "tap0.pcap") as capture:
+    with namespace() as ns, ns.capture(tmp_path / "tap0.pcap") as capture:
         with ns.entered():
             log = str(tmp_path / "qemu.log")
             emulator = boot(board_name, net="tap:tap0", mac=netns.MAC, log=log)
         board = Board(board_name, emulator.serial_url, emulator, ns)
-        mac = netns.MAC
         with emulator:
             yield board, ns
-            if board.slow:  # its chip's number makes its address
-                if not board.address:
-                    return
-                said = ns.run("ip", "neigh", "show", board.address).stdout
-                mac = re.search(r"lladdr (\S+)", said).group(1)
+        mac = netns.MAC
+        if board.slow:  # its chip's number makes its address
+            if not board.address:
+                return
+            mac = capture.frames("ip.src == " + board.address, "eth.src")[0]
         capture.check(mac)
 
 

@@ -1,6 +1,9 @@
 """The serial line of a board, bare."""
 
+import itertools
 import time
+
+_numbers = itertools.count(1)
 
 
 class Console:
@@ -16,7 +19,7 @@ class Console:
     def write(self, data):
         self.serial.write(data)
 
-    def expect(self, text, timeout=30):
+    def expect(self, text, timeout=60):
         """Wait for `text`; what came before it."""
         timeout *= self.patience
         end = time.monotonic() + timeout
@@ -27,12 +30,12 @@ class Console:
         return before
 
     def prompt(self):
-        """A fresh prompt, whatever ran before."""
+        """A fresh prompt, whatever ran before: prompts that came before it have passed."""
+        n = next(_numbers)
         self.write(b"\r\x03\x02")
         self.expect(b">>> ")
-        time.sleep(0.2)
-        self.seen = b""
-        self.serial.reset_input_buffer()
+        self.write(b"'prompt %%d' %% %d\r" % n)
+        self.expect(b"'prompt %d'\r\n>>> " % n)
 
     def run(self, code):
         """What a program says that the raw REPL runs, without a reset; or its error."""

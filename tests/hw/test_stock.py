@@ -93,7 +93,7 @@ def packages(stock, tmp_path_factory):
 def install(stock, path, tmp_path):
     """Bring what is in a list onto the board."""
     if FULL or not path.name.startswith("small"):
-        assert stock.mpremote("mip", "install", path, timeout=240).endswith("Done")
+        assert stock.mpremote("mip", "install", path).endswith("Done")
         return
     data = b""
     for name, url in json.loads(path.read_text())["urls"]:

@@ -23,13 +23,17 @@ PATIENCE = 300
 
 
 class Program:
-    """The board's program, from its start to the part that a test is about."""
+    """The board's program, from its start to the part that a test is about. It goes on by itself:
+    what it will talk to on the host is there before it begins."""
 
     def __init__(self, board):
         self.board = board
-        self.process = board._mpremote(("run", PROGRAMS / "two_cores.py"), None)
+        self.server = host_socket(board, socket.SOCK_STREAM, 7)
+        self.server.listen(1)
+        self.sink = host_socket(board, socket.SOCK_DGRAM, 9)
+        self.sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        self.process = board._mpremote(("run", PROGRAMS / "two_cores.py"))
         board.address = netns.OURS
-        self.at = 0
 
     def begin(self, part):
         self.process.expect("^begin %d" % part, PATIENCE)
@@ -47,7 +51,7 @@ def program(board):
     if board.ns is None:
         pytest.skip("needs a namespace around the board")
     program = Program(board)
-    with program.process:
+    with program.process, program.server, program.sink:
         yield program
 
 
@@ -82,31 +86,27 @@ def visit_board(board, port):
 def test_server_on_one_client_on_the_other(board, program):
     """A server on the second core, which the host visits, while the first one visits the host;
     pings are answered meanwhile."""
-    with host_socket(board, socket.SOCK_STREAM, 7) as server:
-        server.listen(1)
-        other = threading.Thread(target=echo_here, args=(server,))
-        other.start()
-        program.begin(1)
-        with board.ns.entered():
-            pings = netns.Process(["ping", "-i", "0.3", "-c", "3", "-w", "120", netns.OURS])
-        with pings:
-            visit_board(board, 7)
-            said = pings.finish(PATIENCE)
-        assert " 3 received" in said, said
-        program.end(1)
-        other.join()
+    other = threading.Thread(target=echo_here, args=(program.server,))
+    other.start()
+    program.begin(1)
+    with board.ns.entered():
+        pings = netns.Process(["ping", "-i", "0.3", "-c", "3", "-W", "120", netns.OURS])
+    with pings:
+        visit_board(board, 7)
+        said = pings.finish(PATIENCE)
+    assert " 3 received" in said, said
+    program.end(1)
+    other.join()
 
 
 def test_datagrams(board, program):
     """Both send at once, each by a socket of its own, and both by one: all of them come through as
     they were, and each once."""
     got = []
-    with host_socket(board, socket.SOCK_DGRAM, 9) as sink:
-        sink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        program.begin(2)
-        while len(got) < 4 * BURST:
-            got.append(sink.recv(2000))
-        program.end(2)
+    program.begin(2)
+    while len(got) < 4 * BURST:
+        got.append(program.sink.recv(2000))
+    program.end(2)
     want = {
         b"%s %d %d " % (kind, who, i) + bytes([65 + i % 26]) * (20 + 13 * i % 700)
         for kind in (b"own", b"shared")
@@ -140,7 +140,5 @@ def test_soft_reset_with_the_second_core_inside(board, program):
     and all can be had anew."""
     program.end(6)
     program.process.finish(PATIENCE)
-    said = board.exec(
-        "import socket\na, b = socket.socketpair()\na.send(b'x')\nprint(b.recv(2))", timeout=60
-    )
+    said = board.exec("import socket\na, b = socket.socketpair()\na.send(b'x')\nprint(b.recv(2))")
     assert "b'x'" in said, said

@@ -33,10 +33,12 @@ def test_a_frame_wakes_and_nothing_else(board):
                 % (min(took) * 1e3, statistics.median(took) * 1e3)
             )
             time.sleep(1)
+            start = time.monotonic()
             before = int(ask(conn, b"rounds")[0])
             time.sleep(3)
             woken = int(ask(conn, b"rounds")[0]) - before
-            print("woken %d times in 3 s" % woken)
+            seconds = time.monotonic() - start
+            print("woken %d times in %.1f s" % (woken, seconds))
             # The link is looked at every half second, ARP and DHCP have timers; a tick of 10 ms
-            # would be 300 times.
-            assert woken < 60, "woken %d times in 3 s" % woken
+            # would be 100 times a second.
+            assert woken < 20 * seconds, "woken %d times in %.1f s" % (woken, seconds)

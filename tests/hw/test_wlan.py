@@ -11,7 +11,7 @@ import threading
 
 import netns
 import pytest
-from attached import Board, start_dnsmasq
+from attached import Board, namespace, start_dnsmasq
 from process import Emulator
 
 SCRIPT = """#!/bin/sh
@@ -82,10 +82,10 @@ nic.active(True)
 print("point", nic.ifconfig()[0], nic.status(), nic.isconnected())
 while not nic.isconnected():
     time.sleep_ms(50)
-print("station", nic.status("stations"))
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 s.bind(("0.0.0.0", 7))
+print("station", nic.status("stations"))
 data, peer = s.recvfrom(2000)
 s.sendto(data, peer)
 print("echo", peer)
@@ -101,7 +101,7 @@ def pico_w(request, tmp_path):
     reason = netns.missing("dnsmasq", "busybox")
     if reason or not os.path.exists(UF2):
         pytest.skip(reason or "no firmware of RPI_PICO_W: its driver is in no package")
-    with netns.Namespace() as ns:
+    with namespace() as ns:
         start_dnsmasq(ns, tmp_path)
         with ns.entered():
             emulator = Emulator("RPI_PICO_W", UF2, net="tap:tap0")
@@ -150,7 +150,7 @@ def test_it_is_an_access_point(pico_w, tmp_path):
     script.write_text(SCRIPT)
     script.chmod(0o755)
     argv = ("busybox", "udhcpc", "-f", "-q", "-t", "100", "-T", "3", "-i", "tap0", "-s", script)
-    with pico_w._mpremote(("exec", POINT), None) as process:
+    with pico_w._mpremote(("exec", POINT)) as process:
         process.expect(r"^point 192\.168\.4\.1 3 False", 300)
         assert re.search(r"leased 192\.168\.4\.1[6-9] of 192\.168\.4\.1\b", pico_w.run(*argv))
         process.expect(r"^station \[\(b'", 100)

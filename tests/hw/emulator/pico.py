@@ -117,14 +117,15 @@ class Serial:
         return [] if self.console.full else fds
 
     def poll(self):
-        """Move what there is, either way."""
-        if self._server:
-            self._accept()
+        """Move what there is, either way; what one client has typed, before the next one comes."""
         console = self.console
-        if not console.full:
+        while not console.full:
             data = self._read()
-            if data:
-                console.send(data)
+            if not data:
+                break
+            console.send(data)
+        if self._server and not console.full:
+            self._accept()
         if console.received:
             del console.received[: self._write(console.received)]
 
@@ -163,8 +164,7 @@ class Serial:
             return self._client.send(data) if self._client else len(data)
         except BlockingIOError:
             return 0
-        except OSError:
-            self._hang_up()
+        except OSError:  # it has gone, which is seen when all is read that it had to say
             return len(data)
 
     def _hang_up(self):
@@ -216,7 +216,7 @@ class Wire:
 
 class Control:
     """What happens to the board, said by lines on stdin; each is answered by a line of JSON: what
-    the chip has counted, and the emulated time.
+    the chip has counted, the emulated time, and how often the board has begun.
 
         state               nothing
         <fault> <value>     one of chip.py's, the value in JSON
@@ -228,9 +228,9 @@ class Control:
     _COUNTS = ("overruns", "filtered", "frames_in", "frames_out", "resets", "complaints")
     _FAULTS = ("stuck", "link", "mute_int", "lie", "stall")
 
-    def __init__(self, chip, clock, flash):
+    def __init__(self, chip, pico, flash):
         self._chip = chip
-        self._clock = clock
+        self._pico = pico
         self._flash = flash
         self._line = b""
         os.set_blocking(0, False)
@@ -267,7 +267,7 @@ class Control:
 
     def _state(self):
         state = {name: getattr(self._chip, name) for name in self._COUNTS} if self._chip else {}
-        return dict(state, ns=int(self._clock.nanos))
+        return dict(state, ns=int(self._pico.clock.nanos), boots=self._pico.boots)
 
 
 class Flash:
@@ -355,12 +355,14 @@ class Pico:
         self.core1 = Core1(self.mcu)
         attach_external_devices(self.mcu, *devices)
         self.console = Console(self.mcu)
+        self.boots = 1
         self.mcu.watchdog.on_watchdog_trigger = self._reset
         self.mcu.core.pc = FLASH_START_ADDRESS
         self.simulator.stopped = False
 
     def _reset(self):
         """machine.reset(): the watchdog's doing; what is in flash stays."""
+        self.boots += 1
         self.mcu.enter_reset(from_watchdog=True)
         self.mcu.leave_reset()
         self.core1.reset()
@@ -424,7 +426,7 @@ def main():
     if chip and args.net:
         parts.append(Wire(chip, pico.clock, args.net.partition(":")[2]))
     if args.control:
-        parts.append(Control(chip, pico.clock, flash))
+        parts.append(Control(chip, pico, flash))
     print(
         "%s runs; mpremote connect %s repl; Ctrl-C stops it" % (args.board, parts[0].url),
         flush=True,

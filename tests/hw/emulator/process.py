@@ -34,11 +34,15 @@ class Emulator:
         """A line of pico.py's Control, a fault say. What the chip has counted, and "ns"."""
         self._process.stdin.write("%s %s\n" % (name, json.dumps(value)))
         self._process.stdin.flush()
-        return json.loads(self._process.expect("^state (.*)").group(1))
+        return json.loads(self._process.expect("^state (.*)", 120).group(1))
 
     def plug(self, on):
         """The cable at the board, in or out."""
         self.tell("link", bool(on))
+
+    def wait(self, timeout=60):
+        """Until it has ended by itself."""
+        self._process.wait(timeout)
 
     @property
     def running(self):

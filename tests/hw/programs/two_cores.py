@@ -30,8 +30,11 @@ def run(function, args):
 def second(function, *args):
     done.clear()
     stop.clear()
-    time.sleep_ms(10)  # until the last one has left the core
-    _thread.start_new_thread(run, (function, args))
+    while True:
+        try:
+            return _thread.start_new_thread(run, (function, args))
+        except OSError:  # the last one has not left the core yet
+            pass
 
 
 def join():
