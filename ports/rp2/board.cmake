@@ -20,6 +20,10 @@ cmake_language(DEFER CALL target_link_options firmware PRIVATE
     -Wl,--wrap=mp_cstack_check -Wl,--wrap=mp_thread_gc_others -Wl,--wrap=mp_thread_create
     -Wl,--wrap=mp_thread_deinit)
 
+# Buffers of upstream's and the C library's that can be smaller.
+list(APPEND MICROPY_SOURCE_BOARD ${CMAKE_CURRENT_LIST_DIR}/spare.c)
+cmake_language(DEFER CALL target_link_options firmware PRIVATE -Wl,--wrap=lfs2_mount)
+
 # Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
 list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)
 
