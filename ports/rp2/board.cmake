@@ -27,7 +27,8 @@ cmake_language(DEFER CALL target_link_options firmware PRIVATE -Wl,--wrap=lfs2_m
 # Where a name was found last is noted by a hash of it. The stack has more names in use than 128.
 list(APPEND MICROPY_DEF_BOARD MICROPY_OPT_MAP_LOOKUP_CACHE_SIZE=512)
 
-# Frozen modules are objects in flash: rom.c, which takes the place of frozen_content.c and objtype.c.
+# Frozen modules are objects in flash: rom.c, which takes the place of frozen_content.c, objtype.c and
+# modio.c.
 set(_rom ${CMAKE_CURRENT_LIST_DIR}/rom)
 file(GLOB _modules ${MICROPY_DIR}/py/mod*.c ${MICROPY_DIR}/extmod/mod*.c
     ${MICROPY_PORT_DIR}/mod*.c)
@@ -36,8 +37,8 @@ add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/frozen_rom.h
     COMMAND ${Python3_EXECUTABLE} ${_rom}.py frozen_content.c genhdr/qstrdefs.generated.h
         frozen_rom.h ${_modules}
     DEPENDS ${_rom}.py ${CMAKE_BINARY_DIR}/frozen_content.c)
-set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c ${MICROPY_DIR}/py/objtype.c
-    PROPERTIES HEADER_FILE_ONLY ON)
+set_source_files_properties(${CMAKE_BINARY_DIR}/frozen_content.c
+    ${MICROPY_DIR}/py/objtype.c ${MICROPY_DIR}/py/modio.c PROPERTIES HEADER_FILE_ONLY ON)
 set_source_files_properties(${_rom}.c PROPERTIES OBJECT_DEPENDS ${CMAKE_BINARY_DIR}/frozen_rom.h)
 cmake_language(DEFER CALL target_sources firmware PRIVATE ${_rom}.c)
 cmake_language(DEFER CALL target_link_options firmware PRIVATE

@@ -24,8 +24,10 @@
 #include FROZEN
 #undef mp_qstr_frozen_const_pool
 
-// What each class has is known to this file alone.
+// What each class has is known to this file alone, and what those have that are derived from io.IOBase
+// to that one.
 #include "py/objtype.c"
+#include "py/modio.c"
 
 #include "py/gc.h"
 #include "py/objfun.h"
@@ -68,6 +70,18 @@ typedef struct {
 } rom_bases_t;
 
 typedef struct {
+    mp_obj_base_t base;
+    mp_rom_obj_t value;
+} rom_cells_t;
+
+typedef struct { // what a module's body has made by calling a function of its own
+    mp_obj_base_t base;
+    mp_rom_obj_t function;
+    size_t n;
+    mp_rom_obj_t cells[2];
+} rom_closures_t;
+
+typedef struct {
     uint16_t used;
     uint16_t alloc;
     const mp_rom_map_elem_t *table;
@@ -75,7 +89,7 @@ typedef struct {
 
 typedef struct {
     mp_obj_type_t type;
-    const void *slots[11];
+    const void *slots[12];
 } rom_types_t;
 
 typedef struct {
@@ -104,7 +118,7 @@ _Static_assert(offsetof(rom_types_t, slots) == offsetof(mp_obj_type_t, slots), "
     | MP_TYPE_FLAG_EQ_HAS_NEQ_TEST | MP_TYPE_FLAG_ITER_IS_GETITER | MP_TYPE_FLAG_INSTANCE_TYPE)
 
 // A class as mp_obj_new_type() makes it. It counts as derived from, since it may be.
-#define ROM_TYPE(at, called, special, derived, parents) {{ \
+#define ROM_TYPE(at, called, special, derived, parents, stream) {{ \
         .base = {&mp_type_type}, \
         .flags = ROM_FLAGS | MP_TYPE_FLAG_IS_SUBCLASSED \
             | (special ? MP_TYPE_FLAG_HAS_SPECIAL_ACCESSORS : 0), \
@@ -113,11 +127,16 @@ _Static_assert(offsetof(rom_types_t, slots) == offsetof(mp_obj_type_t, slots), "
         .slot_index_unary_op = 4, .slot_index_binary_op = 5, .slot_index_attr = 6, \
         .slot_index_subscr = 7, .slot_index_iter = 8, .slot_index_buffer = 9, \
         .slot_index_locals_dict = 10, .slot_index_parent = derived ? 11 : 0, \
+        .slot_index_protocol = stream ? 12 : 0, \
     }, { \
         mp_obj_instance_make_new, instance_print, mp_obj_instance_call, instance_unary_op, \
         instance_binary_op, mp_obj_instance_attr, instance_subscr, mp_obj_instance_getiter, \
-        instance_get_buffer, &rom_members[at], parents, \
+        instance_get_buffer, &rom_members[at], parents, stream ? &iobase_p : NULL, \
     }}
+
+// Of py/objclosure.c, and what stands for a type that py/objcell.c keeps to itself.
+extern const mp_obj_type_t mp_type_closure;
+static MP_DEFINE_CONST_OBJ_TYPE(rom_cell_type, MP_QSTR_, MP_TYPE_FLAG_NONE);
 
 #include "frozen_rom.h"
 
@@ -157,16 +176,43 @@ static const void *find(const rom_modules_t *module, const void *code, const mp_
     return NULL;
 }
 
+static bool alike_closures(const rom_closures_t *ours, const rom_closures_t *its);
+
 // Is what is on the heap, and what flash has for it, the same?
 static bool alike(mp_obj_t ours, mp_obj_t its) {
     if (ours == its) {
         return true;
     }
-    if (!mp_obj_is_type(its, &mp_type_property) || !mp_obj_is_type(ours, &mp_type_property)) {
+    if (!mp_obj_is_obj(ours) || !mp_obj_is_obj(its)) {
         return false;
     }
-    return same(((rom_props_t *)MP_OBJ_TO_PTR(ours))->proxy,
-        (mp_obj_t *)((rom_props_t *)MP_OBJ_TO_PTR(its))->proxy, 3);
+    const void *ours_at = MP_OBJ_TO_PTR(ours), *its_at = MP_OBJ_TO_PTR(its);
+    const mp_obj_type_t *type = ((const mp_obj_base_t *)ours_at)->type;
+    if (type != ((const mp_obj_base_t *)its_at)->type) {
+        return false;
+    }
+    if (type == &mp_type_property) {
+        return same(((rom_props_t *)ours_at)->proxy, (mp_obj_t *)((rom_props_t *)its_at)->proxy, 3);
+    }
+    if (type == &mp_type_tuple) {
+        const rom_bases_t *these = ours_at, *those = its_at;
+        return these->len == those->len
+            && same(these->items, (mp_obj_t *)those->items, these->len);
+    }
+    return type == &mp_type_closure && alike_closures(ours_at, its_at);
+}
+
+static bool alike_closures(const rom_closures_t *ours, const rom_closures_t *its) {
+    if (ours->function != its->function || ours->n != its->n) {
+        return false;
+    }
+    for (size_t i = 0; i < ours->n; i++) {
+        if (!alike(mp_obj_cell_get((mp_obj_t)ours->cells[i]),
+            mp_obj_cell_get((mp_obj_t)its->cells[i]))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static mp_map_t map_of(const rom_names_t *names) {
@@ -308,7 +354,8 @@ static bool same_parents(const mp_obj_type_t *ours, const mp_obj_type_t *its) {
 // The class in flash for one on the heap that has its members.
 static mp_obj_t settle_class(const rom_types_t *rom, mp_obj_type_t *made) {
     const mp_obj_type_t *type = &rom->type;
-    if (type->name != made->name || made->slot_index_protocol || !same_parents(type, made)
+    if (type->name != made->name || !same_parents(type, made)
+        || slot(type, type->slot_index_protocol) != slot(made, made->slot_index_protocol)
         || type->flags != (made->flags | MP_TYPE_FLAG_IS_SUBCLASSED)) {
         return MP_OBJ_FROM_PTR(made);
     }

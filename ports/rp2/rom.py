@@ -37,7 +37,7 @@ _QSTR = re.compile(r"\bMP_QSTR_(\w+)")
 _REGISTER = re.compile(
     r"^MP_REGISTER_(?:EXTENSIBLE_)?MODULE\(MP_QSTR_(\w+), (\w+)\)", re.MULTILINE
 )
-_ROW = re.compile(r"MP_ROM_QSTR\(MP_QSTR_(\w+)\), MP_ROM_PTR\(&(\w+)\)")
+_ROW = re.compile(r"MP_ROM_QSTR\(MP_QSTR_(\w+)\), *MP_ROM_PTR\(&(\w+)\)")
 _TYPES = {
     ("BYTECODE", "0"): "mp_type_fun_bc",
     ("BYTECODE", "1"): "mp_type_gen_wrap",
@@ -47,6 +47,7 @@ _TYPES = {
 }
 _LEFT_OUT = ("__module__", "__qualname__")  # of every class, and asked for by nobody
 _DEFAULTS = 6  # at most, of a function in rom_defs
+_CELLS = 2  # of a closure in rom_closures
 _SIMPLE = {
     "LOAD_CONST_NONE": "MP_ROM_NONE",
     "LOAD_CONST_TRUE": "MP_ROM_TRUE",
@@ -74,6 +75,14 @@ class Function:
         self.defaults = defaults
 
 
+class Closure:
+    """A function that the body of a module has made by another."""
+
+    def __init__(self, function, cells):
+        self.function = function
+        self.cells = cells
+
+
 class Property:
     def __init__(self, getter, setter=None):
         self.getter = getter
@@ -94,6 +103,10 @@ class Builtin:
     def __init__(self):
         self.symbol = None
         self.names = {}
+
+
+class Missing:
+    """A module that is not there, and what is to be imported from it."""
 
 
 class Folder:
@@ -149,6 +162,8 @@ def _instructions(body):
     at = 0
     for data, op, arg in _OP.findall(body):
         at += data.count(",")
+        if op.startswith("MAKE_CLOSURE"):  # over how many, the comment does not tell
+            arg += " %d" % int(data.rstrip(",").rpartition(",")[2], 16)
         yield at, op, arg
 
 
@@ -222,7 +237,9 @@ class Module:
         code = self.frozen.codes.get(child)
         if not code or (code["kind"] != "NATIVE_ASM" and _kind(code) is None):
             return None
-        if defaults is None or len(defaults) > _DEFAULTS or None in defaults:
+        if defaults is None or len(defaults) > _DEFAULTS:
+            return None
+        if any(type(each) not in _LITERALS for each in defaults):
             return None
         for function in self.functions:
             if (function.name, function.defaults) == (child, defaults):
@@ -233,7 +250,14 @@ class Module:
 
     def _build_tuple(self, stack, arg, body, names):
         items = _take(stack, int(arg))
-        stack.append(items if all(type(item) in _LITERALS for item in items) else (None,))
+        known = None not in items and items or (None,)
+        stack.append(known if items else Const("MP_ROM_PTR(&mp_const_empty_tuple_obj)"))
+
+    def _unpack_sequence(self, stack, arg, body, names):
+        items = _pop(stack)
+        if type(items) is not tuple or len(items) != int(arg):
+            items = (None,) * int(arg)
+        stack.extend(reversed(items))
 
     def _load_const_small_int(self, stack, arg, body, names):
         stack.append(Const("MP_ROM_INT(%s)" % arg))
@@ -284,8 +308,42 @@ class Module:
             stack.append(make(items[0]))
         elif make == "mp_identity_obj":  # const() by another name
             stack.append(items[0])
+        elif type(make) is Function and not make.defaults:
+            stack.append(self._returned(make.name, items))
         else:
             stack.append(None)
+
+    def _returned(self, body, args):
+        """What a function returns that does no more than make closures over its arguments."""
+        stack = []
+        names = dict(enumerate(args))
+        for _, op, arg in self.frozen.bodies.get(body, ()):
+            if op == "LOAD_FAST":
+                stack.append(names.get(int(arg)))
+            elif op == "STORE_FAST":
+                names[int(arg)] = _pop(stack)
+            elif op in ("MAKE_CLOSURE", "MAKE_CLOSURE_DEFARGS"):
+                stack.append(self._closure(stack, op, arg, body))
+            elif op == "LOAD_CONST_SMALL_INT":
+                self._load_const_small_int(stack, arg, body, names)
+            elif op in _SIMPLE:
+                stack.append(Const(_SIMPLE[op]))
+            elif op == "BUILD_TUPLE":
+                self._build_tuple(stack, arg, body, names)
+            else:
+                return _pop(stack) if op == "RETURN_VALUE" else None
+
+    def _closure(self, stack, op, arg, body):
+        child, n = map(int, arg.split())
+        cells = _take(stack, n)
+        if op == "MAKE_CLOSURE":
+            stack.append(self._function(self.frozen.children[body][child], ()))
+        else:
+            self._make_function_defargs(stack, child, body, None)
+        function = _pop(stack)
+        if function is None or n > _CELLS or None in cells:
+            return None
+        return Closure(function, cells)
 
     def _import_name(self, stack, arg, body, names):
         wanted = _pop(stack)
@@ -299,10 +357,11 @@ class Module:
             module.run()
         if wanted == "MP_ROM_NONE":
             module = self.frozen.module(name.partition(".")[0])
-        stack.append(module)
+        stack.append(module or Missing)
 
     def _import_from(self, stack, arg, body, names):
-        stack.append(self._of_module(stack[-1] if stack else None, arg.strip("'")))
+        module = stack[-1] if stack else None
+        stack.append(module if module is Missing else self._of_module(module, arg.strip("'")))
 
     def _of_module(self, module, name):
         if type(module) in (Module, Folder) and name not in module.names:
@@ -314,7 +373,7 @@ class Module:
 
     def _import_star(self, stack, arg, body, names):
         module = _pop(stack)
-        for name in module.names if module else ():
+        for name in module.names if module and module is not Missing else ():
             if not name.startswith("_"):
                 names[name] = module.names[name]
 
@@ -325,7 +384,9 @@ class Module:
         stack.append(stack[-1] if stack else None)
 
     def _store_name(self, stack, arg, body, names):
-        names[arg.strip("'")] = _pop(stack)
+        value = _pop(stack)
+        if value is not Missing:  # then the name is not given: there is an ImportError
+            names[arg.strip("'")] = value
 
     _store_global = _store_name
 
@@ -382,6 +443,8 @@ class Writer:
         self.funs = []
         self.defs = []
         self.props = []
+        self.closures = []
+        self.tuples = []
         self.types = []
         self.classes = []
         self.context = []
@@ -419,11 +482,15 @@ class Writer:
         return True
 
     def _known(self, members):
+        return all(map(self._knows, members.values()))
+
+    def _knows(self, member):
+        if type(member) is Closure:
+            return all(map(self._knows, member.cells))
+        if type(member) is tuple:
+            return all(map(self._knows, member))
         kinds = (Const, Function, Property, Class, Module, Builtin, Symbol)
-        return all(
-            type(member) in kinds and (type(member) is not Class or member in self.where)
-            for member in members.values()
-        )
+        return type(member) in kinds and (type(member) is not Class or member in self.where)
 
     def _known_bases(self, each):
         return each.bases is not None and all(
@@ -459,11 +526,30 @@ class Writer:
             items = [self.where[each] if each else "MP_ROM_NONE" for each in both]
             self.props.append("{{&mp_type_property}, {%s, %s, MP_ROM_NONE}}," % tuple(items))
             return "MP_ROM_PTR(&rom_props[%d])" % (len(self.props) - 1)
+        if kind is Closure:
+            return self._closure(member)
+        if kind is tuple:
+            self.tuples.append(self._tuple(member))
+            return "MP_ROM_PTR(&rom_tuple_%d)" % (len(self.tuples) - 1)
         if kind is Symbol:
             return self._symbol(member)
         if kind is Builtin:
             return self._symbol(member.symbol)
         return member if kind is Const else self.where[member]
+
+    def _tuple(self, members):
+        items = ", ".join(map(self._value, members))
+        return "{{&mp_type_tuple}, %d, {%s}}" % (len(members), items)
+
+    def _closure(self, closure):
+        if closure not in self.where:
+            cell = "MP_ROM_PTR((&(const rom_cells_t) {{&rom_cell_type}, %s}))"
+            cells = ", ".join(cell % self._value(each) for each in closure.cells)
+            text = "{{&mp_type_closure}, %s, %d, {%s}},"
+            text %= self.where[closure.function], len(closure.cells), cells
+            self.where[closure] = "MP_ROM_PTR(&rom_closures[%d])" % len(self.closures)
+            self.closures.append(text)
+        return self.where[closure]
 
     def _rows(self, members):
         """used, alloc, table of a map."""
@@ -517,18 +603,21 @@ class Writer:
             or any(type(base) is Class and self._special(base) for base in each.bases)
         )
 
+    def _stream(self, each):
+        """Does a class inherit what io.IOBase gives C code?"""
+        first = each.bases[0] if each.bases else None
+        return first == "mp_type_iobase" or type(first) is Class and self._stream(first)
+
     def _types(self):
         for at, each in enumerate(self.types):
             parent = "NULL"
             if len(each.bases) == 1:
                 parent = "(const void *)" + self._value(each.bases[0])
             elif each.bases:
-                items = ", ".join(map(self._value, each.bases))
-                parent = "&(const rom_bases_t) {{&mp_type_tuple}, %d, {%s}}"
-                parent %= len(each.bases), items
+                parent = "&(const rom_bases_t) " + self._tuple(each.bases)
             name = each.name.replace("MP_ROM_QSTR(", "").rstrip(")")
-            yield "ROM_TYPE(%d, %s, %d, %d, %s)," % (
-                at, name, self._special(each), len(each.bases) > 0, parent,
+            yield "ROM_TYPE(%d, %s, %d, %d, %s, %d)," % (
+                at, name, self._special(each), len(each.bases) > 0, parent, self._stream(each),
             )  # fmt: skip
 
     def _pool(self):
@@ -563,7 +652,10 @@ class Writer:
         yield "static ROM_KEPT mp_module_context_t rom_context[ROM_MODULES] = {"
         yield from ("    " + text for text in self.context)
         yield "};"
-        for kind in ("asms", "funs", "defs", "props", "classes", "modules"):
+        for kind in ("asms", "funs", "defs", "props", "closures", "classes", "modules"):
+            if kind == "closures":
+                for at, text in enumerate(self.tuples):
+                    yield "static const rom_bases_t rom_tuple_%d = %s;" % (at, text)
             yield "static const rom_%s_t rom_%s[] = {" % (kind, kind)
             yield from ("    " + text for text in getattr(self, kind))
             yield "};"

@@ -255,16 +255,16 @@ def _nothing():
     """The stack is polled, and then step() is called."""
 
 
-def connect(addr, timeout=None, source=None, ssl=None, server_hostname=None):
+def connect(address, timeout=None, source_address=None, *, ssl=None, server_hostname=None):
     """socket.create_connection()"""
-    race = Race(addr, timeout, source)
+    race = Race(address, timeout, source_address)
     try:
         host.wait(race.step, -1)
         sock = race.result()
     finally:
         race.close()
     sock.settimeout(timeout)
-    return _secured(sock, ssl, server_hostname or addr[0], True)
+    return _secured(sock, ssl, server_hostname or address[0], True)
 
 
 def _secured(sock, ssl, name, shake):

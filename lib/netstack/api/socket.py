@@ -781,10 +781,9 @@ def _room(buf, nbytes):
     return nbytes or n
 
 
-def create_connection(
-    address, timeout=None, source_address=None, *, ssl=None, server_hostname=None
-):
-    """A socket connected to (host, port) by whatever address of it answers first, of both families
-    (RFC 8305), within `timeout` seconds. source_address: (address, port) of our own to use.
-    ssl: an SSLContext, for TLS with server_hostname, or else the host."""
-    return _host.load("eyeballs").connect(address, timeout, source_address, ssl, server_hostname)
+def create_connection(*args, **kwargs):
+    """create_connection(address, timeout=None, source_address=None, *, ssl=None,
+    server_hostname=None): a socket connected to (host, port) by whatever address of it answers
+    first, of both families (RFC 8305), within `timeout` seconds. source_address: (address, port)
+    of our own to use. ssl: an SSLContext, for TLS with server_hostname, or else the host."""
+    return _host.load("eyeballs").connect(*args, **kwargs)

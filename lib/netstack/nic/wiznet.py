@@ -88,9 +88,6 @@ _STACK = const(41)  # of chip.py
 _OWED = const(42)
 _WORDS = const(43)
 
-_RECEIVING = (_AHEAD, _FULL, _SECOND, _ARMED)
-_STATE = _RECEIVING + (_FLYING, _USED, _WRITTEN, _SENDING, _SICK, _WAITS, _LOADED)
-
 _COMING = const(1)  # FLYING: a frame that has come,
 _AWAY = const(2)  # one that is to be sent
 
@@ -204,7 +201,9 @@ class Wiznet(chip.Chip):
         w = self._w
         if w[_FLYING]:
             self._bus.wait()
-        for i in _STATE:
+        for i in (_AHEAD, _FULL, _SECOND, _ARMED, _FLYING, _USED):
+            w[i] = 0
+        for i in (_WRITTEN, _SENDING, _SICK, _WAITS, _LOADED):
             w[i] = 0
         self._command(_CLOSE)
         self._put(w[_IR], 0xFF)
