@@ -8,7 +8,8 @@ import os
 
 options.defaults(kernels=("thumb",), nics=(), wlan=False)
 
-freeze("$(PORT_DIR)/modules")
+freeze("$(PORT_DIR)/modules", ("_boot_fat.py", "rp2.py"))
+module("_boot.py", base_path="modules")
 if options.wlan:
     module("cyw43_wifi.py", base_path="modules", opt=3)
 

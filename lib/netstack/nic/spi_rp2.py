@@ -3,8 +3,8 @@
 # and clock, and DMA requests are on. RP2040 datasheet 2.5 (DMA), 4.4 (PL022), 2.3.1.7 (SIO);
 # RP2350's 12.6, 12.3, 3.1.11.
 
-import rp2
 import sys
+from _rp2 import DMA
 from array import array
 from micropython import const
 from netstack.core.wire import where
@@ -58,8 +58,8 @@ class Bus:
         self.buf = bytearray(2 * FRAME + BRIEF)
         number = _number(str(spi))  # SPI(0, ...
         pin = _number(str(cs))  # Pin(GPIO17, ...
-        self._in = rp2.DMA()
-        self._out = rp2.DMA()
+        self._in = DMA()
+        self._out = DMA()
         self.words = w = array("I", bytes(4 * (_ZERO + 1)))
         two = "RP2350" in sys.implementation._machine
         if two:
