@@ -10,7 +10,6 @@ import ctypes
 import fcntl
 import functools
 import itertools
-import json
 import os
 import re
 import shutil
@@ -289,15 +288,15 @@ class Namespace:
 
     def wait_running(self, interface, process=None):
         """The kernel notices on a thread of its own, and so after a while, that somebody holds a
-        TAP, or the other end of a pair: until then it sends nothing there. `process`: who holds
-        it, so that nobody waits for what has ended."""
+        TAP, or the other end of a pair: until then it sends nothing there, nor does a bridge of
+        it. `process`: who holds it, so that nobody waits for what has ended."""
         request = struct.pack("16sH22x", interface.encode(), 0)
 
         def running():
             flags = struct.unpack_from("H", fcntl.ioctl(s, _SIOCGIFFLAGS, request), 16)[0]
             if flags & _IFF_UP_RUNNING == _IFF_UP_RUNNING:
                 # The flag comes first, its consequences after it but under the same lock, which
-                # one has to have to set the flags that are set already.
+                # is also taken to set flags, even to what they are.
                 fcntl.ioctl(s, _SIOCSIFFLAGS, struct.pack("16sH22x", interface.encode(), flags))
                 return True
             return process and not process.running
@@ -306,15 +305,6 @@ class Namespace:
             s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         with s:
             until(running, "%s does not come up" % interface)
-
-    def wait_forwarding(self, bridge):
-        """The same for all ports of one of Linux's bridges."""
-
-        def states():
-            ports = json.loads(self.run("ip", "-d", "-j", "link", "show", "master", bridge).stdout)
-            return [port["linkinfo"]["info_slave_data"]["state"] for port in ports]
-
-        until(lambda: set(states()) == {"forwarding"}, "not all ports of %s forward" % bridge)
 
     def wait_for_link_local(self, interface, timeout=60):
         """Linux gives itself one some time after the link has come up, on a thread of its own."""
@@ -457,6 +447,8 @@ def join(middle, host, tap, address):
         middle.run(*argv.split())
     host.run("ip", "addr", "add", address, "dev", "eth0")
     host.run("ip", "link", "set", "eth0", "up")
+    host.wait_running("eth0")
+    middle.wait_running(tap + "-v")
 
 
 def _command(argv):

@@ -35,7 +35,7 @@ def network(namespace, *options):
         )
         program.expect("^ready")
         for tap in taps:
-            namespace.wait_forwarding(tap + "-b")
+            namespace.wait_running(tap, program)
         yield namespace, hosts, program
     finally:
         for host in hosts:
