@@ -57,21 +57,22 @@ class Path:
         self.lan.run("nft", text)
 
     def connect(self, want, least=0):
-        """Connect, to `want`, with nothing left of other attempts; to the other address only on a
-        machine so busy that the first has not answered in time."""
-        for _ in range(5):
+        """Connect, to `want`, after `least` ms and soon then, with nothing left of other attempts;
+        late or to the other address only on a machine that has been too busy meanwhile."""
+        seen = []
+        for _ in range(10):
             addr, ms = self._connect()
-            if addr == want:
-                assert least <= ms < least + 1500, ms
+            assert ms >= (least if addr == want else 240), (addr, ms)
+            if addr == want and ms < least + 1500:
                 return
-            assert ms >= 240, (addr, ms)
-        raise AssertionError("%s never" % want)
+            seen.append((addr, ms))
+        raise AssertionError("%s never in time: %s" % (want, seen))
 
     def _connect(self):
         self.program.stdin.write("\n")
         self.program.stdin.flush()
-        match = self.program.expect(r"^(connected|failed) (.*) after (\d+)", 20)
-        self.program.expect("^left 0", 5)
+        match = self.program.expect(r"^(connected|failed) (.*) after (\d+)", 60)
+        self.program.expect("^left 0")
         assert match.group(1) == "connected", match.group()
         addr, said = match.group(2).split(" ", 1)
         assert said == r"b'hello\n'"

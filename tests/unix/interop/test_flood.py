@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import socket
 import struct
 import sys
@@ -17,7 +18,10 @@ RESET = struct.pack("ii", 1, 0)  # SO_LINGER: close() sends a RST
 LEAK = 256 << 10  # tables may still grow between two floods; a kilobyte for each peer is more
 
 
-def get(lan, what, timeout=20):
+PATIENCE = 60  # seconds: more than any machine needs
+
+
+def get(lan, what, timeout=PATIENCE):
     """The body of GET /<what>."""
     with lan.ns.entered():
         s = socket.socket()
@@ -33,17 +37,26 @@ def get(lan, what, timeout=20):
     return body
 
 
-def fetch(lan, timeout=20):
-    """Fetch something; the seconds that it took."""
-    start = time.monotonic()
-    assert get(lan, SIZE, timeout) == bytes(SIZE)
+def fetch(lan, patience=PATIENCE):
+    """Fetch something; the seconds that it took. The server sends those away who have asked for
+    nothing within its `patience`, which may be us if the machine is busy: then we come again."""
+    start = again = time.monotonic()
+    while True:
+        try:
+            assert get(lan, SIZE) == bytes(SIZE)
+            break
+        except ConnectionResetError:
+            now = time.monotonic()
+            if now - again < patience or now - start > PATIENCE:
+                raise
+            again = now
     time.sleep(0.02)
     return time.monotonic() - start
 
 
 def state(lan):
     """What programs/flooded.py tells about itself, once all that was begun has ended."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + PATIENCE
     while True:
         told = json.loads(get(lan, "state"))
         if told["connections"] == 1 or time.monotonic() > end:
@@ -72,18 +85,26 @@ def test_syns(lan, kind):
         process.expect("^ready")
         return process
 
-    lan.ready("flooded")
+    def arrived(attack):
+        """So many of its SYNs have not been lost in Linux's queue."""
+        match = re.search(r"sent (\d+) in .* s, (\d+) lost", attack.finish())
+        return int(match.group(1)) - int(match.group(2))
+
+    lan.ready("flooded", PATIENCE)
     flood(2000).finish()
     before = state(lan)
-    attack = flood(20000)
     times = []
-    while attack.running:
-        times.append(fetch(lan))
-    attack.finish()
-    assert len(times) > 10 and max(times) < 5, times
+    syns = 0
+    while len(times) <= 10:  # on a machine that is busy it takes more than one
+        attack = flood(20000)
+        while attack.running:
+            times.append(fetch(lan))
+        syns += arrived(attack)
+    assert sorted(times)[len(times) // 2] < 5 and max(times) < PATIENCE, times
     after = state(lan)
     compare(before, after, 16 if kind == "near" else 0)
-    assert after["stats"]["tcp"]["cookies_sent"] > 10000, after["stats"]["tcp"]
+    cookies = after["stats"]["tcp"]["cookies_sent"] - before["stats"]["tcp"]["cookies_sent"]
+    assert cookies > syns // 2, (cookies, syns)
 
 
 @contextlib.contextmanager
@@ -119,35 +140,39 @@ def held(lan, count, request=b"", rcvbuf=None):
 def test_connections(lan):
     """2,000 connections that say nothing: a program that waits for a second only has them go by,
     and serves others in between."""
-    lan.ready("flooded")
+    lan.ready("flooded", 1)
     with held(lan, 2000):
-        fetch(lan)
+        fetch(lan, 1)
     before = state(lan)
     with held(lan, 2000):
         times = []
         end = time.monotonic() + 5
         while time.monotonic() < end:
-            times.append(fetch(lan))
+            times.append(fetch(lan, 1))
     after = state(lan)
     compare(before, after)
     opened = after["stats"]["tcp"]["opened"] - before["stats"]["tcp"]["opened"]
     assert opened > 2 * len(times) or opened > after["limit"], (opened, len(times))
 
 
+def starve(lan, limit):
+    """More connections than there is memory for ask for a megabyte; so does a client meanwhile."""
+    with held(lan, limit + 100, b"GET /1000000\r\n", 2048) as ask:
+        end = time.monotonic() + PATIENCE
+        while ask() < limit and time.monotonic() < end:
+            time.sleep(0.1)
+        fetch(lan)
+
+
 def test_windows_closed_for_ever(lan):
     """RFC 6429 section 4, sockstress: more connections than there is memory for ask for a megabyte
     and never read. Those whose windows have been closed for longest make way for a client."""
-    lan.ready("flooded")
-    count = state(lan)["limit"] + 100
-    with held(lan, count):
-        fetch(lan)
+    lan.ready("flooded", PATIENCE)
+    limit = state(lan)["limit"]
+    starve(lan, limit)
     before = state(lan)
     for _ in range(3):
-        with held(lan, count, b"GET /1000000\r\n", 2048) as ask:
-            end = time.monotonic() + 20
-            while ask() < before["limit"] and time.monotonic() < end:
-                time.sleep(0.1)
-            fetch(lan, 60)
+        starve(lan, limit)
         after = state(lan)
         compare(before, after, heap=False)
         assert after["stats"]["tcp"]["ended"] > before["stats"]["tcp"]["ended"]

@@ -7,7 +7,8 @@ import time
 nic = network.LAN()
 nic.active(True)
 nic.ipconfig(addr4=sys.argv[1] + "/24")
-for _ in range(200):
-    connected = nic.isconnected()
+for _ in range(3000):
+    if nic.status("error"):
+        break
     time.sleep_ms(10)
-print("connected", connected)
+print("connected", nic.isconnected())

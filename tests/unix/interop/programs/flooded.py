@@ -1,12 +1,15 @@
-# HTTP server on port 80 that floods do not end: whoever asks for nothing within a second is sent
-# away. GET /<n> sends n bytes, GET /state what memory, tables and counters are like.
+# HTTP server on port 80 that floods do not end: whoever asks for nothing within <seconds> is sent
+# away. GET /<n> sends n bytes, GET /state what memory, tables and counters are like:
+# flooded.py <seconds>
 
 import asyncio
 import gc
 import json
 import lan
+import sys
 from netstack.api import host
 
+PATIENCE = float(sys.argv[1])
 HEAD = "HTTP/1.0 200 OK\r\nContent-Length: %d\r\n\r\n"
 PIECE = bytes(2048)
 
@@ -40,7 +43,7 @@ async def send(writer, size):
 
 async def serve(reader, writer):
     try:
-        line = await asyncio.wait_for(reader.readline(), 1)
+        line = await asyncio.wait_for(reader.readline(), PATIENCE)
         if line.startswith(b"GET /state"):
             text = json.dumps(state()).encode()
             writer.write((HEAD % len(text)).encode() + text)

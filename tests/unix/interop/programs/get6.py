@@ -4,13 +4,10 @@ import lan
 import socket
 import sys
 
-nic = lan.up()
-nic.ipconfig(addr6="fd99::2/64")
-while not nic._wire.nif.v6.reaches():
-    nic.isconnected()
+lan.up6()
 info = socket.getaddrinfo(sys.argv[1], int(sys.argv[2]), socket.AF_INET6, socket.SOCK_STREAM)[0]
 s = socket.socket(info[0], info[1], info[2])
-s.settimeout(10)
+s.settimeout(30)
 s.connect(info[-1])
 print("peer", s.getpeername())
 s.write(b"GET / HTTP/1.0\r\n\r\n")

@@ -21,10 +21,10 @@ while sys.stdin.readline():
     to = (sys.argv[2], int(sys.argv[3]))
     try:
         if sys.argv[4] == "await":
-            sock = asyncio.run(netstack.create_connection(to, 3))
-            sock.settimeout(3)
+            sock = asyncio.run(netstack.create_connection(to, 20))
+            sock.settimeout(20)
         else:
-            sock = socket.create_connection(to, 3)
+            sock = socket.create_connection(to, 20)
         sock.send(b"hello\n")
         print("connected", sock.getpeername()[0], sock.recv(100), end=" ")
         sock.close()

@@ -21,10 +21,11 @@ def tell():
 
 
 tell()
-s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 10)
+s = socket.create_connection((sys.argv[1], int(sys.argv[2])), 30)
 print("from", s.getsockname()[0], s.recv(100).decode())
 s.close()
-time.sleep(2.5)
+while any(state & 0x08 for _, state, _, _ in nic.ipconfig("addr6")):
+    time.sleep(0.02)
 tell()
 print("ready")
 while True:
