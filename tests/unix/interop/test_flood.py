@@ -155,28 +155,27 @@ def test_connections(lan):
     assert opened > 2 * len(times) or opened > after["limit"], (opened, len(times))
 
 
-def starve(lan, limit):
-    """More connections than there is memory for ask for a megabyte; so does a client meanwhile."""
-    with held(lan, limit + 100, b"GET /1000000\r\n", 2048) as ask:
-        end = time.monotonic() + PATIENCE
-        while ask() < limit and time.monotonic() < end:
-            time.sleep(0.1)
-        fetch(lan)
-
-
 def test_windows_closed_for_ever(lan):
     """RFC 6429 section 4, sockstress: more connections than there is memory for ask for a megabyte
     and never read. Those whose windows have been closed for longest make way for a client."""
-    lan.ready("flooded", PATIENCE)
-    limit = state(lan)["limit"]
-    starve(lan, limit)
+    lan.ready("flooded", 1)
+    count = state(lan)["limit"] + 100
+    with held(lan, count):
+        fetch(lan, 1)
     before = state(lan)
-    for _ in range(3):
-        starve(lan, limit)
+    for _ in range(6):
+        with held(lan, count, b"GET /1000000\r\n", 2048) as ask:
+            end = time.monotonic() + 20
+            while ask() < before["limit"] and time.monotonic() < end:
+                time.sleep(0.1)
+            fetch(lan, 1)
         after = state(lan)
         compare(before, after, heap=False)
-        assert after["stats"]["tcp"]["ended"] > before["stats"]["tcp"]["ended"]
-        if after["heap"] - before["heap"] < LEAK:
+        # a busy machine may ask too late; and what the collector takes for pointers, and tables,
+        # may come to more than that once
+        ended = after["stats"]["tcp"]["ended"] - before["stats"]["tcp"]["ended"]
+        grown = after["heap"] - before["heap"]
+        if ended and grown < LEAK:
             return
-        before = after  # what the collector takes for pointers, and tables, may come to that once
-    raise AssertionError("the heap grows with every round")
+        before = after
+    raise AssertionError("%d made way, the heap has grown by %d bytes" % (ended, grown))
