@@ -64,7 +64,7 @@ for n, name in (
 def said(interpreter, path=None):
     env = dict(os.environ, MICROPYPATH=path) if path else None
     done = subprocess.run(
-        [interpreter, SCRIPT], env=env, capture_output=True, text=True, timeout=120
+        [interpreter, SCRIPT], env=env, capture_output=True, text=True, timeout=240
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr
     lines = {}

@@ -90,7 +90,7 @@ def joined():
     opened.append(conn)
     server.close()
     for s in (client, conn):
-        s.settimeout(5)
+        s.settimeout(30)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return client, conn
 
@@ -100,7 +100,7 @@ def datagrams():
     b = new(socket.AF_INET, socket.SOCK_DGRAM)
     for s in (a, b):
         s.bind((LOCAL, 0))
-        s.settimeout(5)
+        s.settimeout(30)
     return a, b
 
 
@@ -120,9 +120,17 @@ def events(s, mask=5, wait=0):
     return "none"
 
 
+def fill(s, size):
+    """Send until there is no room, and none comes; returns what send() says then."""
+    while True:
+        said = attempt(s.send, bytes(size))
+        if not said[0].isdigit() and events(s, 4, 100) == "none":
+            return said
+
+
 def settled(s, wanted, mask=5):
     """Wait until poll() tells this; returns what it tells in the end."""
-    for _ in range(100):
+    for _ in range(3000):
         now = events(s, mask)
         if now == wanted:
             break
@@ -280,11 +288,7 @@ def not_blocking():
     yield attempt(d.recvfrom, 1)
     yield attempt(d.recv_into, bytearray(1))
     yield attempt(d.recvmsg, 1)
-    while True:
-        said = attempt(a.send, bytes(4096))
-        if not said[0].isdigit():
-            break
-    yield said
+    yield fill(a, 4096)
     yield events(a)
 
 
@@ -304,7 +308,7 @@ def nothing_at_all():
     e.setblocking(False)
     yield attempt(e.recv, 10)
     d.sendto(b"abc", e.getsockname())
-    e.settimeout(5)
+    e.settimeout(30)
     yield e.recv(2)  # and the rest of one is lost
     e.setblocking(False)
     yield attempt(e.recv, 10)
@@ -345,7 +349,7 @@ def connecting_without_blocking():
 def refused():
     port = free_port()
     s = new()
-    s.settimeout(5)
+    s.settimeout(30)
     yield attempt(s.connect, (LOCAL, port))
     s = new()
     yield name_of(s.connect_ex((LOCAL, port)))
@@ -361,7 +365,7 @@ def refused():
     yield attempt(s.recv, 1)
     yield attempt(s.getpeername)
     d = new(socket.AF_INET, socket.SOCK_DGRAM)
-    d.settimeout(5)
+    d.settimeout(30)
     d.connect((LOCAL, port))
     d.send(b"x")
     yield attempt(d.recv, 1)
@@ -590,11 +594,7 @@ def timeout_options():
         yield attempt(a.setsockopt, socket.SOL_SOCKET, option, b"\1\2\3")
     yield attempt(a.recv, 10)
     yield a.gettimeout()
-    while True:
-        said = attempt(a.send, bytes(8192))
-        if not said[0].isdigit():
-            break
-    yield said
+    yield fill(a, 8192)
     d, e = datagrams()
     d.settimeout(None)
     d.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("qq", 0, 40000))
@@ -646,7 +646,7 @@ def duplicates():
     opened.append(f)
     d.close()
     e.sendto(b"x", f.getsockname())
-    f.settimeout(5)
+    f.settimeout(30)
     yield f.recv(10)
 
 
@@ -663,8 +663,8 @@ def detached():
 def pairs():
     a, b = socket.socketpair(socket.AF_INET) if OURS else socket.socketpair()
     opened.extend((a, b))
-    a.settimeout(5)
-    b.settimeout(5)
+    a.settimeout(30)
+    b.settimeout(30)
     yield a.send(b"there"), b.recv(10), b.send(b"back"), a.recv(10)
     a.close()
     yield b.recv(1)
