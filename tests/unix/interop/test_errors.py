@@ -1,7 +1,6 @@
 """What users do wrong is told them in one clear line."""
 
 from netns import LINUX, MAC, OURS
-from pings import reach
 
 
 def last_line(program):
@@ -19,7 +18,7 @@ def test_tap_in_use(lan):
     lan.ready("udp_echo")
     line = last_line(lan.program("udp_echo"))
     assert "TAP tap0 is in use by another program" in line, line
-    reach(lan.ns, OURS)
+    lan.ping(OURS, count=1)
 
 
 def test_no_tap_at_all(lan):

@@ -7,7 +7,6 @@ import sys
 
 import pytest
 from netns import LINUX, LINUX6, MAC, OURS, OURS6, which
-from pings import ping, reach
 
 
 @pytest.fixture
@@ -19,12 +18,12 @@ def lan6(lan):
 def test_ping_of_every_length(lan6):
     lan6.ready("echo6")
     for size in (0, 1, 2, 3, 17, 18, 19, 255, 1451, 1452, 1453, 8000, 30000):
-        ping(lan6.ns, OURS6, 2, "-i", "0.01", "-s", size, "-p", "a5c300ff")
+        lan6.ping(OURS6, "-s", size, "-p", "a5c300ff", count=2, interval=0.01)
 
 
 def test_flood(lan6):
     lan6.ready("echo6")
-    ping(lan6.ns, OURS6, 3000, "-A", "-s", "100")
+    lan6.ping(OURS6, "-A", "-s", "100", count=3000)
 
 
 def test_ping_of_all_nodes(lan6):
@@ -144,7 +143,7 @@ def test_to_linux_by_name_and_by_zone(lan6, tmp_path):
 def test_linux_knows_us(lan6):
     """Its neighbour cache has our address, and has found it reachable."""
     lan6.ready("echo6")
-    reach(lan6.ns, OURS6)
+    lan6.ping(OURS6, count=1)
     said = lan6.run("ip", "-6", "neigh", "show", OURS6)
     assert MAC in said and "REACHABLE" in said, said
     lan6.run("ping", "-6", "-c", "1", "-W", "0.5", "fd99::77", check=False)

@@ -2,9 +2,9 @@
 
 import socket
 import struct
-import time
 
-from netns import LINUX, LINUX6, MAC, OURS, OURS6, tshark
+import netns
+from netns import LINUX, LINUX6, MAC, OURS, OURS6
 
 GROUP = "239.7.7.7"
 OTHER = "10.99.0.3"  # another address of Linux
@@ -13,11 +13,12 @@ REPORTS = "igmp && eth.src == " + MAC
 
 def seen(lan, number, where, *fields):
     """What the capture has of such frames, once there are so many."""
-    end = time.monotonic() + 60
-    while len(lines := tshark(lan.capture.path, where, *fields)) < number:
-        assert time.monotonic() < end, lines
-        time.sleep(0.2)
-    return lines
+
+    def enough():
+        lines = netns.tshark(lan.capture.path, where, *fields)
+        return len(lines) >= number and lines
+
+    return netns.until(enough, "%d frames of %s" % (number, where))
 
 
 def _socket(lan, address=LINUX):
@@ -90,27 +91,22 @@ def _bridge(lan, version):
 
 def _listed(lan, group):
     """Wait until the bridge knows that somebody wants the group."""
-    deadline = time.monotonic() + 60
-    while group not in lan.run("bridge", "mdb", "show"):
-        assert time.monotonic() < deadline, lan.run("bridge", "mdb", "show")
-        time.sleep(0.1)
+    netns.until(lambda: group in lan.run("bridge", "mdb", "show"))
 
 
 def _answered(lan, query, answer):
     """Wait until two of the bridge's queries have been answered, after what is told unasked."""
-    end = time.monotonic() + 60
     where = "(%s) && eth.src != %s || (%s) && eth.src == %s" % (query, MAC, answer, MAC)
-    while True:
-        answers = 0
+
+    def answers():
         asked = False
-        for mac in tshark(lan.capture.path, where, "eth.src"):
-            if mac == MAC and asked:
-                answers += 1
+        n = 0
+        for mac in netns.tshark(lan.capture.path, where, "eth.src"):
+            n += mac == MAC and asked
             asked = mac != MAC
-        if answers > 2:
-            return
-        assert time.monotonic() < end, answers
-        time.sleep(0.5)
+        return n
+
+    netns.until(lambda: answers() > 2, "no answers to %s" % query)
 
 
 def _snooped(lan, version, answer):

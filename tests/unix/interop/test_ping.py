@@ -1,7 +1,6 @@
 """ICMP echo from Linux, answered while a program waits for something else."""
 
 from netns import MAC, OURS
-from pings import ping, reach
 
 PATTERN = ("-p", "a5c300ff")
 
@@ -9,34 +8,35 @@ PATTERN = ("-p", "a5c300ff")
 def test_full_size_pings(lan, full):
     """2,000 pings of 1472 bytes at 2 ms (10,000 at full size), none lost."""
     lan.ready("udp_echo")
-    ping(lan.ns, OURS, 10000 if full else 2000, "-i", "0.002", "-s", "1472", seconds=120)
+    count = 10000 if full else 2000
+    lan.ping(OURS, "-s", "1472", count=count, interval=0.002, timeout=120)
 
 
 def test_flood(lan):
     """As many as fit: each answer releases the next request, so none may get lost."""
     lan.ready("udp_echo")
-    ping(lan.ns, OURS, 5000, "-A", "-s", "18", seconds=120)
+    lan.ping(OURS, "-A", "-s", "18", count=5000, timeout=120)
 
 
 def test_every_length(lan):
     """Odd and even, empty and full; contents are compared by ping (-p)."""
     lan.ready("udp_echo")
     for size in (0, 1, 2, 3, 17, 18, 19, 255, 1470, 1471, 1472):
-        ping(lan.ns, OURS, 2, "-i", "0.01", "-s", size, *PATTERN)
+        lan.ping(OURS, "-s", size, *PATTERN, count=2, interval=0.01)
 
 
 def test_longer_than_a_packet(lan):
     """RFC 791: requests in fragments, answered in fragments."""
     lan.ready("udp_echo")
     for size in (1473, 8000, 65507):
-        ping(lan.ns, OURS, 5, "-i", "0.05", "-s", size, *PATTERN)
+        lan.ping(OURS, "-s", size, *PATTERN, count=5)
 
 
 def test_fragments_of_another_size(lan):
     """Linux's are smaller than ours."""
     lan.ready("udp_echo")
     lan.run("ip", "link", "set", "tap0", "mtu", "600")
-    ping(lan.ns, OURS, 5, "-i", "0.05", "-s", "8000")
+    lan.ping(OURS, "-s", "8000", count=5)
 
 
 def test_broadcast_and_foreign_addresses(lan):
@@ -45,7 +45,7 @@ def test_broadcast_and_foreign_addresses(lan):
     lan.run("ping", "-b", "-c", "2", "-i", "0.2", "-W", "0.5", "10.99.0.255", check=False)
     lan.run("ip", "neigh", "replace", "10.99.0.77", "lladdr", MAC, "dev", "tap0")
     lan.run("ping", "-c", "2", "-i", "0.2", "-W", "0.5", "10.99.0.77", check=False)
-    reach(lan.ns, OURS)  # what came before that has been dealt with now
+    lan.ping(OURS, count=1)  # what came before that has been dealt with now
     replies = lan.capture.frames("icmp.type == 0 && eth.src == " + MAC, "ip.src")
     assert replies and set(replies) == {OURS}, replies
     asked = lan.capture.frames("icmp.type == 8 && ip.dst == " + OURS)

@@ -14,7 +14,6 @@ import time
 import netns
 import pytest
 from netns import OURS
-from test_ping import received
 
 
 class Repl:
@@ -42,7 +41,7 @@ class Repl:
     def type(self, text):
         os.write(self.end, text.encode())
 
-    def prompt(self, timeout=20):
+    def prompt(self, timeout=60):
         """What is shown up to the next prompt."""
         shown = b""
         end = time.monotonic() + timeout
@@ -73,24 +72,25 @@ def repl(lan):
     repl = Repl(lan)
     repl.run("import network, time; nic = network.LAN(); nic.active(True)")
     repl.run("nic.ipconfig(addr4='%s/24')" % OURS)
+    lan.ns.wait_running("tap0")
     yield repl
     repl.close()
 
 
 def ping(lan, count=50):
-    """How many are answered, once both ends know each other."""
-    lan.run("ping", "-q", "-c", 1, "-w", 20, OURS)
-    return received(lan.run("ping", "-q", "-c", count, "-i", "0.02", "-W", "5", OURS))
+    """All are answered, once both ends know each other."""
+    lan.ping(OURS, count=1)
+    lan.ping(OURS, count=count, interval=0.02)
 
 
 def test_pings_at_the_prompt(lan, repl):
-    assert ping(lan) == 50
+    ping(lan)
     assert "2" in repl.run("1+1")
 
 
 def test_pings_while_a_program_sleeps(lan, repl):
     repl.type("time.sleep(60)\r")
-    assert ping(lan) == 50
+    ping(lan)
     repl.type("\x03")
     assert "KeyboardInterrupt" in repl.prompt()
 
@@ -99,30 +99,37 @@ def test_pings_while_a_program_reads(lan):
     """stdin is a pipe, then at its end: input(), readline(), read(), an iteration."""
     process = lan.ready("stdin", stdin=subprocess.PIPE)
     for line, said in ("one\n", "one"), ("two\n", "two"), ("3rd", "3rd"), ("\nfour\n", "four"):
-        assert ping(lan, 20) == 20
+        ping(lan, 20)
         process.stdin.write(line)
         process.stdin.flush()
         process.expect("^got %s" % said)
-    assert ping(lan, 20) == 20
+    ping(lan, 20)
     process.stdin.close()
     process.expect("^end")
 
 
 def test_pings_while_a_program_reads_a_terminal(lan, repl):
     repl.type("import sys; len(sys.stdin.readline())\r")
-    assert ping(lan, 20) == 20
+    ping(lan, 20)
     repl.type("12345\r")
     assert "\n6" in repl.prompt().replace("\r", "")
     repl.type("sys.stdin.readline()\r")
-    assert ping(lan, 20) == 20
+    ping(lan, 20)
     repl.type("\x03")
     assert "KeyboardInterrupt" in repl.prompt()
 
 
 def test_sleep_lasts_as_long_as_it_should(lan, repl):
     lan.judged = False  # it may end before the address has been asked for
-    shown = repl.run("t = time.ticks_us(); time.sleep(0.25); time.ticks_diff(time.ticks_us(), t)")
-    assert 250000 <= int(re.findall(r"\d+", shown)[-1]) < 400000, shown
+    slept = []
+    for _ in range(10):  # on a machine that is busy it may take longer, but not always
+        shown = repl.run(
+            "t = time.ticks_us(); time.sleep(0.25); time.ticks_diff(time.ticks_us(), t)"
+        )
+        slept.append(int(re.findall(r"\d+", shown)[-1]))
+        if slept[-1] < 400000:
+            break
+    assert min(slept) >= 250000 and slept[-1] < 400000, slept
 
 
 def test_idle_prompt_costs_little(lan, repl):
@@ -135,7 +142,7 @@ def test_idle_prompt_costs_little(lan, repl):
 def test_end_of_input(lan, repl):
     lan.judged = False
     repl.type("\x04")
-    repl.process.wait(10)
+    repl.process.wait(60)
     assert repl.process.returncode == 0
 
 
@@ -157,7 +164,7 @@ def test_end_of_input_with_sockets_open(lan, repl):
     with lan.ns.entered():
         peers = [socket.socket() for _ in range(2)]
     for peer in peers:
-        peer.settimeout(20)
+        peer.settimeout(60)
     repl.run(LISTEN)
     for peer in peers:
         peer.connect((OURS, 7))
@@ -165,19 +172,20 @@ def test_end_of_input_with_sockets_open(lan, repl):
         assert "Error" not in repl.run(line)
     assert peers[0].recv(10) == b"open"
     repl.type("\x04")
-    repl.process.wait(10)
+    repl.process.wait(60)
     assert repl.process.returncode == 0
     again = Repl(lan)
     try:
         again.run("import network; nic = network.LAN(); nic.active(True)")
         again.run("nic.ipconfig(addr4='%s/24')" % OURS)
+        lan.ns.wait_running("tap0")
         again.run(LISTEN)
         for peer in peers:
             with peer, pytest.raises(ConnectionResetError):
                 peer.sendall(b"is anybody there?")
                 peer.recv(10)
         with lan.ns.entered():
-            peer = socket.create_connection((OURS, 7), 20)
+            peer = socket.create_connection((OURS, 7), 60)
         with peer:
             again.run("c = s.accept()[0]; c.send(b'anew')")
             assert peer.recv(10) == b"anew"

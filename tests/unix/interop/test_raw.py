@@ -1,6 +1,7 @@
 """Raw sockets and ping sockets with Linux."""
 
 import os
+import re
 import socket
 
 import netns
@@ -11,7 +12,7 @@ ENV = {"MICROPYPATH": PATH}
 
 
 def test_ping_socket(lan):
-    lan.program("raw", "ping", 20, env=ENV).expect("^pinged 20$", 60)
+    lan.program("raw", "ping", 20, env=ENV).expect("^pinged 20$")
     assert len(lan.capture.frames("icmp.type == 8 && ip.dst == " + LINUX)) == 20
 
 
@@ -21,7 +22,7 @@ def test_raw_echo(lan):
     with lan.ns.entered():
         s = socket.socket(socket.AF_INET, socket.SOCK_RAW, 253)
     with s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect((OURS, 0))
         for n in (0, 1, 100, 1480):
             data = os.urandom(n)
@@ -33,9 +34,9 @@ def test_header_included(lan):
     with lan.ns.entered():
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with s:
-        s.settimeout(30)
+        s.settimeout(60)
         s.bind((LINUX, 4000))
-        lan.program("raw", "header", env=ENV).expect("^sent$", 30)
+        lan.program("raw", "header", env=ENV).expect("^sent$")
         assert s.recvfrom(100) == (b"by hand", (OURS, 1234))
     assert lan.capture.frames("ip.ttl == 9 && udp.dstport == 4000")
 
@@ -43,13 +44,14 @@ def test_header_included(lan):
 def test_sniffed_pings_are_answered(lan):
     """A raw socket for ICMP sees pings, and they are answered as ever."""
     lan.ready("raw", "echo", 1, env=ENV)
-    said = lan.run("ping", "-c", "5", "-i", "0.05", "-w", "20", OURS)
-    assert " 0% packet loss" in said, said
+    said = lan.run("ping", "-c", "5", "-i", "0.1", "-w", "60", OURS)
+    first = "\n".join(line for line in said.splitlines() if "DUP!" not in line)
+    assert netns.pinged(first) == [1, 2, 3, 4, 5], said  # the raw socket answers as well
 
 
 def test_ping_socket_of_ipv6(lan):
     lan.ns.use_ipv6("tap0")
-    lan.program("raw", "ping6", 20, env=ENV).expect("^pinged 20$", 60)
+    lan.program("raw", "ping6", 20, env=ENV).expect("^pinged 20$")
     assert len(lan.capture.frames("icmpv6.type == 128 && ipv6.dst == " + LINUX6)) == 20
 
 
@@ -59,7 +61,7 @@ def _echoed(lan, proto, sizes):
     with lan.ns.entered():
         s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, proto)
     with s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect((OURS6, 0))
         for n in sizes:
             data = os.urandom(n)
@@ -79,7 +81,7 @@ def test_checksum_of_ipv6(lan):
     with lan.ns.entered():
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     with s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.bind((LINUX6, 4000))  # not connected: we say that nobody is at the port as well
         s.sendto(b"by hand", (OURS6, 4001))
         assert s.recvfrom(100)[:1] == (b"by hand",)
@@ -89,7 +91,7 @@ def _frames(lan, proto):
     with lan.ns.entered():
         s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(proto))
         s.bind(("tap0", proto))
-    s.settimeout(10)
+    s.settimeout(60)
     return s
 
 
@@ -114,10 +116,12 @@ def test_packet_sockets(lan):
 def test_packet_socket_sees_both_ways(lan):
     """ETH_P_ALL: pings, which are answered as ever, and the answers."""
     program = lan.ready("packet", "watch", env=ENV)
-    said = lan.run("ping", "-c", "10", "-i", "0.05", "-w", "20", OURS)
-    assert " 0% packet loss" in said, said
-    program.expect("^errno 110", 20)
-    seen = program.output.splitlines()[1:]
-    requests = [line for line in seen if line.startswith("eth0 0 0800") and line.endswith(" 98")]
-    answers = [line for line in seen if line == "eth0 4 0800 %s 98" % MAC]
-    assert len(requests) == len(answers) == 10, seen
+    said = lan.ping(OURS, count=10)
+    sent = int(re.search(r"(\d+) packets transmitted", said).group(1))
+
+    def answers():
+        return program.lines.count("eth0 4 0800 %s 98" % MAC)
+
+    netns.until(lambda: answers() >= sent, lambda: program.output)
+    requests = [x for x in program.lines if x.startswith("eth0 0 0800") and x.endswith(" 98")]
+    assert len(requests) == answers() == sent, program.output

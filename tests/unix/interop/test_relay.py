@@ -2,7 +2,6 @@
 netstack - Linux (client)."""
 
 import re
-import time
 
 import kea
 import netns
@@ -39,29 +38,23 @@ def test_dhclient(hosts):
     hosts.start("relay = netstack.relay(lans[1], 'fd98::1')")
     server = serve(hosts)
     script = hosts.path / "dhclient-script"
-    script.write_text("#!/bin/sh\nenv >> %s\n" % (hosts.path / "env"))
+    env = hosts.path / "env"  # whole as soon as it is there
+    script.write_text('#!/bin/sh\nenv > %s.new && mv %s.new "%s.$reason"\n' % (env, env, env))
     script.chmod(0o755)
     files = ("-lf", hosts.path / "leases6", "-pf", hosts.path / "pid6", "-sf", script)
     client = hosts.b.start("dhclient", "-6", "-d", "-v", "-cf", "/dev/null", *files, "eth0")
-    server.expect("DHCP6_LEASE_ALLOC", 60)
-    said = until(hosts.path / "env", "reason=BOUND6")
+    server.expect("DHCP6_LEASE_ALLOC")
+    bound = hosts.path / "env.BOUND6"
+    netns.until(bound.exists, lambda: client.output)
+    said = bound.read_text()
     assert re.search(r"new_ip6_address=fd99::1[0-9a-f]{3}\n", said), said
     assert "new_dhcp6_name_servers=fd98::53" in said
     hosts.b.run("dhclient", "-6", "-r", "-cf", "/dev/null", *files, "eth0")
-    server.expect("DHCP6_RELEASE_NA", 30)
+    server.expect("DHCP6_RELEASE_NA")
     client.stop()
-    hosts.tell("relay.stop()")
+    answered = "host.stack().stats()['relay6']['answered'] >= 3"
+    hosts.tell("host.wait(lambda: %s, 60000); relay.stop()" % answered)
     counted = hosts.counters()["relay6"]
     assert counted["forwarded"] >= 3 and counted["answered"] >= 3, counted
     assert not any(n for name, n in counted.items() if name.startswith("in_")), counted
     hosts.judge()
-
-
-def until(path, pattern, seconds=60):
-    """What is in the file once it says that."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if path.exists() and re.search(pattern, path.read_text()):
-            return path.read_text()
-        time.sleep(0.2)
-    raise AssertionError(path.read_text() if path.exists() else "nothing")

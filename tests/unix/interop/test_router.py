@@ -34,7 +34,9 @@ class Routed:
             env={"MICROPYPATH": PATH},
             stdin=subprocess.PIPE,
         )
-        self.program.expect("^ready", 30)
+        self.program.expect("^ready")
+        for tap in ("tap0", "tap1"):
+            self.middle.wait_running(tap, self.program)
 
     def tell(self, line):
         """Have it do this, in Python."""
@@ -70,6 +72,12 @@ def routed(namespace, tmp_path):
         yield Routed(namespace, *hosts, tmp_path)
 
 
+def reach(host, address, *options):
+    """Ping until there is an answer: everybody on the way knows the next one."""
+    argv = ("ping", *options, "-c", "1", "-W", "1", address)
+    netns.until(lambda: not host.run(*argv, check=False).returncode, "no answer of " + address)
+
+
 def iperf(client, server, address, size, *options):
     with server.start("iperf", "-s", "-p", 5001, *[o for o in options if o == "-u"]):
         server.wait_port(5001, "udp" if "-u" in options else "tcp")
@@ -82,14 +90,13 @@ def iperf(client, server, address, size, *options):
 def test_pings_and_errors(routed):
     """Of every length, in fragments too; TTL, and hosts that are not there: what Linux says."""
     routed.start()
+    reach(routed.a, B)
     for size in (0, 1, 56, 1472, 1473, 4000):
-        argv = ("-c", "3", "-i", "0.01", "-w", "20", "-s", size, "-p", "a5c300ff", B)
-        said = routed.a.run("ping", *argv).stdout
-        assert " 0% packet loss" in said and "wrong data" not in said, said
+        said = routed.a.ping(B, "-s", size, "-p", "a5c300ff", interval=0.01)
         assert "ttl=63" in said
     for argv, answer in (
         (("-t", "1", B), "From 10.98.0.254.*Time to live exceeded"),
-        (("-w", "8", "10.99.0.77"), "From 10.98.0.254.*Destination Host Unreachable"),
+        (("-w", "60", "10.99.0.77"), "From 10.98.0.254.*Destination Host Unreachable"),
         (("192.0.2.1",), "From 10.98.0.254.*Destination Net Unreachable"),
     ):
         said = routed.a.run("ping", "-c", "1", *argv, check=False).stdout
@@ -118,8 +125,7 @@ def test_small_mtu_behind_it(routed):
     said = routed.a.run("ping", "-c", "2", "-i", "0.2", "-M", "do", "-s", "1200", B, check=False)
     assert "mtu" in said.stdout and "1000" in said.stdout, said.stdout
     routed.a.run("ip", "route", "flush", "cache")
-    said = routed.a.run("ping", "-c", "3", "-i", "0.2", "-w", "20", "-M", "dont", "-s", "1400", B)
-    assert " 0% packet loss" in said.stdout
+    routed.a.ping(B, "-M", "dont", "-s", "1400")
     counted = routed.counters()
     assert counted["router"]["out_fragmented"] >= 6 and counted["router"]["out_toobig"] >= 1
 
@@ -178,7 +184,7 @@ def tcp_server(ns, address, port):
 def call(ns, address, port):
     with ns.entered():
         s = socket.socket()
-    s.settimeout(30)
+    s.settimeout(60)
     s.connect((address, port))
     return s
 
@@ -215,15 +221,19 @@ def test_to_a_netstack_host_on_a_vlan(namespace, tmp_path):
             env={"MICROPYPATH": PATH},
             tap="tap2",
         )
-        program.expect("^ready", 30)
+        program.expect("^ready")
+        namespace.wait_running("tap2", program)
         there = "10.99.10.2"
+        reach(linux, there)
         for size in (0, 56, 1472, 4000):
-            argv = ("-c", "3", "-i", "0.01", "-w", "20", "-s", size, "-p", "a5c300ff", there)
-            said = linux.run("ping", *argv).stdout
-            assert " 0% packet loss" in said and "wrong data" not in said, said
-        data = bytes(1472)
-        argv = ("-b2000", "-T1", "-", "UDP4:%s:7" % there)
-        assert linux.run("socat", *argv, input=data, text=False).stdout == data
+            linux.ping(there, "-s", size, "-p", "a5c300ff", interval=0.01)
+        with linux.entered():
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with s:
+            s.settimeout(60)
+            s.connect((there, 7))
+            s.send(bytes(1472))
+            assert s.recv(2000) == bytes(1472)
         said = linux.run("iperf", "-c", there, "-p", 5001, "-n", "20M", timeout=120).stdout
         assert "bits/sec" in said, said
         assert int(program.expect(r"got (\d+)").group(1)) >= 20 << 20
@@ -252,7 +262,7 @@ def test_nat_500_flows(natted):
     for s in flows[1:]:
         s.close()
     flows[0].sendall(b"end")
-    thread.join(10)
+    thread.join(60)
     counted = natted.counters()
     assert counted["nat"]["made"] >= FLOWS and counted["nat"]["full"] == 0
     natted.judge()
@@ -260,14 +270,13 @@ def test_nat_500_flows(natted):
 
 def test_nat_udp_and_pings(natted):
     """Pings out, UDP with a closed port (the error comes back), traceroute-like TTLs."""
-    said = natted.a.run("ping", "-c", "5", "-i", "0.05", "-w", "20", "-s", "1400", B).stdout
-    assert " 0% packet loss" in said
-    said = natted.a.run("ping", "-c", "2", "-i", "0.05", "-w", "20", "-s", "4000", B).stdout
-    assert " 0% packet loss" in said, said
+    reach(natted.a, B)
+    natted.a.ping(B, "-s", "1400", count=5)
+    natted.a.ping(B, "-s", "4000", count=2)
     with natted.a.entered():
         s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with s:
-        s.settimeout(10)
+        s.settimeout(60)
         s.connect((B, 9))
         s.send(b"anybody there?")
         with pytest.raises(ConnectionRefusedError):
@@ -289,7 +298,7 @@ def test_nat_port_forward(natted):
     assert {peer[0] for peer in callers} == {B, OUTSIDE}
     s.close()
     t.sendall(b"end")
-    thread.join(10)
+    thread.join(60)
     natted.judge()
 
 
@@ -321,15 +330,16 @@ def test_filter(routed):
         s.settimeout(2)
         with pytest.raises(TimeoutError):
             s.connect((A, 7))
-        u.settimeout(10)
+        u.settimeout(60)
         u.connect((A, 9))
         u.send(b"anybody there?")
-        with pytest.raises(OSError):
+        with pytest.raises(OSError) as caught:
             u.recv(100)
+        assert not isinstance(caught.value, TimeoutError)
     assert routed.b.run("ping", "-c", "2", "-i", "0.2", "-W", "1", A, check=False).returncode
     t = call(routed.a, A, 7)
     t.sendall(b"end")
-    thread.join(10)
+    thread.join(60)
     counted = routed.counters()
     assert counted["router"]["in_refused"] >= 4 and counted["fast"]["in"] > 10000
     routed.judge()

@@ -13,7 +13,7 @@ LINUX = (lan.LINUX, 0)
 
 def ping(count):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
-    s.settimeout(5)
+    s.settimeout(60)
     for seq in range(count):
         s.sendto(struct.pack("!BBHHH", 8, 0, 0, 0, seq) + b"some data", LINUX)
         answer, peer = s.recvfrom(100)
@@ -42,7 +42,7 @@ def header():
 
 def ping6(count):
     s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM, socket.IPPROTO_ICMPV6)
-    s.settimeout(5)
+    s.settimeout(60)
     for seq in range(count):
         s.sendto(struct.pack("!BBHHH", 128, 0, 0, 0, seq) + b"some data", (lan.LINUX6, 0))
         answer, peer = s.recvfrom(100)
