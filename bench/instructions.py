@@ -65,7 +65,7 @@ def netstack(ns, role, fastpath=True):
         with emulator.console() as fd:
             console = Console(fd)
             os.write(fd, b"\r\x03\x01")
-            console.expect("raw REPL; CTRL-B to exit\n>", 20)
+            console.expect("raw REPL; CTRL-B to exit\n>", 60)
             text = "role = %r\nFASTPATH = %r\n" % (role, fastpath) + open(PROGRAM).read()
             for at in range(0, len(text), 128):
                 os.write(fd, text[at : at + 128].encode())
@@ -83,7 +83,7 @@ def lwip(ns, role):
     command = ("qemu-system-arm", *LWIP, "-kernel", elf, "-nic", nic, "-serial", "stdio")
     process = ns.start(*command)
     try:
-        process.expect("^ready", 20)
+        process.expect("^ready")
         yield process, process.pid
     finally:
         process.stop()
@@ -124,12 +124,10 @@ class Hosts:
         """Have the board forward datagrams of `size` bytes; the figure."""
         through = os.path.join(netns.OUT, "bench/through")
         paths = ["/run/netns/" + ns.name for ns in self.hosts]
-        argv = (through, "udp", 0, FORWARD_SECONDS, *paths, ROUTED, size, IN_FLIGHT)
-        done = self.near.run(*argv, check=False)
-        if done.returncode:
-            raise Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
-        instructions(console, "frame")  # what comes once, ARP say, is in the first figure
-        return instructions(console, "frame")
+        argv = (through, "udp", 0, UNTIL_STOPPED, *paths, ROUTED, size, IN_FLIGHT)
+        with self.near.start(*argv):
+            instructions(console, "frame")  # what comes once, ARP say, is in the first figure
+            return instructions(console, "frame")
 
     def close(self):
         for ns in (self.near, *self.hosts):
@@ -145,22 +143,20 @@ class Hosts:
 def load(ns, console, pid, what, seconds):
     """Have Linux work on the board; the figure."""
     peer = os.path.join(netns.OUT, "bench/peer")
-    if what == "ping":
-        ns.run(
-            "ping", "-q", "-n", "-i", "0.002", "-c", "%d" % (ECHOES + 50), netns.OURS, check=False
-        )
-        return instructions(console, "frame")
-    args = {"echo": (64, 1), "receive": (1,), "send": (1,)}[what]
-    verb = {"echo": "echo", "receive": "send", "send": "recv"}[what]
-    done = ns.run(peer, verb, pid, seconds, *args, check=False)
+    if what in ("ping", "echo"):  # until the board has counted enough of them
+        ping = ("ping", "-q", "-n", "-i", "0.002", netns.OURS)
+        with ns.start(*(ping if what == "ping" else (peer, "echo", pid, UNTIL_STOPPED, 64, 1))):
+            return instructions(console, "frame")
+    verb = {"receive": "send", "send": "recv"}[what]
+    done = ns.run(peer, verb, pid, seconds, 1, check=False)
     if done.returncode:
         raise Failed((done.stdout.strip().splitlines() or ["no answer"])[-1])
-    return instructions(console, "frame" if what == "echo" else "segment")
+    return instructions(console, "segment")
 
 
 LOADS = (("receive", "sink"), ("send", "source"), ("echo", "echo"), ("ping", "echo"))
 FORWARDED = (64, 1460)  # bytes of the datagrams
-FORWARD_SECONDS = 2  # enough for two figures
+UNTIL_STOPPED = 600  # seconds
 IN_FLIGHT = 4  # of them: the LAN9118 has room for them
 TITLES = {
     "receive": "instructions to receive 1460 bytes",

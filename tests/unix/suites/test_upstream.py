@@ -34,7 +34,7 @@ RACING = (
     "asyncio_basic asyncio_cancel_fair asyncio_cancel_fair2 asyncio_event asyncio_event_fair"
     " asyncio_fair asyncio_gather asyncio_heaplock asyncio_lock asyncio_micropython"
     " asyncio_wait_for asyncio_wait_task select_poll_eintr time_ms_us time_res"
-    " connect_nonblock_xfer connect_poll"
+    " connect_nonblock_xfer connect_poll udp_data"
     " asyncio_tls_server_client_cert_required_error asyncio_tls_server_client_verify_error"
 ).split()
 # What these print, when one side refuses the other's certificate, is of TLS 1.2. Both ends ours on
