@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+pytestmark = pytest.mark.timeout(1800)  # five times all of the stack
 # py/persistentcode.h: what a file's third byte has in its upper six bits if there is native code
 ARCH = {"x64": 2, "armv6m": 4, "armv7m": 5, "xtensawin": 10, "rv32imc": 11}
 RUN = """
@@ -72,7 +73,7 @@ def test_the_stack_works_from_files(built, path, request, tmp_path):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=300,
+        timeout=900,
     )
     assert " 0 failed" in done.stdout, done.stdout
     assert " is " not in done.stdout.split(" 0 failed")[1], done.stdout

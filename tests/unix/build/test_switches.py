@@ -30,14 +30,14 @@ def frozen(tmp_path, request):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
         env = {k: v for k, v in env.items() if not k.startswith("NETSTACK")}
         env.update(switches)
-        done = subprocess.run(command, env=env, timeout=300, text=True, capture_output=True)
+        done = subprocess.run(command, env=env, timeout=900, text=True, capture_output=True)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
         return target.read_text(), target.stat().st_mtime_ns
 
     return freeze
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_other_switches_freeze_anew(frozen):
     text, first = frozen()
     assert IPV6 in text and ROUTER not in text

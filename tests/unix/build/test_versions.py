@@ -19,7 +19,7 @@ SUITES = ["core", "noalloc", "wire"]
 @pytest.fixture(scope="module")
 def tree():
     setup = ["python3", "tools/setup.py", "micropython", "--suite", "sid", "--target", str(TREE)]
-    subprocess.run(setup, cwd=ROOT, check=True, timeout=600)
+    subprocess.run(setup, cwd=ROOT, check=True, timeout=1500)
     return TREE
 
 
@@ -27,12 +27,12 @@ def make(target, *variables):
     env = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
     command = ["make", target, f"MICROPY_DIR={TREE}", f"OUT={OUT}", *variables]
     result = subprocess.run(
-        command, cwd=ROOT, env=env, timeout=900, text=True, capture_output=True
+        command, cwd=ROOT, env=env, timeout=1500, text=True, capture_output=True
     )
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_newer_tree_builds_and_passes_the_kernel_tests(tree):
     make("unix")
     for board in ("MPS2_AN385", "VIRT_RV32"):
@@ -48,7 +48,7 @@ def test_newer_tree_builds_and_passes_the_kernel_tests(tree):
     result = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "--out", str(OUT), *suites],
         cwd=ROOT,
-        timeout=900,
+        timeout=1500,
         text=True,
         capture_output=True,
     )

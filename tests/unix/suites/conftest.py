@@ -17,6 +17,7 @@ import upstream  # noqa: E402
 
 PYPI = os.path.join(netns.ROOT, "build", "pypi")
 WIRE = os.path.join(netns.ROOT, "tests", "unix", "interop", "wire.py")
+PATIENT = os.path.join(netns.ROOT, "tests", "patient.py")
 BOARD = "MPS2_AN385"
 SECOND = "10.99.0.3"  # a second netstack's address
 
@@ -24,7 +25,7 @@ SECOND = "10.99.0.3"  # a second netstack's address
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.parent == pathlib.Path(HERE) and not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(600))
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture
@@ -129,12 +130,12 @@ def board(pypi, tmp_path):
             pytest.fail("%s is not built: run make firmware BOARD=%s" % (elf, BOARD))
         with ns.entered():
             log = str(tmp_path / "qemu.log")
-            options = dict(net="tap:" + tap, mac=netns.MAC, log=log, boot_timeout=120)
+            options = dict(net="tap:" + tap, mac=netns.MAC, log=log, boot_timeout=300)
             boards.append(emulate.Emulator(BOARD, elf, **options))
         (tmp_path / "boot.py").write_text(_BOOT)
         files = (tmp_path / "boot.py", pypi("pycopy-unittest", "unittest.py")) + files
-        mpremote = [sys.executable, "-m", "mpremote", "connect", boards[-1].serial_url]
-        ns.run(*mpremote, "fs", "cp", *files, ":", timeout=120)
+        mpremote = [sys.executable, PATIENT, "connect", boards[-1].serial_url]
+        ns.run(*mpremote, "fs", "cp", *files, ":", timeout=300)
         return "exec:socat - TCP:" + boards[-1].serial_url.rpartition("/")[2]
 
     yield boot

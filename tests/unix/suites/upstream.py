@@ -13,6 +13,7 @@ TREE = os.environ.get("MICROPY_DIR") or os.path.join(netns.ROOT, "build", "micro
 TESTS = os.path.join(TREE, "tests")
 OURS = os.path.join(HERE, "micropython")
 PROGRAMS = os.path.join(HERE, "programs")
+RUNNER = os.path.join(HERE, "runner.py")
 
 
 def files(*patterns):
@@ -36,11 +37,22 @@ def environment(path, address=None, **more):
 _RESOLVING = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
 
 
-def run_tests(ns, tests, env, results, *options, timeout=300, resolver=None):
+def run_tests(ns, tests, env, results, *options, timeout=900, resolver=None):
     """By run-tests.py in the namespace. {name: "pass", "skip" or "FAIL"}, and its output. Without
     a file of expected output it asks CPython, which finds its name server in `resolver`."""
     runner = os.path.join(TESTS, "run-tests.py")
-    argv = [sys.executable, runner, "--keep-path", "-j", 1, "-r", results, *options, *tests]
+    argv = [
+        sys.executable,
+        RUNNER,
+        runner,
+        "--keep-path",
+        "-j",
+        1,
+        "-r",
+        results,
+        *options,
+        *tests,
+    ]
     if resolver:
         argv = ["sh", "-c", _RESOLVING, resolver, *argv]
     text = ns.run(*argv, check=False, timeout=timeout, env=env, cwd=TESTS).stdout
@@ -60,9 +72,9 @@ def instance(env, tap, address, mac):
     return ",".join(["exec:" + OURS] + words + ["%s=%s" % each for each in more.items()])
 
 
-def run_multi(ns, tests, env, *instances, timeout=300):
+def run_multi(ns, tests, env, *instances, timeout=900):
     """By run-multitests.py, on the instances it names."""
-    argv = [sys.executable, os.path.join(TESTS, "run-multitests.py")]
+    argv = [sys.executable, RUNNER, os.path.join(TESTS, "run-multitests.py")]
     argv += [word for each in instances for word in ("-i", each)]
     text = ns.run(*argv, *tests, check=False, timeout=timeout, env=env, cwd=TESTS).stdout
     found = re.findall(r"^(\S+) on .*: (pass|FAIL|skip)", text, re.M)
