@@ -1,6 +1,7 @@
 """HTTPS from a board: pages fetched by curl, which believes in our CA alone, and what that takes
 of the board's heap."""
 
+import contextlib
 import socket
 
 import certs
@@ -62,6 +63,10 @@ def test_pages(https, tmp_path):
             https("100?%d" % n)
             with socket.create_connection(https.address, 60) as peer:
                 peer.sendall(b"\x16\x03\x01\x02\x00\x01" + bytes(n * 40))
+                peer.shutdown(socket.SHUT_WR)
+                with contextlib.suppress(ConnectionResetError):
+                    while peer.recv(100):  # until the board has given it up
+                        pass
         https("1")
         idle, session, handshake = map(int, https("mem").split())
         heaps.append(idle)

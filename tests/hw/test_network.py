@@ -8,7 +8,7 @@ import time
 import netns
 import pytest
 from attached import ROOT
-from test_repl import cpu_percent
+from test_repl import idles
 
 BODY = bytes((i * 7 + (i >> 8)) & 255 for i in range(65536))
 CURL = ["curl", "--http1.0", "--no-progress-meter", "--fail", "--max-time", "400"]
@@ -24,7 +24,7 @@ ROUNDS = 8
 
 def memory(run, url):
     """(heap, free frames) once no connection but the one that asks is left."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 480
     while True:
         heap, frames, connections = map(int, run(CURL + [url + "mem"]).split())
         if connections == 1:
@@ -83,7 +83,7 @@ def test_fetches(board, tmp_path):
         concurrent = 2 if board.emulator else CONCURRENT
         fetches(run, "http://%s/" % board.port(80), tmp_path, SEQUENTIAL, concurrent)
         if board.emulator:
-            assert cpu_percent(board.emulator.pid, 2) < 10
+            idles(board.emulator.pid, 2, 10)
 
 
 def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
@@ -94,8 +94,10 @@ def test_fetches_by_tap(tap_board, dnsmasq, tmp_path):
         if board.slow:
             fetches_slowly(board, ns, tmp_path)
             return
-        said = ns.run("ping", "-q", "-c", "200", "-i", "0.01", "-s", "1472", board.address).stdout
-        assert " 0% packet loss" in said
+        # One at a time: a machine that halts QEMU for a while gives it more at once afterwards
+        # than the chip has room for.
+        ping = "ping -q -c 1 -s 1472 -W 60 %s || exit" % board.address
+        ns.run("sh", "-c", "for i in $(seq 200); do %s; done" % ping, timeout=480)
 
         def inside(argv):
             return ns.run(*argv, timeout=480).stdout
@@ -160,19 +162,20 @@ def test_flood_by_tap(tap_board, dnsmasq, tmp_path):
         before = memory(inside, url)[0]
         for kind in ("far", "near"):
             process = attack(900, kind)
-            count = 0
-            while process.running:
+            while True:
                 fetch(inside, url, tmp_path)
-                count += 1
+                if not process.running:
+                    break
             process.finish()
-            assert count
-        time.sleep(5)  # what waits for neighbours that never answer is given up
+        # What waits for neighbours that never answer is given up after some seconds, and SYN,ACKs
+        # are sent again for a minute.
         for _ in range(ROUNDS):
+            time.sleep(5)
             after, left = memory(inside, url)
-            if after - before < 3 * NOISE:
+            if after - before < 3 * NOISE and left >= frames - 16:
                 break
             fetch(inside, url, tmp_path)
-    assert left >= frames - 16, (frames, left)  # SYN,ACKs are sent again for a minute
+    assert left >= frames - 16, (frames, left)
     assert after - before < 3 * NOISE, (before, after)
 
 
@@ -191,15 +194,10 @@ def test_dhcp_by_qemu(board, qemu):
 
 def test_fetch_by_board(board, qemu, tmp_path):
     """The board is the client: it fetches from a server of the host (10.0.2.2)."""
-    import socket
-
     (tmp_path / "index.html").write_bytes(BODY)
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
-    argv = [sys.executable, "-u", "-m", "http.server", str(port), "--bind", "127.0.0.1"]
+    argv = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
     with netns.Process(argv, cwd=tmp_path) as server:
-        server.expect("^Serving HTTP")
+        port = int(server.expect(r"^Serving HTTP on \S+ port (\d+)", 60).group(1))
         said = board.exec(
             "import network, socket, time, hashlib, binascii\n"
             "nic = network.LAN()\n"

@@ -25,39 +25,52 @@ def test_paste(board):
 def test_interrupt(board):
     with board.console() as console:
         console.prompt()
-        console.write(b"while True: pass\r\r")
-        time.sleep(0.5)
+        console.write(b"exec('print(6 * 7)\\nwhile True: pass')\r")
+        console.expect(b"\r\n42\r\n")
         console.write(b"\x03")
         console.expect(b"KeyboardInterrupt")
         console.expect(b">>> ")
 
 
 def test_time_and_entropy(board):
+    """Half a second, by either clock: once at the least, since the machine may be late."""
     said = board.exec(
         "import time, os\n"
-        "t = time.ticks_ms(), time.ticks_us()\n"
-        "time.sleep_ms(500)\n"
-        "print(time.ticks_diff(time.ticks_ms(), t[0]), time.ticks_diff(time.ticks_us(), t[1]))\n"
+        "for _ in range(20):\n"
+        "    ms, us = time.ticks_ms(), time.ticks_us()\n"
+        "    time.sleep_ms(500)\n"
+        "    us, ms = time.ticks_diff(time.ticks_us(), us), time.ticks_diff(time.ticks_ms(), ms)\n"
+        "    print(ms, us)\n"
+        "    if ms < 1500 and us < 1500000: break\n"
         "print(os.urandom(16) != os.urandom(16), len(os.urandom(1000)))"
     )
-    ms, us, differ, count = said.split()
-    assert 500 <= int(ms) < 1500 and 500000 <= int(us) < 1500000
+    *took, (differ, count) = [line.split() for line in said.splitlines()]
+    assert all(int(ms) >= 500 and int(us) >= 500000 for ms, us in took), took
+    assert int(took[-1][0]) < 1500 and int(took[-1][1]) < 1500000, took
     assert (differ, count) == ("True", "1000")
 
 
 def test_timer(board):
+    """50 times a second: never more, and once about as often, since the machine may be late."""
     said = board.exec(
         "import machine, time\n"
         "n = 0\n"
         "def tick(t):\n"
         "    global n\n"
         "    n += 1\n"
-        "t = machine.Timer(-1, period=20, callback=tick)\n"
-        "time.sleep_ms(1000)\n"
-        "t.deinit()\n"
-        "print(n)"
+        "for _ in range(20):\n"
+        "    start = time.ticks_ms()\n"
+        "    n = 0\n"
+        "    t = machine.Timer(-1, period=20, callback=tick)\n"
+        "    time.sleep_ms(1000)\n"
+        "    t.deinit()\n"
+        "    ms = time.ticks_diff(time.ticks_ms(), start)\n"
+        "    print(n, ms)\n"
+        "    if n >= 25 and ms < 1500: break"
     )
-    assert 25 <= int(said) <= 51
+    counts = [tuple(map(int, line.split())) for line in said.splitlines()]
+    assert all(n <= ms // 20 + 1 for n, ms in counts), counts
+    assert counts[-1][0] >= 25 and counts[-1][1] < 1500, counts
 
 
 def test_soft_reset(board):
@@ -81,7 +94,7 @@ def test_reset(board):
             console.expect(b"MicroPython")
             console.expect(b">>> ")
     # USB goes away meanwhile, and what the board prints before it is back is lost.
-    end = time.monotonic() + 60 * board.patience
+    end = time.monotonic() + 480
     while True:
         said = board.mpremote("resume", "exec", "print('left_over' in globals())", check=False)
         if said.strip() == "False":
@@ -125,14 +138,21 @@ def test_idle_costs_nothing(board, emulated):
     """The emulator's share of a CPU while the board waits at its prompt."""
     with board.console() as console:
         console.prompt()
-    assert cpu_percent(board.emulator.pid, 2) < (40 if board.slow else 5)
+    idles(board.emulator.pid, 2, 40 if board.slow else 5)
 
 
-def cpu_percent(pid, seconds):
+def idles(pid, seconds, percent):
+    """A process comes to need less of a CPU than that: a busy machine makes it need more, and
+    later."""
+
     def ticks():
         with open("/proc/%d/stat" % pid) as f:
             return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13]))
 
-    before = ticks()
-    time.sleep(seconds)
-    return (ticks() - before) * 100 / os.sysconf("SC_CLK_TCK") / seconds
+    seen = []
+    while not seen or seen[-1] >= percent:
+        assert len(seen) < 10, "%s %% of a CPU" % seen
+        start, before = time.monotonic(), ticks()
+        time.sleep(seconds)
+        used = (ticks() - before) * 100 / os.sysconf("SC_CLK_TCK")
+        seen.append(used / (time.monotonic() - start))
