@@ -297,7 +297,7 @@ class Endpoint:
         self.laddr = self.laddr or bytearray(src)
         self.raddr = bytearray(addr)
         self.rport = port
-        self.lport = self.lport or self.udp.free_port()
+        self.lport = self.lport or self.udp.free_port(port)
         self._file()
 
     def _make_ring(self):
@@ -388,7 +388,7 @@ class Endpoint:
         if not port:  # as on Linux
             return -_EINVAL
         if not self._filed:
-            self.lport = self.udp.free_port()
+            self.lport = self.udp.free_port(port)
             try:
                 self._file()
             except OSError as error:
@@ -568,15 +568,17 @@ class UDP:
                 turn -= 1
         return first
 
-    def free_port(self):
-        """A random port that nobody uses (RFC 6056 3.3.1, algorithm 1)."""
+    def free_port(self, but=0):
+        """A random port that nobody uses (RFC 6056 3.3.1, algorithm 1), and not `but`: who sends
+        to a port of this host that nobody has is not to hear itself."""
         while True:
             port = _EPHEMERAL + self.st.random.below(65536 - _EPHEMERAL)
             for other in self.table:
                 if other.lport == port:
                     break
             else:
-                return port
+                if port != but:
+                    return port
 
     # -- input ------------------------------------------------------------------------------
 

@@ -128,6 +128,20 @@ def test_ephemeral_ports():
     assert ports != sorted(ports)
 
 
+def test_nobody_hears_itself_by_chance():
+    # who sends to a port of this host that nobody has does not get that very port
+    p = _peer()
+    for start in ("connect", "send"):
+        chosen = [5, 5, 6]
+        p.st.random.below = lambda n: chosen.pop(0)
+        e = p.host.udp.open()
+        if start == "connect":
+            e.connect(p.host.ip4, p.host.addr, 49152 + 5)
+        assert _send(p, e, b"x", 0, 1, p.host.ip4, p.host.addr, 49152 + 5) == 1
+        assert e.lport == 49152 + 6 and _recv(e) is None
+        e.close()
+
+
 def test_most_specific_gets_it():
     p = _peer()
     udp = p.host.udp

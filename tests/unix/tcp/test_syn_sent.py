@@ -285,4 +285,18 @@ def test_to_itself():
     p.expect_nothing()
 
 
+def test_not_by_chance_to_itself():
+    """RFC 9293 3.10.1, figure 7: the port that is chosen is not the one that nobody listens on:
+    the connection would open itself."""
+    p = bench.peer(tcp=True)
+    st = p.st
+    chosen = [5, 5, 6]
+    st.random.below = lambda n: chosen.pop(0)
+    with inside(st):
+        conn = st.tcp.open()
+        conn.connect(st.ip4, ip("127.0.0.1"), 49152 + 5)
+    p.advance(10)
+    assert conn.lport == 49152 + 6 and conn.state == 0 and conn.error == _ECONNREFUSED
+
+
 bench.run_tests(globals())

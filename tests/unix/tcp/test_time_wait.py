@@ -134,7 +134,7 @@ def test_new_port_avoids_it():
     st = f.st
     port = f.conn.lport
     ports = [port, port, port + 1]
-    st.tcp.free_port = lambda: ports.pop(0)
+    st.tcp.free_port = lambda but: ports.pop(0)
     with inside(st):
         conn = st.tcp.open()
         conn.connect(st.ip4, f.peer.addr, 80)

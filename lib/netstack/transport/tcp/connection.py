@@ -207,9 +207,9 @@ class Connection(Controlled):
         self.raddr = raddr
         self.rport = port
         if not self.lport:
-            self.lport = self.tcp.free_port()
+            self.lport = self.tcp.free_port(port)
             while self.tcp.timewait.holds(self):
-                self.lport = self.tcp.free_port()
+                self.lport = self.tcp.free_port(port)
         self._forget()
         self.start(_SYN_SENT)
         self.st.defer(self)

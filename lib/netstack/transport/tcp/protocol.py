@@ -201,15 +201,16 @@ class TCP(Controlled):
             if conn is not self.spared:
                 slim(conn)
 
-    def free_port(self):
-        """A random port that nobody uses (RFC 6056 3.3.1)."""
+    def free_port(self, but=0):
+        """A random port that nobody uses (RFC 6056 3.3.1), and not `but`: who connects to a port
+        of this host on which nobody listens is not to meet itself (RFC 9293 3.5, figure 7)."""
         while True:
             port = _EPHEMERAL + self.st.random.below(65536 - _EPHEMERAL)
             for other in self.table:
                 if other.lport == port:
                     break
             else:
-                if not self.taken(None, None, port):
+                if port != but and not self.taken(None, None, port):
                     return port
 
     @micropython.native
