@@ -75,6 +75,21 @@ def raises(errno, function, *args):
         raise AssertionError("no OSError %d" % errno)
 
 
+def takes(least, most, function, *args):
+    """The call takes at least `least` milliseconds of real time, each time; and less than `most`:
+    once, since the machine may halt for any time in the midst of any call, but not of all."""
+    from time import ticks_diff, ticks_ms
+
+    for _ in range(20):
+        start = ticks_ms()
+        function(*args)
+        ms = ticks_diff(ticks_ms(), start)
+        assert ms >= least, "%d ms, expected %d at least" % (ms, least)
+        if ms < most:
+            return
+    raise AssertionError("%d ms, expected less than %d" % (ms, most))
+
+
 # -- the scripted peer -------------------------------------------------------------------------
 
 

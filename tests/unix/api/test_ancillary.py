@@ -85,7 +85,7 @@ def number(nif):
 def opened(address=None, family=socket.AF_INET6, kind=socket.SOCK_DGRAM):
     s = socket.socket(family, kind)
     bench.at_end(s.close)
-    s.settimeout(2)
+    s.settimeout(60)
     if address:
         s.bind(address)
     return s
@@ -222,7 +222,7 @@ def test_stream():
     client.connect(server.getsockname())
     conn, _ = server.accept()
     bench.at_end(conn.close)
-    conn.settimeout(2)
+    conn.settimeout(60)
     assert client.sendmsg([b"one ", b"stream"]) == 10
     assert conn.recvmsg(4) == (b"one ", [], 0, None)
     assert conn.recvmsg(4, 0, socket.MSG_PEEK)[0] == b"stre"
@@ -291,7 +291,8 @@ def test_bound_to_a_device():
         raises(115, t.connect, to)
         sent += b.take()
         if family == socket.AF_INET6:
-            assert [packet.kind for packet in sent] == ["udp", "tcp"], sent
+            kinds = [packet.kind for packet in sent]
+            assert kinds[:2] == ["udp", "tcp"] and "udp" not in kinds[2:], sent  # SYNs come again
         else:
             assert b.nif.arp.stat[:] != before
         assert not a.take()

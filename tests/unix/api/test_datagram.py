@@ -3,7 +3,6 @@
 import bench
 import select
 import socket
-import time
 from netstack.api import host
 
 EAGAIN = 11
@@ -22,7 +21,7 @@ ECONNREFUSED = 111
 def opened(port=None):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     bench.at_end(s.close)
-    s.settimeout(5)
+    s.settimeout(60)
     if port is not None:
         s.bind(("127.0.0.1", port))
     return s
@@ -171,9 +170,7 @@ def test_path_mtu():
 def test_timeout():
     s = opened(0)
     s.settimeout(0.05)
-    start = time.ticks_ms()
-    raises(ETIMEDOUT, s.recvfrom, 10)
-    assert 45 <= time.ticks_diff(time.ticks_ms(), start) < 500
+    bench.takes(49, 500, raises, ETIMEDOUT, s.recvfrom, 10)
     s.setblocking(False)
     raises(EAGAIN, s.recvfrom, 10)
     raises(EAGAIN, s.recv_into, bytearray(10))
@@ -193,7 +190,7 @@ def test_refused():
     s.send(b"x")
     poller = select.poll()
     poller.register(s, select.POLLIN)
-    ready = poller.poll(1000)
+    ready = poller.poll(30000)
     assert ready and ready[0][1] & select.POLLERR
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == ECONNREFUSED
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
@@ -206,7 +203,7 @@ def test_poll():
     poller.register(server, select.POLLIN | select.POLLOUT)
     assert poller.poll(0) == [(server, select.POLLOUT)]
     client.sendto(b"x", server.getsockname())
-    assert poller.poll(1000) == [(server, select.POLLIN | select.POLLOUT)]
+    assert poller.poll(30000) == [(server, select.POLLIN | select.POLLOUT)]
 
 
 def test_naming():
@@ -243,7 +240,7 @@ def test_callback():
     calls = []
     server.setsockopt(socket.SOL_SOCKET, 20, calls.append)
     client.sendto(b"x", server.getsockname())
-    assert host.wait(lambda: calls, 1000) and calls[0] is server
+    assert host.wait(lambda: calls, 30000) and calls[0] is server
     assert server.recv(10) == b"x"
 
 

@@ -54,7 +54,7 @@ def test_connection():
 
     deep(10, lose)
     conn = got.pop()
-    conn.settimeout(10)
+    conn.settimeout(60)
     assert conn.recv(100) == b"last words"
     collect(lambda: conn._io.eof_seen)
     assert conn.recv(100) == b""
@@ -147,7 +147,7 @@ def test_kept():
     gc.collect()
     host.pump()
     twin.sendall(b"here")
-    assert poller.poll(1000)[0][0] is conn and conn.recv(10) == b"here"
+    assert poller.poll(30000)[0][0] is conn and conn.recv(10) == b"here"
 
 
 def test_callback_keeps():
@@ -166,7 +166,7 @@ def test_callback_keeps():
     wiped(20)
     gc.collect()
     conn.sendall(b"wake up")
-    assert host.wait(lambda: got, 1000) and got == [b"wake up"]
+    assert host.wait(lambda: got, 30000) and got == [b"wake up"]
     conn.close()
     for io in list(drop.held.values()):
         if io.notify not in (drop.lost, None) and hasattr(io, "raddr") and io.raddr:

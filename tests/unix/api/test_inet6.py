@@ -18,7 +18,7 @@ ECONNREFUSED = 111
 def opened(kind=socket.SOCK_STREAM, v6only=None, family=socket.AF_INET6):
     s = socket.socket(family, kind)
     bench.at_end(s.close)
-    s.settimeout(5)
+    s.settimeout(60)
     if v6only is not None:
         s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
     return s

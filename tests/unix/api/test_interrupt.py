@@ -59,7 +59,7 @@ def joined():
     a, b = socket.socketpair()
     for s in (a, b):
         bench.at_end(s.close)
-        s.settimeout(10)
+        s.settimeout(60)
     return a, b
 
 
@@ -67,7 +67,7 @@ def datagrams():
     d = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     bench.at_end(d.close)
     d.bind(("127.0.0.1", 0))
-    d.settimeout(10)
+    d.settimeout(60)
     return d
 
 

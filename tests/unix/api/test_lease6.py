@@ -50,7 +50,7 @@ class Server(NIC):
         self.rx.append(eth(self.mac, MAC, IPV6, packet))
 
 
-def until(what, ms=5000):
+def until(what, ms=30000):
     start = time.ticks_ms()
     while not what():
         assert time.ticks_diff(time.ticks_ms(), start) < ms

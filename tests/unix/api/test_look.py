@@ -75,7 +75,7 @@ def setup():
     lan.active(True)
     wire.dead = ()
     wire.forge = False
-    host.wait(lambda: lan._wire.nif.arp.on_conflict is None, 2000)
+    assert host.wait(lambda: lan._wire.nif.arp.on_conflict is None, 30000)
 
 
 def printed(function, *args, **kw):
@@ -161,7 +161,7 @@ def test_ss():
     talking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     talking.connect(("127.0.0.1", 8312))
     talking.send(b"abc")
-    host.wait(lambda: False, 300)  # the delayed ACK
+    assert host.wait(lambda: not client._io.tx.len, 30000)  # the delayed ACK has come
     rows = [line.split() for line in printed(netstack.ss)[0]]
     assert rows[0] == ["state", "Recv-Q", "Send-Q", "local", "peer"]
     near = "127.0.0.1:%d" % peer[1]
@@ -174,7 +174,7 @@ def test_ss():
     client.close()
     assert conn.recv(9) == b"12345"  # else it would be reset
     conn.close()
-    host.wait(lambda: host.tcp().timewait.rows.count, 3000)
+    assert host.wait(lambda: host.tcp().timewait.rows.count, 30000)
     lines = printed(netstack.ss)[0]
     assert lines[-1] == "and 1 in TIME-WAIT", lines
     for s in (server, listening, talking):

@@ -5,7 +5,6 @@ import bench
 import io
 import socket
 import struct
-import time
 from netstack.api import host
 
 EAGAIN = 11
@@ -17,7 +16,7 @@ def joined():
     a, b = socket.socketpair()
     for s in (a, b):
         bench.at_end(s.close)
-        s.settimeout(10)
+        s.settimeout(60)
     return a, b
 
 
@@ -46,7 +45,7 @@ def test_dup_and_detach():
     assert twin.send(b"one") == 3 and b.recv(10) == b"one"
     handle = twin.detach()
     again = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=handle)
-    again.settimeout(10)
+    again.settimeout(60)
     assert b.send(b"two") == 3 and again.recv(10) == b"two"
     again.close()
     assert b.recv(10) == b""
@@ -86,9 +85,7 @@ def test_time_limits():
     for value in (struct.pack("<qq", 0, 30000), struct.pack("<ii", 0, 30000), 30):
         b.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
         assert b.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO) == 30
-        start = time.ticks_ms()
-        raises(EAGAIN, b.recv, 1)
-        assert time.ticks_diff(time.ticks_ms(), start) >= 29
+        bench.takes(29, 500, raises, EAGAIN, b.recv, 1)
     b.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 0)
     a.sendall(b"x")
     assert b.recv(1) == b"x"
@@ -99,7 +96,7 @@ def test_low_water():
     b.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 4)
     assert b.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT) == 4
     a.sendall(b"123")
-    assert host.wait(lambda: b._io.available() == 3, 5000)
+    assert host.wait(lambda: b._io.available() == 3, 30000)
     assert b._ready(1) == 0
     a.sendall(b"4567")
     assert b.recv(10)[:4] == b"1234"

@@ -55,7 +55,7 @@ def test_stream():
         a.readinto(view)
 
     for s in (a, b):
-        s.settimeout(5)
+        s.settimeout(60)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     check(step)
 
@@ -64,7 +64,7 @@ def test_datagram():
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     bench.at_end(server.close)
     server.bind(("127.0.0.1", 0))
-    server.settimeout(5)
+    server.settimeout(60)
     client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     bench.at_end(client.close)
     peer = server.getsockname()

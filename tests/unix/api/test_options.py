@@ -24,11 +24,11 @@ def joined(setup=None):
     server.listen()
     client = socket.socket()
     bench.at_end(client.close)
-    client.settimeout(10)
+    client.settimeout(60)
     client.connect(server.getsockname())
     conn, _ = server.accept()
     bench.at_end(conn.close)
-    conn.settimeout(10)
+    conn.settimeout(60)
     server.close()
     return client, conn
 
@@ -50,15 +50,21 @@ def refused(number, sock, level, option, value):
         raise AssertionError("option %d took %r" % (option, value))
 
 
-def test_tcp_info():
-    a, b = joined()
-    a.sendall(b"x" * 3000)
-    assert b.read(3000) == b"x" * 3000
-    time.sleep(0.1)
-    host.pump()
-    data = tcp(a, socket.TCP_INFO)
+def info(sock):
+    data = tcp(sock, socket.TCP_INFO)
     assert len(data) == struct.calcsize(SIZES) == 240
-    v = struct.unpack(SIZES, data)
+    return struct.unpack(SIZES, data)
+
+
+def test_tcp_info():
+    for _ in range(20):  # until the machine does not halt, and nothing is sent twice
+        a, b = joined()
+        a.sendall(b"x" * 3000)
+        assert b.read(3000) == b"x" * 3000
+        assert host.wait(lambda: info(a)[12] == 0, 30000)
+        v = info(a)
+        if v[31] == 0:
+            break
     assert v[0] == 1 and v[1] == 0 and v[5] == 7, v[:8]  # ESTABLISHED, Open; TS, SACK, WS
     snd_mss, unacked, total_retrans = v[10], v[12], v[31]
     assert snd_mss == tcp(a, socket.TCP_MAXSEG) and unacked == total_retrans == 0
@@ -76,17 +82,17 @@ def test_tcp_info_of_nothing():
         assert tcp(s, socket.TCP_INFO)[0] == 7  # CLOSE
         s.bind(("127.0.0.1", 0))
         s.listen(3)
-        info = struct.unpack(SIZES, tcp(s, socket.TCP_INFO))
-        assert info[0] == 10 and info[12:14] == (0, 3)  # LISTEN, and its queue
+        v = info(s)
+        assert v[0] == 10 and v[12:14] == (0, 3)  # LISTEN, and its queue
         refused(92, s, socket.IPPROTO_TCP, socket.TCP_INFO, 1)
 
 
 def test_info_for_people():
     a, b = joined()
-    info = a._io.info()
-    assert info["state"] == "ESTABLISHED" and info["ca_state"] == "Open"
-    assert info["options"] == ["timestamps", "sack", "wscale"] and info["congestion"] == "cubic"
-    assert info["snd_mss"] == tcp(a, socket.TCP_MAXSEG)
+    said = a._io.info()
+    assert said["state"] == "ESTABLISHED" and said["ca_state"] == "Open"
+    assert said["options"] == ["timestamps", "sack", "wscale"] and said["congestion"] == "cubic"
+    assert said["snd_mss"] == tcp(a, socket.TCP_MAXSEG)
 
 
 def test_truth_values():
@@ -154,9 +160,7 @@ def test_error_is_cleared_by_reading():
             s.connect(address)
         except OSError:
             pass
-        deadline = time.ticks_add(time.ticks_ms(), 2000)
-        while s._io.state and time.ticks_diff(deadline, time.ticks_ms()) > 0:
-            host.pump()
+        host.wait(lambda: not s._io.state, 30000)
         assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR, 4) == bytes(
             (ECONNREFUSED, 0, 0, 0)
         )
@@ -189,9 +193,7 @@ def test_linger_is_bounded():
             assert error.errno == EAGAIN
             break
     a.settimeout(None)
-    start = time.ticks_ms()
-    a.close()
-    assert 900 <= time.ticks_diff(time.ticks_ms(), start) <= 3000
+    bench.takes(999, 20000, a.close)
 
 
 def test_linger_without_blocking():
@@ -211,17 +213,27 @@ def test_linger_without_blocking():
 def test_more():
     """MSG_MORE: nothing is read before the rest, or 200 ms."""
     a, b = joined()
-    b.setblocking(False)
-    assert a.send(b"one ", socket.MSG_MORE) == 4
-    host.pump()
-    assert b.read(10) is None
-    a.sendall(b"two")
-    b.settimeout(2)
-    assert b.recv(10) == b"one two"
-    a.sendall(b"three", socket.MSG_MORE)
+    for _ in range(20):  # until the machine does not halt for 200 ms
+        b.setblocking(False)
+        start = time.ticks_ms()
+        assert a.send(b"one ", socket.MSG_MORE) == 4
+        host.pump()
+        early = b.read(10)
+        assert early is None or time.ticks_diff(time.ticks_ms(), start) >= 199
+        a.sendall(b"two")
+        b.settimeout(60)
+        got = b.recv(10)
+        if early is None and got == b"one two":
+            break
+        assert time.ticks_diff(time.ticks_ms(), start) >= 199, (early, got)
+        while len(early or b"") + len(got) < 7:
+            got += b.recv(10)
+    else:
+        raise AssertionError("what is to wait for more has not waited")
     start = time.ticks_ms()
+    a.sendall(b"three", socket.MSG_MORE)
     assert b.recv(10) == b"three"
-    assert time.ticks_diff(time.ticks_ms(), start) >= 150
+    assert time.ticks_diff(time.ticks_ms(), start) >= 199
 
 
 def test_flags_of_send():

@@ -80,7 +80,7 @@ wire = Wire()
 lan = network.LAN(nic=wire)
 lan.ipconfig(addr4="10.78.0.2/24", gw4="10.78.0.1")
 lan.active(True)
-host.wait(lambda: lan._wire.nif.arp.on_conflict is None, 2000)
+host.wait(lambda: lan._wire.nif.arp.on_conflict is None, 30000)
 
 
 def known():

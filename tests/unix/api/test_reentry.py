@@ -17,7 +17,7 @@ def joined():
     a, b = socket.socketpair()
     for s in (a, b):
         bench.at_end(s.close)
-        s.settimeout(10)
+        s.settimeout(60)
     return a, b
 
 
@@ -158,7 +158,7 @@ def test_callback_of_a_timer_of_the_stack():
     with bench.inside(st):
         timer = st.timers.new(lambda: meddler(None))
         timer.start(st.now, 1)
-    assert host.wait(lambda: meddler.said, 5000)
+    assert host.wait(lambda: meddler.said, 30000)
     with bench.inside(st):
         st.timers.discard(timer)
     assert meddler.said == [(0, 0, True, EAGAIN, EAGAIN)], meddler.said

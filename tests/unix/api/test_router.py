@@ -39,9 +39,9 @@ def refuses(function, *args, **kw):
 
 
 def advertisements(i):
-    """What the interface advertises within some seconds."""
+    """What the interface advertises, after some seconds."""
     sent[i].clear()
-    host.wait(lambda: any(p.type == 134 for p in _nd(i)), 8000)
+    host.wait(lambda: any(p.type == 134 for p in _nd(i)), 60000)
     return [p for p in _nd(i) if p.type == 134]
 
 

@@ -13,7 +13,7 @@ def server(to=("127.0.0.1", 0), shared=True, family=socket.AF_INET):
     bench.at_end(s.close)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
     s.bind(to)
-    s.settimeout(5)
+    s.settimeout(60)
     return s
 
 
@@ -42,7 +42,7 @@ def taken(server):
         while True:
             conn, _ = server.accept()
             bench.at_end(conn.close)
-            conn.settimeout(10)
+            conn.settimeout(60)
             conns.append(conn)
     except OSError as error:
         assert error.errno == 11, error
@@ -78,7 +78,7 @@ def test_shared_out():
             for conn in conns:
                 conn.sendall(b"hello")
         for c in left:
-            c.settimeout(10)
+            c.settimeout(60)
             assert c.recv(10) == b"hello"
         if all(got):
             return
@@ -114,7 +114,7 @@ def test_one_is_closed_with_connections():
         conn.sendall(b"here")
     heard = reset = 0
     for c in made:
-        c.settimeout(10)
+        c.settimeout(60)
         try:
             heard += c.recv(10) == b"here"
         except OSError as error:

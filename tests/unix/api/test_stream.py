@@ -5,7 +5,6 @@ import bench
 import errno
 import select
 import socket
-import time
 from netstack.api import host
 
 EAGAIN = 11
@@ -31,7 +30,7 @@ def listener(port=0, backlog=5):
 def dial(server):
     s = socket.socket()
     bench.at_end(s.close)
-    s.settimeout(10)
+    s.settimeout(60)
     s.connect(server.getsockname())
     return s
 
@@ -42,7 +41,7 @@ def joined():
     client = dial(server)
     conn, peer = server.accept()
     bench.at_end(conn.close)
-    conn.settimeout(10)
+    conn.settimeout(60)
     assert peer == client.getsockname(), peer
     server.close()
     return client, conn
@@ -60,7 +59,7 @@ def raises(number, function, *args):
 def arrived(s):
     poller = select.poll()
     poller.register(s, select.POLLIN)
-    assert poller.poll(1000)
+    assert poller.poll(30000)
 
 
 def test_echo():
@@ -123,7 +122,7 @@ def test_full():
     raises(EAGAIN, a.sendall, data)
     got = b.read(sent)
     assert len(got) == sent
-    a.settimeout(10)
+    a.settimeout(60)
     assert a.write(b"x") == 1 and b.recv(1) == b"x"
 
 
@@ -162,10 +161,7 @@ def test_timeout():
     a, b = joined()
     b.settimeout(0.05)
     assert b.gettimeout() == 0.05
-    start = time.ticks_ms()
-    raises(ETIMEDOUT, b.recv, 10)
-    passed = time.ticks_diff(time.ticks_ms(), start)
-    assert 45 <= passed < 500, passed
+    bench.takes(49, 500, raises, ETIMEDOUT, b.recv, 10)
     raises(ETIMEDOUT, b.readinto, bytearray(10))
     raises(ETIMEDOUT, b.readline)
     raises(ETIMEDOUT, b.read, 10)
@@ -251,7 +247,7 @@ def test_connect_without_blocking():
         assert error.errno == EINPROGRESS, error
     poller = select.poll()
     poller.register(s, select.POLLOUT)
-    assert poller.poll(1000) == [(s, select.POLLOUT)]
+    assert poller.poll(30000) == [(s, select.POLLOUT)]
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
     raises(EISCONN, s.connect, server.getsockname())
 
@@ -269,7 +265,7 @@ def test_refused_without_blocking():
         assert error.errno in (EINPROGRESS, ECONNREFUSED), error
     poller = select.poll()
     poller.register(s, select.POLLOUT)
-    ready = poller.poll(1000)
+    ready = poller.poll(30000)
     assert ready and ready[0][1] & select.POLLERR, ready
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == ECONNREFUSED
     assert s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0  # reading clears it
@@ -282,7 +278,7 @@ def test_poll_flags():
     poller.register(server, select.POLLIN)
     assert poller.poll(0) == []
     client = dial(server)
-    assert poller.poll(1000) == [(server, select.POLLIN)]
+    assert poller.poll(30000) == [(server, select.POLLIN)]
     conn, _ = server.accept()
     bench.at_end(conn.close)
     assert poller.poll(0) == []
@@ -292,11 +288,11 @@ def test_poll_flags():
     poller.modify(conn, select.POLLIN | select.POLLOUT)
     assert poller.poll(0) == [(conn, select.POLLOUT)]
     client.sendall(b"x")
-    assert poller.poll(1000) == [(conn, select.POLLIN | select.POLLOUT)]
+    assert poller.poll(30000) == [(conn, select.POLLIN | select.POLLOUT)]
     conn.recv(1)
     client.close()
     poller.modify(conn, select.POLLIN)
-    assert poller.poll(1000) == [(conn, select.POLLIN)]
+    assert poller.poll(30000) == [(conn, select.POLLIN)]
     conn.close()
     assert poller.poll(0) == [(conn, 32)]  # POLLNVAL
     fresh = socket.socket()
@@ -310,10 +306,11 @@ def test_poll_timeout():
     server = listener()
     poller = select.poll()
     poller.register(server, select.POLLIN)
-    start = time.ticks_ms()
-    assert poller.poll(50) == []
-    passed = time.ticks_diff(time.ticks_ms(), start)
-    assert 49 <= passed < 500, passed
+
+    def nothing():
+        assert poller.poll(50) == []
+
+    bench.takes(49, 500, nothing)
 
 
 def test_backlog():
@@ -332,7 +329,7 @@ def test_backlog():
         conn, peer = server.accept()
         assert peer == s.getsockname()
         conn.close()
-    clients[3].settimeout(10)
+    clients[3].settimeout(60)
     clients[3].connect(server.getsockname())
 
 
@@ -340,11 +337,11 @@ def test_accept_inherits():
     server = listener()
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, "reno")
-    server.settimeout(3)
+    server.settimeout(60)
     client = dial(server)
     conn, _ = server.accept()
     bench.at_end(conn.close)
-    assert conn.gettimeout() == 3
+    assert conn.gettimeout() == 60
     assert conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     assert client.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 0
     assert conn.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16) == b"reno"
@@ -472,7 +469,7 @@ def test_callback():
 
 
 def wait_for(condition):
-    assert host.wait(condition, 1000)
+    assert host.wait(condition, 30000)
 
 
 def test_memory_is_given_back():

@@ -124,7 +124,7 @@ def test_datagrams_of_many():
 
     def ask(number):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(60)
             for i in range(rounds):
                 question = b"%d of %d" % (i, number)
                 sock.sendto(question, server.getsockname())
@@ -175,11 +175,11 @@ def woken_with(number, call, close):
             said.append(error.errno)
 
     crew.start(wait)
-    end = time.ticks_add(time.ticks_ms(), 5000)
+    end = time.ticks_add(time.ticks_ms(), 30000)
     while not host.stack().w[65] and time.ticks_diff(end, time.ticks_ms()) > 0:
         time.sleep(0.001)  # until it sleeps
     close()
-    crew.join(10000)
+    crew.join()
     assert said == [number], said
 
 
@@ -217,15 +217,18 @@ def test_latency():
                 conn.sendall(conn.recv(10))
 
     crew.start(serve)
+    took = []
     with socket.create_connection(server.getsockname()) as sock:
-        start = time.ticks_us()
         for _ in range(rounds):
+            start = time.ticks_us()
             sock.sendall(b"x")
             assert sock.recv(10) == b"x"
-        took = time.ticks_diff(time.ticks_us(), start)
+            took.append(time.ticks_diff(time.ticks_us(), start))
     crew.join()
-    print("round trip between two threads: %d us" % (took // rounds))
-    assert took < rounds * 5000, took  # a quarter of what looking again would cost
+    took.sort()
+    usual = took[rounds // 2]  # the machine may halt in some of them
+    print("round trip between two threads: %d us" % usual)
+    assert usual < 5000, took  # a quarter of what looking again would cost
 
 
 def test_select_and_a_thread():
@@ -265,12 +268,8 @@ def test_others_run():
             assert error.errno == EBADF, error
 
     crew.start(wait)
-    count = 0
-    end = time.ticks_add(time.ticks_ms(), 50)
-    while time.ticks_diff(end, time.ticks_ms()) > 0:
-        time.sleep(0)
-        count += 1
-    assert count > 5, count
+    for _ in range(10):
+        bench.takes(0, 10, time.sleep, 0)
     server.close()
     crew.join()
 
