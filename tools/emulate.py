@@ -92,8 +92,10 @@ class Emulator:
         self._serial_file = serial_file
         self._check()
         self._monitor, theirs = socket.socketpair()
-        command = self._command(serial, tcp_port, net, pcap, icount) + list(extra)
-        command += ["-chardev", "socket,id=mon,fd=%d" % theirs.fileno(), "-mon", "chardev=mon"]
+        given = [theirs]
+        if serial == "tcp":
+            given.append(self._listen(tcp_port))
+        command = self._command(given, net, pcap, icount) + list(extra)
         self._log = open(self.log, "wb")
         try:
             self._proc = subprocess.Popen(
@@ -102,9 +104,10 @@ class Emulator:
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 preexec_fn=_die_with_parent,
-                pass_fds=(theirs.fileno(),),
+                pass_fds=[each.fileno() for each in given],
             )
-            theirs.close()
+            for each in given:
+                each.close()
             self.pid = self._proc.pid
             self._find_serial(serial)
             self._wait_prompt(boot_timeout)
@@ -126,7 +129,17 @@ class Emulator:
                 "no firmware %s: run make firmware BOARD=%s" % (self.elf, self.board)
             )
 
-    def _command(self, serial, tcp_port, net, pcap, icount):
+    def _listen(self, tcp_port):
+        """A listening socket for QEMU: a port that is only looked for may be somebody else's by
+        the time that QEMU wants it."""
+        try:
+            listener = socket.create_server(("127.0.0.1", tcp_port))
+        except OSError as error:
+            raise EmulatorError("serial line on port %d: %s" % (tcp_port, error)) from None
+        self._port = listener.getsockname()[1]
+        return listener
+
+    def _command(self, given, net, pcap, icount):
         info = BOARDS[self.board]
         command = [
             info["qemu"],
@@ -138,15 +151,12 @@ class Emulator:
             "-semihosting-config",
             "enable=on,target=native",
         ]
-        if serial == "tcp":
-            self._port = tcp_port or free_port()
-            command += [
-                "-chardev",
-                "socket,id=con,host=127.0.0.1,port=%d,server=on,wait=off,nodelay=on" % self._port,
-            ]
+        if given[1:]:
+            line = "socket,id=con,fd=%d,server=on,wait=off,nodelay=on" % given[1].fileno()
         else:
-            command += ["-chardev", "pty,id=con"]
-        command += ["-serial", "chardev:con"]
+            line = "pty,id=con"
+        command += ["-chardev", line, "-serial", "chardev:con"]
+        command += ["-chardev", "socket,id=mon,fd=%d" % given[0].fileno(), "-mon", "chardev=mon"]
         if icount is not None:
             command += ["-icount", str(icount)]
         return command + self._net(info, net) + self._pcap(net, pcap)
@@ -185,6 +195,8 @@ class Emulator:
         return ["-object", "filter-dump,id=dump0,netdev=net0,file=%s" % pcap]
 
     def _died(self):
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._proc.wait(5)
         return EmulatorError(
             "QEMU did not start: %s"
             % (self.output().strip() or "exit code %s" % self._proc.poll())
@@ -254,12 +266,15 @@ class Emulator:
                         "%s: no REPL prompt after %d s, last output: %r"
                         % (self.board, timeout, seen[-200:])
                     )
-                os.write(fd, b"\r")
-                while select.select([fd], [], [], 0.1)[0]:
-                    data = os.read(fd, 4096)
-                    if not data:
-                        raise self._died()
-                    seen += data
+                try:
+                    os.write(fd, b"\r")
+                    while select.select([fd], [], [], 0.1)[0]:
+                        data = os.read(fd, 4096)
+                        if not data:
+                            raise self._died()
+                        seen += data
+                except OSError:  # the line is cut, for QEMU has ended
+                    raise self._died() from None
 
     def plug(self, on):
         """The cable at the board, in or out."""
