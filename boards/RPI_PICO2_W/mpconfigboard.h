@@ -1,4 +1,6 @@
 // Raspberry Pi Pico 2 W.
+#include "../../ports/errnos.h"
+
 #define MICROPY_HW_BOARD_NAME               "Raspberry Pi Pico 2 W"
 #define MICROPY_HW_FLASH_STORAGE_BYTES      (PICO_FLASH_SIZE_BYTES - 1536 * 1024)
 

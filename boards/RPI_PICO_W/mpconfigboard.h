@@ -1,4 +1,6 @@
 // Raspberry Pi Pico W.
+#include "../../ports/errnos.h"
+
 #define MICROPY_HW_BOARD_NAME               "Raspberry Pi Pico W"
 #define MICROPY_HW_FLASH_STORAGE_BYTES      (848 * 1024)
 

@@ -2,6 +2,7 @@
 #include <stdint.h>
 #include <alloca.h>
 #include "mpconfigboard.h"
+#include "../errnos.h"
 
 #define MICROPY_CONFIG_ROM_LEVEL            (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
 

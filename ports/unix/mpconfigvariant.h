@@ -1,6 +1,7 @@
 // The netstack variant of MicroPython's unix port: upstream's "standard", waiting our way.
 
 #include "port.h"
+#include "../errnos.h"
 
 #define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
 

@@ -2,6 +2,7 @@
 PROG ?= micropython
 FROZEN_MANIFEST ?= $(VARIANT_DIR)/manifest.py
 include $(VARIANT_DIR)/../../lib/frozen.mk
+QSTR_GLOBAL_DEPENDENCIES += $(VARIANT_DIR)/../errnos.h
 
 # `import socket` must find lib/socket.py, so upstream's C module of that name is left out.
 MICROPY_PY_SOCKET = 0

@@ -27,6 +27,21 @@ LINUX = {
     "EALREADY": 114,
     "EINPROGRESS": 115,
 }
+# What netstack raises beside them; our images have names for it, a stock firmware has not.
+OURS = {
+    "EPIPE": 32,
+    "EPROTO": 71,
+    "EDESTADDRREQ": 89,
+    "EMSGSIZE": 90,
+    "ENOPROTOOPT": 92,
+    "EPROTONOSUPPORT": 93,
+    "ESOCKTNOSUPPORT": 94,
+    "EAFNOSUPPORT": 97,
+    "EADDRNOTAVAIL": 99,
+    "ENETDOWN": 100,
+    "ENETUNREACH": 101,
+    "EISCONN": 106,
+}
 
 
 def test_names():
@@ -35,6 +50,12 @@ def test_names():
     for name in known:
         assert getattr(errno, name) == LINUX[name], (name, getattr(errno, name))
         assert errno.errorcode[LINUX[name]] == name
+
+
+def test_tracebacks():
+    for name in OURS:
+        assert getattr(errno, name) == OURS[name], name
+        assert str(OSError(OURS[name])) == "[Errno %d] %s" % (OURS[name], name)
 
 
 bench.run_tests(globals())
