@@ -7,13 +7,23 @@
 # called, so all it does is to set `notify` of what the socket stood on to lost(), and to have
 # _found() scheduled. `held` keeps what is to be found there alive till then. A MicroPython without
 # that type, as a stock firmware is, does not close them: what they stood on stays.
+#
+# The collector runs when the heap is full, which the stack's budget is long before: so it is asked
+# for as well when a port or memory is missing.
 
+import gc
+from micropython import const, schedule
 from netstack.api import host
+from netstack.core.clock import elapsed
 
 try:
     from _netstack import Guard, on_drop
 except ImportError:
     Guard = None
+
+_EVERY_MS = const(1000)
+_ENOMEM = const(12)
+_EADDRINUSE = const(98)
 
 held = {}  # id -> what a socket stands on
 shared = []  # what more than one socket stands on, once for each beside the first: dup()
@@ -30,6 +40,7 @@ def hold(guard, io):
         return None
     if guard is None:
         guard = Guard(io)
+        io.st.short = short
     else:
         held.pop(id(guard.io(io)), None)
     held[id(io)] = io
@@ -57,10 +68,51 @@ def unshare(io):
     return False
 
 
+def collect():
+    """Close at once what is lost. Nobody is inside the stack."""
+    gc.collect()
+    _reaper.call_back()
+
+
+def spare(st, f, *args):
+    """host.call(), and once more if what is lost may have been in the way."""
+    try:
+        return host.call(st, f, *args)
+    except OSError as error:
+        if Guard is None or error.errno != _ENOMEM and error.errno != _EADDRINUSE:
+            raise
+    collect()
+    return host.call(st, f, *args)
+
+
+_collected = -1  # when short() was last heard
+
+
+def short():
+    """A peer wants a connection, and there was no memory: what is lost is closed soon, so his next
+    try finds some. That takes a while, so not more often than once a second."""
+    global _collected
+    now = host.stack().now
+    if _collected < 0 or not 0 <= elapsed(now, _collected) < _EVERY_MS:
+        _collected = now
+        try:
+            schedule(_collect, None)
+        except RuntimeError:  # too much to do: another time
+            pass
+
+
+def _collect(_):
+    gc.collect()
+
+
 class _Reaper:
     def call_back(self):
-        """Close what is lost. Nobody is inside the stack."""
+        """Close what is lost. Called by the scheduler: whoever is inside the stack by then goes on
+        first."""
         st = host.stack()
+        if host.interrupted(st):
+            host.owe(self)
+            return
         host.enter(st)
         try:
             for key in list(held):
@@ -79,11 +131,8 @@ _reaper = _Reaper()
 
 
 def _found(_):
-    """Scheduled by a finaliser. Whoever is inside the stack finishes first."""
-    if host.interrupted(host.stack()):
-        host.owe(_reaper)
-    else:
-        _reaper.call_back()
+    """Scheduled by a finaliser."""
+    _reaper.call_back()
 
 
 if Guard:

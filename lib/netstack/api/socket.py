@@ -47,6 +47,7 @@ SHUT_RDWR = const(2)
 
 # Linux's errno; MicroPython's module has not all of them
 _EAGAIN = const(11)
+_ENOMEM = const(12)
 _EBADF = const(9)
 _EINVAL = const(22)
 _EPROTONOSUPPORT = const(93)
@@ -300,15 +301,9 @@ class socket(_iomod.IOBase):
         """("", port), ("0.0.0.0", port) and ("::", port) mean every address of this host."""
         io = self._check_open()
         ip, addr, port, _ = _address.sockaddr(self, address)
-        st = self._st
-        _host.enter(st)
-        try:
-            if any(addr):
-                io.bind(ip, addr, port)
-            else:
-                io.bind(ip if len(addr) == 4 else self.network(), None, port)
-        finally:
-            _host.leave(st)
+        if not any(addr):
+            ip, addr = ip if len(addr) == 4 else self.network(), None
+        _drop.spare(self._st, io.bind, ip, addr, port)
 
     def listen(self, backlog=_BACKLOG):
         io = self._check_open()
@@ -382,14 +377,9 @@ class socket(_iomod.IOBase):
             else:
                 self._open_early(b"", MSG_FASTOPEN, address)
             return
-        st = self._st
-        _host.enter(st)
-        try:
-            if nif and io.laddr is None:  # the source tells the link
-                io.laddr = ip.source(addr, nif)
-            io.connect(ip, addr, port)
-        finally:
-            _host.leave(st)
+        if nif and io.laddr is None:  # the source tells the link
+            io.laddr = ip.source(addr, nif)
+        _drop.spare(self._st, io.connect, ip, addr, port)
         if not self._dgram:
             self._wait_connected(io)
 
@@ -510,6 +500,9 @@ class socket(_iomod.IOBase):
         known, ip, addr, port, detour = to
         buf = _readable(buf)
         n = self._push(buf, 0, len(buf), flags, ip, addr, port, detour)
+        if n == -_ENOMEM:
+            _drop.collect()
+            n = self._push(buf, 0, len(buf), flags, ip, addr, port, detour)
         if n < 0:
             raise _fault(-n)
         if known:

@@ -102,6 +102,7 @@ class Stack:
         self.dhcp = {}  # interface -> DHCP client
         self.watchers = []  # callables (nif, event)
         self.reclaim = None  # callable: give back memory that lies idle
+        self.short = None  # callable: there was none for a connection
         self.rearm = self.again = self.pump = None  # of api/host.py
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}

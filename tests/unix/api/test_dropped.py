@@ -206,6 +206,85 @@ def test_inside_the_stack():
     collect(lambda: conn._io.eof_seen)
 
 
+def test_port_again():
+    """Who wants the port of a lost socket gets it, as in CPython."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+
+        def bound(port):
+            s = socket.socket(socket.AF_INET, kind)
+            bench.at_end(s.close)
+            s.bind(("127.0.0.1", port))
+            return s.getsockname()[1]
+
+        def lose():
+            s = socket.socket(socket.AF_INET, kind)
+            s.bind(("127.0.0.1", 0))
+            if kind == socket.SOCK_STREAM:
+                s.listen(1)
+            ports.append(s.getsockname()[1])
+
+        def is_free():
+            try:
+                return bound(ports[0])
+            except OSError as error:
+                assert error.errno == 98
+                wiped(20)
+
+        ports = []
+        deep(10, lose)
+        bound(0)  # pushes the other out of what the last calls have left behind
+        assert any(is_free() for _ in range(10))
+
+
+def test_more_than_memory():
+    """Datagram sockets that nobody closes, more of them than there is memory for at a time."""
+    n = host.stack().budget // 6144 + 20
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        for i in range(n):
+            s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            if i & 1:
+                s.bind(("127.0.0.1", 0))
+            assert s.sendto(b"x", server.getsockname()) == 1
+
+
+def test_server_that_closes_nothing():
+    server = listener()
+    for _ in range(host.stack().budget // 4380 + 20):
+        client = socket.socket()
+        client.settimeout(20)
+        client.connect(server.getsockname())
+        conn, _ = server.accept()
+        conn.send(b"x")
+        assert client.recv(1) == b"x"
+        client.close()
+
+
+def test_no_memory_for_who_comes():
+    """The stack asks for the collector when a SYN meets no memory (tcp/test_limits.py)."""
+    server = listener()
+    got = []
+
+    def lose():
+        client = socket.socket()
+        client.connect(server.getsockname())
+        conn, _ = server.accept()
+        bench.at_end(conn.close)
+        got.append(conn)
+
+    deep(10, lose)
+    conn = got.pop()
+    st = host.stack()
+    assert st.short is drop.short
+
+    def ended():
+        wiped(20)
+        st.short()
+        return conn._io.eof_seen
+
+    assert host.wait(ended, 20000)
+
+
 if drop.Guard is None:
     print("SKIP: this MicroPython has no finalisers for sockets")
 else:

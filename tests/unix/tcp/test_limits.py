@@ -61,6 +61,16 @@ def test_connections_in_use_stay():
     f.peer.take()
 
 
+def test_who_is_told():
+    """api/drop.py then looks for connections whose sockets are lost."""
+    f, flows = _fill(budget=64 * 1024)
+    told = []
+    f.st.short = lambda: told.append(f.st.now)
+    f.advance(200)
+    assert _open(f, 500) is None
+    assert len(told) == 1, told
+
+
 def test_flood_degrades_and_recovers():
     """A flood of whole connections: what is there goes on, what is new has to wait; when some are
     closed the next one is served. Memory, timers and frames are as before."""

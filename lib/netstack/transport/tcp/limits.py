@@ -56,6 +56,8 @@ class Limits:
                 worst = conn
         if worst is None:
             self._vain = now
+            if tcp.st.short:
+                tcp.st.short()
             return False
         end(worst)
         return True
