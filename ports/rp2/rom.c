@@ -330,11 +330,60 @@ mp_obj_t __wrap_mp_make_function_from_proto_fun(mp_proto_fun_t proto,
     return made;
 }
 
+// A closure of machine code, which the stack has many of: over values, where MicroPython's is over
+// cells, 16 bytes each. rom.py has seen that nothing is assigned to them later; what it cannot see is
+// whether the code itself does, by `nonlocal`: no frozen viper function must.
+typedef struct {
+    mp_obj_base_t base;
+    const rom_funs_t *function;
+    size_t n;
+    mp_obj_t values[];
+} sealed_t;
+
+static mp_obj_t call_sealed(mp_obj_t self_in, size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    sealed_t *self = MP_OBJ_TO_PTR(self_in);
+    sealed_t *volatile kept = self; // where the collector sees it: what is passed points into it
+    size_t n = self->n, own = n_args + 2 * n_kw;
+    mp_obj_t all[n + own];
+    (void)kept;
+    for (size_t i = 0; i < n; i++) {
+        all[i] = MP_OBJ_FROM_PTR((char *)&self->values[i] - offsetof(mp_obj_cell_t, obj));
+    }
+    memcpy(all + n, args, own * sizeof(mp_obj_t));
+    return MP_OBJ_TYPE_GET_SLOT(&mp_type_fun_viper, call)(
+        MP_OBJ_FROM_PTR(self->function), n + n_args, n_kw, all);
+}
+
+static void attr_of_sealed(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    sealed_t *self = MP_OBJ_TO_PTR(self_in);
+    mp_load_method_maybe(MP_OBJ_FROM_PTR(self->function), attr, dest);
+}
+
+static MP_DEFINE_CONST_OBJ_TYPE(sealed_type, MP_QSTR_closure, MP_TYPE_FLAG_BINDS_SELF,
+    call, call_sealed, attr, attr_of_sealed);
+
+static mp_obj_t seal(const rom_funs_t *function, size_t n, const mp_obj_t *cells) {
+    sealed_t *self = mp_obj_malloc_var(sealed_t, values, mp_obj_t, n, &sealed_type);
+    self->function = function;
+    self->n = n;
+    for (size_t i = 0; i < n; i++) {
+        self->values[i] = mp_obj_cell_get(cells[i]);
+    }
+    return MP_OBJ_FROM_PTR(self);
+}
+
 mp_obj_t __wrap_mp_make_closure_from_proto_fun(mp_proto_fun_t proto,
     const mp_module_context_t *context, mp_uint_t n, const mp_obj_t *args) {
     bool defaults = n & 0x100; // they are in front of what is closed over
     mp_obj_t made = __wrap_mp_make_function_from_proto_fun(proto, context, defaults ? args : NULL);
-    return mp_obj_new_closure(made, n & 0xff, defaults ? args + 2 : args);
+    const rom_funs_t *function = MP_OBJ_TO_PTR(made);
+    const mp_obj_t *cells = defaults ? args + 2 : args;
+    n &= 0xff;
+    if (rom_funs <= function && function < rom_funs + MP_ARRAY_SIZE(rom_funs)
+        && function->base.type == &mp_type_fun_viper) {
+        return seal(function, n, cells);
+    }
+    return mp_obj_new_closure(made, n, cells);
 }
 
 static const void *slot(const mp_obj_type_t *type, size_t index) {

@@ -196,8 +196,21 @@ class Module:
             made = {int(arg.split()[0]) for _, op, arg in self.frozen.bodies[code] if op in _MADE}
             children = [children[at] for at in sorted(made)]
         for child in children:
-            self._function(child, ())
+            if self._may_seal(code, child):
+                self._function(child, ())
             self._nested(child)
+
+    def _may_seal(self, code, child):
+        """May a closure of `child`, if it is machine code, have the values of what it is made over
+        instead of the cells (rom.c)? Only if that never changes once a closure has been made."""
+        if _TYPES.get((self.frozen.codes[child]["kind"], "0")) != "mp_type_fun_viper":
+            return True
+        made = False
+        for _, op, _ in self.frozen.bodies.get(code, [(0, "JUMP", "")]):
+            if "JUMP" in op or "ITER" in op or op == "STORE_DEREF" and made:
+                return False
+            made = made or op.startswith("MAKE_CLOSURE")
+        return not self.frozen.children.get(child)
 
     def _run(self, body, names):
         """Do what the code of a module or a class does, as far as can be told from here."""
