@@ -6,7 +6,7 @@ from _rp2 import Flash
 bdev = Flash()
 try:
     fs = vfs.VfsLfs2(bdev, progsize=256)  # a page of flash: nothing less can be written
-except:
+except Exception:
     vfs.VfsLfs2.mkfs(bdev, progsize=256)
     fs = vfs.VfsLfs2(bdev, progsize=256)
 vfs.mount(fs, "/")

@@ -31,7 +31,7 @@ BUILTINS = {
     "time", "uctypes", "vfs",
 }  # fmt: skip
 # Modules of ports and boards that a face may look for at run time.
-PORTS = {"api": {"board", "tap", "_netstack", "_thread"}, "nic": {"rp2"}}
+PORTS = {"api": {"board", "tap", "_netstack", "_thread"}, "nic": {"_rp2"}}
 
 # Constants that mean the same thing wherever they stand, so that they have one value across the
 # package: errno numbers, and what these prefixes name. (`_HDR`, `_IN`, `_ETHERTYPE` and their like
