@@ -210,6 +210,9 @@ class Module:
             if "JUMP" in op or "ITER" in op or op == "STORE_DEREF" and made:
                 return False
             made = made or op.startswith("MAKE_CLOSURE")
+        for sibling in self.frozen.children.get(code, ()):  # by `nonlocal`
+            if any(op == "STORE_DEREF" for _, op, _ in self.frozen.bodies.get(sibling, ())):
+                return False
         return not self.frozen.children.get(child)
 
     def _run(self, body, names):

@@ -377,9 +377,7 @@ class socket(_iomod.IOBase):
             else:
                 self._open_early(b"", MSG_FASTOPEN, address)
             return
-        if nif and io.laddr is None:  # the source tells the link
-            io.laddr = ip.source(addr, nif)
-        _drop.spare(self._st, io.connect, ip, addr, port)
+        _drop.spare(self._st, _connect, io, ip, addr, port, nif)
         if not self._dgram:
             self._wait_connected(io)
 
@@ -761,6 +759,13 @@ def _readable(buf):
     if kind is str:
         return buf.encode()
     return bytes(memoryview(buf))
+
+
+def _connect(io, ip, addr, port, nif):
+    """io.connect(), inside the stack. nif: the link, if there is one; the source tells of it."""
+    if nif and io.laddr is None:
+        io.laddr = ip.source(addr, nif)
+    io.connect(ip, addr, port)
 
 
 @micropython.native
