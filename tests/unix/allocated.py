@@ -11,9 +11,9 @@ def allocated(run):
     """Bytes that run() has allocated; MemoryError if it is caught at it. Runs it three times at
     least."""
     outside.down()
-    host = sys.modules.get("netstack.api.host")
-    if host and host._st:
-        hosts.make_frames(host._st)
+    state = sys.modules.get("netstack.api.state")
+    if state and state.st:
+        hosts.make_frames(state.st)
     run()  # what is made once may be made now
     gc.collect()
     micropython.heap_lock()

@@ -45,13 +45,13 @@ _plain = []  # (class, method, what it was)
 def up():
     """From now on every call of those above has to come from inside, if it means the shared
     stack."""
-    from netstack.api import host
+    from netstack.api import state
 
     for name, kind, methods, path in _GUARDED:
         module = sys.modules.get("netstack." + name)
         if module:
             for method in methods:
-                _guard(host, getattr(module, kind), method, path)
+                _guard(state, getattr(module, kind), method, path)
 
 
 def down():
@@ -61,7 +61,7 @@ def down():
     _plain.clear()
 
 
-def _guard(host, kind, method, path):
+def _guard(state, kind, method, path):
     plain = kind.__dict__[method]
     parts = path.split(".") if path else ()
 
@@ -69,7 +69,7 @@ def _guard(host, kind, method, path):
         st = self
         for part in parts:
             st = getattr(st, part)
-        mine = host._st
+        mine = state.st
         if mine and (st is mine or st is mine.timers or st is mine.pool) and not mine.w[_LOCK]:
             raise AssertionError("%s.%s: outside of the shared stack" % (kind.__name__, method))
         return plain(self, *args, **kw)

@@ -7,6 +7,7 @@ import binascii
 import sys
 from netstack.api import host as api
 from netstack.api import socket as sockets
+from netstack.api import state
 from netstack.transport.tcp import info
 from packets import Packet, icmp, ip4, tcp, udp
 
@@ -83,9 +84,10 @@ class Script:
         self.names = {}
         p.greet()
         p.nic.tx = self._sent
-        api._st = self.st
-        api._service = None
         api.ticks_ms = sockets._ticks_ms = self.clock
+        state.st = self.st
+        state.service = None
+        state.pump = api._pumper(self.st, None)
         self.st.idle = self.idle
 
     # -- time

@@ -2,6 +2,7 @@
 
 from micropython import const
 from netstack.api import host as _shared
+from netstack.api import state as _state
 
 _AF_INET = const(2)
 _AF_INET6 = const(10)
@@ -144,7 +145,7 @@ def chosen(name, addrs, af):
     if not addrs:
         raise OSError(_EAI_NONAME, "host %s has no address of this family" % name)
     inet6 = six()
-    return inet6.order(addrs, _shared.prefer) if inet6 and len(addrs) > 1 else addrs
+    return inet6.order(addrs, _state.prefer) if inet6 and len(addrs) > 1 else addrs
 
 
 def port_number(port):

@@ -10,7 +10,7 @@
 
 import io
 from micropython import const
-from netstack.api import address, host, resolve
+from netstack.api import address, host, resolve, state
 from netstack.api import socket as _socket
 from netstack.core.clock import elapsed
 
@@ -132,7 +132,7 @@ class Race(io.IOBase):
         rows = [row for row in self._todo + new if row[1]]
         if inet6 and len(rows) > 1:
             rows = [
-                (_family(addr), addr) for addr in inet6.order([r[1] for r in rows], host.prefer)
+                (_family(addr), addr) for addr in inet6.order([r[1] for r in rows], state.prefer)
             ]
         first = rows[0][0] if rows and not self._family else _AF_INET + _AF_INET6 - self._family
         queues = [[r for r in rows if r[0] == first], [r for r in rows if r[0] != first]]
@@ -171,7 +171,7 @@ class Race(io.IOBase):
 
     def _waits(self):
         """Is the answer of the family that is to begin still to come?"""
-        prefer = _AF_INET6 if host.prefer == 6 else _AF_INET
+        prefer = _AF_INET6 if state.prefer == 6 else _AF_INET
         return any(lookup.family == prefer for lookup in self._lookups)
 
     def _try(self, now):

@@ -10,9 +10,10 @@
 
 import gc
 import io
-import sys
+import micropython
 from array import array
-from micropython import const, schedule
+from micropython import const
+from netstack.api import state
 from netstack.core.clock import elapsed, later
 from netstack.core.processor import CORE, SPIN
 from netstack.core.wire import where
@@ -51,16 +52,7 @@ _SHARED_MS = const(20)  # the longest that a thread sleeps while others may act 
 _BLIND_MS = const(5)  # how often a NIC that cannot wake anybody is asked
 
 _BUSY = 0.00005  # seconds, before a thread tries again to enter the stack
-UNIX = sys.platform in ("linux", "darwin")
 BUSY = "the stack is busy, and goes on only when this callback has returned: try again later"
-
-_st = None
-_service = None
-prefer = 4  # the family whose addresses are tried first, network.ipconfig(prefer=...)
-hurried = False  # whoever asks must not be kept: until.py
-_nics = []
-_owed = []  # sockets whose callback is to be called
-_round = 0
 
 
 class _First:
@@ -93,32 +85,29 @@ class _First:
                 self._lock.release()
 
 
-_first = _First()
-_loaded = {}
+state.first = _First()
 
 
 def load(name):
     """A module of this package, for who needs it rarely. MicroPython's `import` gives one thread
     what another is still loading; this does not."""
-    module = _loaded.get(name)
+    module = state.loaded.get(name)
     if module is None:
-        with _first:
-            module = _loaded[name] = __import__("netstack.api." + name, None, None, ("*",))
+        with state.first:
+            module = state.loaded[name] = __import__("netstack.api." + name, None, None, ("*",))
     return module
 
 
 def stack():
     """The stack, made when it is first asked for: with loopback, without a NIC."""
-    global _st
-    if _st is None:
-        with _first:
-            if _st is None:
-                _st = _make()
-    return _st
+    if state.st is None:
+        with state.first:
+            if state.st is None:
+                state.st = _make()
+    return state.st
 
 
 def _make():
-    global _service
     from netstack.core.stack import Stack
     from netstack.inet import icmpv4, ipv4
     from netstack.link import loopback
@@ -137,11 +126,12 @@ def _make():
     st.ip4.configure(nif, _LOOPBACK, _LOOPBACK_MASK)
     _attach_ip6(st, nif)
     _expect_threads(st)
-    if UNIX:
+    if state.UNIX:
         st.idle = _sleeper(st)
     else:
-        _service = Service(st)
-        st.idle = _service.idle
+        state.service = Service(st)
+        st.idle = state.service.idle
+    state.pump = _pumper(st, state.service)
     return st
 
 
@@ -154,8 +144,8 @@ def _lack(name, whose):
 
 def _cut(*args):
     """The first datagram that is too long for a packet."""
-    _lack("fragment", _st)
-    return _st.ip4.output_parts(*args)
+    _lack("fragment", state.st)
+    return state.st.ip4.output_parts(*args)
 
 
 def _expect_threads(st):
@@ -235,14 +225,14 @@ def _neighbours():
     return n
 
 
-# A module is loaded before the stack is entered: nobody waits for the stack with `_first` held, so
+# A module is loaded before the stack is entered: nobody waits for the stack with `first` held, so
 # who is inside may wait for that.
 
 
 def udp():
     st = stack()
     if st.udp is None:
-        with _first:
+        with state.first:
             from netstack.transport import udp
         held = join(st)
         try:
@@ -256,7 +246,7 @@ def udp():
 def tcp():
     st = stack()
     if st.tcp is None:
-        with _first:
+        with state.first:
             from netstack.transport import tcp
 
             if st.ip6:
@@ -275,7 +265,7 @@ def tcp():
 def dns():
     st = stack()
     if st.dns is None:
-        with _first:
+        with state.first:
             from netstack.services import dns
         udp()
         held = join(st)
@@ -293,7 +283,7 @@ def dns():
 def port_nic():
     """The NIC this port or board comes with."""
     _check_core()
-    if UNIX:
+    if state.UNIX:
         import os
         import tap
 
@@ -332,9 +322,9 @@ def add(nic, name):
 
 def watch(nic):
     """Run the stack when this NIC has something."""
-    _nics.append(nic)
-    if _service:
-        _service.watch(nic)
+    state.nics.append(nic)
+    if state.service:
+        state.service.watch(nic)
     elif getattr(nic, "fileno", -1) < 0:
         _look_often()
 
@@ -396,22 +386,19 @@ def call(st, f, *args):
 @micropython.native
 def leave(st):
     st.leave()
-    if _owed:
+    if state.owed:
         _settle()
 
 
 @micropython.native
 def pump():
     """Poll the stack. Returns the milliseconds until it is next due, -1: only a NIC can tell."""
-    run = _st.pump
-    if run is None:
-        run = _st.pump = _pumper(_st, _service)
-    return run()
+    return state.pump()
 
 
 def _pumper(st, service):
     words = where(st.w)
-    used = (st.poll, ticks_ms, _owed, service)
+    used = (st.poll, ticks_ms, state.owed, service)
 
     @micropython.viper
     def pump() -> int:
@@ -440,28 +427,24 @@ def _give_way(st):
         sleep(_BUSY)
 
 
-def rouse():
-    """What a thread may be waiting for has happened, and some are asleep."""
-
-
 def owe(sock):
     """Have the callback of a socket called once nobody is inside the stack any more. Called by who
     is inside."""
-    if sock not in _owed:
-        _owed.append(sock)
+    if sock not in state.owed:
+        state.owed.append(sock)
 
 
 def _settle():
     """Whoever leaves comes here, and looks again after it has been inside itself: so the last one
     sees what is owed."""
-    st = _st
-    while _owed and st.claim():
-        sock = _owed.pop() if _owed else None
+    st = state.st
+    while state.owed and st.claim():
+        sock = state.owed.pop() if state.owed else None
         st.leave()
         if sock is None:
             return
         try:
-            schedule(_call_back, sock)
+            micropython.schedule(_call_back, sock)
         except RuntimeError:  # the scheduler's queue is full: with the next poll
             enter(st)
             owe(sock)
@@ -476,20 +459,19 @@ def _call_back(sock):
 def pump_once_a_round(last):
     """For a poller that asks one socket after the other: poll the stack when the socket that was
     last asked in round `last` is asked again. Returns the number of this round."""
-    global _round
-    _st.w[_ASKED] = _st.w[_ASKED] + 1 & 0xFFFF
-    if last == _round:
-        _round = (_round + 1) & 0x3FFFFFFF
+    state.st.w[_ASKED] = state.st.w[_ASKED] + 1 & 0xFFFF
+    if last == state.round:
+        state.round = (state.round + 1) & 0x3FFFFFFF
         turns = _TURNS
         while pump() == 0 and turns:
             turns -= 1
-        if turns == 0 and _service:
-            _service.arm(0)  # the poller may sleep now, but not for long
-    return _round
+        if turns == 0 and state.service:
+            state.service.arm(0)  # the poller may sleep now, but not for long
+    return state.round
 
 
 def current_round():
-    return _round
+    return state.round
 
 
 def wait(done, ms):
@@ -501,8 +483,8 @@ def wait(done, ms):
         value = done()
         if value:
             return value
-        w = _st.w
-        if w[_LOCK] and interrupted(_st):
+        w = state.st.w
+        if w[_LOCK] and interrupted(state.st):
             raise OSError(_EAGAIN, BUSY)
         if w[_ARMED]:  # done() may have begun something
             left = max(elapsed(w[_DUE], ticks_ms() & 0x3FFFFFFF), 0)
@@ -517,13 +499,12 @@ def wait(done, ms):
             if due < 0 or left < due:
                 due = left
         if due:
-            _st.idle(due)
+            state.st.idle(due)
 
 
 def _sleeper(st):
     """What makes the unix port sleep until a NIC has something or some milliseconds are over, or
     another thread has come by what this one may be waiting for."""
-    global rouse
     try:
         import tap
     except ImportError:  # a build without TAPs
@@ -535,12 +516,12 @@ def _sleeper(st):
         most = _RECHECK_MS
         if st.w[_SLEEPING] or st.ident() != first:
             most = _SHARED_MS
-        for nic in _nics:
+        for nic in state.nics:
             if getattr(nic, "fileno", -1) < 0:
                 most = _BLIND_MS
-        tap.wait(_nics, most if ms < 0 or ms > most else ms)
+        tap.wait(state.nics, most if ms < 0 or ms > most else ms)
 
-    rouse = tap.rouse
+    state.rouse = tap.rouse
 
     tap.on_wait(_background, st.w)
     return idle
@@ -552,14 +533,14 @@ def _look_often():
         import tap
     except ImportError:
         return
-    tap.on_wait(_background, _st.w, _BLIND_MS)
+    tap.on_wait(_background, state.st.w, _BLIND_MS)
 
 
 def _background(_):
     """Called by the scheduler of the unix port while the program waits, whatever for."""
-    if not _st.w[_LOCK]:
-        _st.poll(ticks_ms())
-        if _owed:
+    if not state.st.w[_LOCK]:
+        state.st.poll(ticks_ms())
+        if state.owed:
             _settle()
 
 
@@ -593,7 +574,6 @@ class Service(io.IOBase):
     def _share(self, poller):
         """What the second core sleeps by, and what wakes it: the end of an interrupt or callback
         on the first, or rouse()."""
-        global rouse
         from _thread import allocate_lock
 
         self._arm = self.arm
@@ -603,7 +583,7 @@ class Service(io.IOBase):
         poller.register(once, _RD)
         for _ in poller.ipoll(0):
             pass
-        rouse = self.rouse
+        state.rouse = self.rouse
 
     def watch(self, nic):
         if self.w[_SPIN] and hasattr(nic, "share"):
@@ -659,7 +639,7 @@ class Service(io.IOBase):
         self.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, due)
         if CORE and mem32[CORE]:  # two that set it at once would break it: the first core does
             try:
-                schedule(self._arm, due)
+                micropython.schedule(self._arm, due)
             except RuntimeError:  # too much to do: with the next call
                 self.w[_NEXT] = later(ticks_ms() & 0x3FFFFFFF, _NEVER)
             return
@@ -676,7 +656,7 @@ class Service(io.IOBase):
 
 def _runner(service, st, timer):
     words = where(st.w)
-    used = (service, timer, st.poll, ticks_ms, _owed)
+    used = (service, timer, st.poll, ticks_ms, state.owed)
 
     @micropython.viper
     def run(who):

@@ -3,10 +3,10 @@
 #
 # active(True) brings the interface up and starts DHCP unless an address has been set by hand.
 
-import sys as _sys
 from micropython import const
 from netstack.api import address as _address
 from netstack.api import host as _host
+from netstack.api import state as _state
 
 STAT_IDLE = const(0)  # not active
 STAT_CONNECTING = const(1)  # no link yet
@@ -29,8 +29,6 @@ _NDOTS_MAX = const(15)
 del const
 _NOBODY = b"\0\0\0\0"
 
-_lans = {}
-_hostname = "mpy-" + _sys.platform
 _country = "XX"
 
 _DHCP6 = ("dhcp6", "prefix6", "has_dhcp6", "lease6", "prefixes6")
@@ -66,7 +64,7 @@ class _Wire:
         self.manual = False
         self.error = None
         self.told = False
-        self.nif.hostname = _hostname
+        self.nif.hostname = _state.hostname
         dhcp.attach(self.nif).start()
 
     def inform(self):
@@ -171,7 +169,7 @@ class _Wire:
     def ask(self):
         """A program wants to know: let the stack do its work, and tell what is wrong, once."""
         _host.pump()
-        if _host.UNIX and not _host.hurried and self.nif.up and not self.connected():
+        if _state.UNIX and not _state.hurried and self.nif.up and not self.connected():
             _host.wait(self.connected, _ASKED_MS)  # nothing else runs the stack while it asks
         if not self.told and self.failure():
             self.told = True
@@ -186,15 +184,15 @@ class LAN:
         for name in wiring:
             if name not in _WIRING:
                 raise TypeError("LAN: unknown argument %s" % name)
-        self._wire = _find(nic) if id is None and nic is not None else _lans.get(id or 0)
+        self._wire = _find(nic) if id is None and nic is not None else _state.lans.get(id or 0)
         if self._wire is None:
             if id is None:
                 id = 0
-                while nic is not None and id in _lans:
+                while nic is not None and id in _state.lans:
                     id += 1
             if nic is None and id != 0:
                 raise ValueError("LAN(%d): this board has one, LAN(0)" % id)
-            self._wire = _lans[id] = _Wire(nic or _host.port_nic(), "eth%d" % id)
+            self._wire = _state.lans[id] = _Wire(nic or _host.port_nic(), "eth%d" % id)
         elif nic is not None and self._wire.nif.nic is not nic:
             raise ValueError("LAN(%d) has another NIC" % id)
 
@@ -218,7 +216,7 @@ class LAN:
             if not up:
                 nif.set_up(False)
                 return
-            nif.hostname = _hostname
+            nif.hostname = _state.hostname
             nif.set_up(True)
             if wire.manual:
                 wire.probe()
@@ -257,7 +255,7 @@ class LAN:
         if args[0] == "mtu":
             return nif.mtu
         if args[0] == "hostname":
-            return _hostname
+            return _state.hostname
         six = _address.six()
         if six and args[0] in six.PARAMETERS:
             return six.parameter(nif, args[0])
@@ -314,7 +312,7 @@ class LAN:
             try:
                 six.put(wire.nif, values)
                 if wanted:
-                    wire.nif.hostname = _hostname
+                    wire.nif.hostname = _state.hostname
                     leases.put(wire.nif, wanted)
             finally:
                 _host.leave(wire.st)
@@ -417,7 +415,7 @@ def _lease(client):
 
 
 def _find(nic):
-    for wire in _lans.values():
+    for wire in _state.lans.values():
         if wire.nif.nic is nic:
             return wire
     return None
@@ -454,12 +452,11 @@ def _addr4(value, mask):
 
 def hostname(name=None):
     """The name DHCP tells to servers; set it before active(True)."""
-    global _hostname
     if name is None:
-        return _hostname
+        return _state.hostname
     if not 0 < len(name) <= _NAME_MAX:
         raise ValueError("hostname %s: 1 to %d characters" % (name, _NAME_MAX))
-    _hostname = name
+    _state.hostname = name
 
 
 def country(code=None):
@@ -500,7 +497,7 @@ def _set_global(name, value):
     elif name == "prefer":
         if value not in (4, 6):
             raise ValueError("prefer %s: 4 or 6" % value)
-        _host.prefer = value
+        _state.prefer = value
     else:
         raise ValueError("unexpected key %s" % name)
 
@@ -514,5 +511,5 @@ def _get_global(name):
     if name == "ndots":
         return _host.dns().ndots
     if name == "prefer":
-        return _host.prefer
+        return _state.prefer
     raise ValueError("unexpected key %s" % name)

@@ -16,6 +16,7 @@ from netstack.api import datagram as _datagram
 from netstack.api import drop as _drop
 from netstack.api import host as _host
 from netstack.api import options as _options
+from netstack.api import state as _state
 from netstack.api import stream as _stream
 from netstack.api.address import getaddrinfo, inet_aton, inet_ntoa, inet_ntop, inet_pton  # noqa: F401
 from netstack.api.stream import fault as _fault
@@ -135,7 +136,7 @@ class socket(_iomod.IOBase):
     def _listen_in(self, io):
         """With a callback the stack knows us, and we stay for as long as it is there. Without
         one, datagrams are seen where they wait, but by other threads."""
-        own = _happened if self._words[_SLEEPING] or _host.UNIX or not self._dgram else None
+        own = _happened if self._words[_SLEEPING] or _state.UNIX or not self._dgram else None
         io.notify = self._notify if self._callback else own
 
     def __repr__(self):
@@ -726,7 +727,7 @@ def _happened(io):
     """Called by the stack when anything about what a socket stands on has changed."""
     io.event = True
     if io.st.w[_SLEEPING]:  # other threads
-        _host.rouse()
+        _state.rouse()
 
 
 def _open(af, kind, proto, network):

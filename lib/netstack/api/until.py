@@ -7,7 +7,7 @@
 
 import io
 from micropython import const
-from netstack.api import host
+from netstack.api import host, state
 
 _EINVAL = const(22)
 _POLL = const(3)  # MP_STREAM_POLL
@@ -27,13 +27,13 @@ class Condition(io.IOBase):
 
     def look(self):
         """True when there is an end: a value, or an exception."""
-        before = host.hurried
-        host.hurried = True
+        before = state.hurried
+        state.hurried = True
         try:
             self.value = self._true()
         except Exception as error:
             self.error = error
-        host.hurried = before
+        state.hurried = before
         return bool(self.value or self.error)
 
     def ioctl(self, request, arg):

@@ -3,6 +3,7 @@
 
 from micropython import const
 from netstack.api import network as _network
+from netstack.api import state as _state
 
 STAT_IDLE = const(0)
 STAT_CONNECTING = const(1)
@@ -40,13 +41,13 @@ class WLAN(_network.LAN):
             raise ValueError("WLAN(%s): IF_STA or IF_AP" % interface_id)
         name = "wlan%d" % interface_id
         self._interface = interface_id
-        self._wire = _network._lans.get(name)
+        self._wire = _state.lans.get(name)
         if self._wire is None:
             import board
 
             nic = board.radio(interface_id)
             nic.country = _network.country()
-            self._wire = _network._lans[name] = _network._Wire(nic, name)
+            self._wire = _state.lans[name] = _network._Wire(nic, name)
             nic.net = None  # what gives addresses to our stations
             nic.settings = {
                 "ssid": b"",

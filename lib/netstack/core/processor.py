@@ -24,9 +24,13 @@ elif sys.maxsize >> 32:
 if sys.platform == "rp2":
     # RP2040 datasheet 2.3.1.1, 2.3.1.3; RP2350's 3.1.2, 3.1.4. Of the 32 spinlocks of an RP2040,
     # the SDK leaves number 15 to an operating system, which MicroPython has none of. On an RP2350
-    # it uses none, and number 31 is one of those that erratum RP2350-E2 spares.
+    # it uses none, and number 31 is one of those that erratum RP2350-E2 spares. 0x100 is where
+    # number 0 is.
     CORE = 0xD0000000
-    SPIN = CORE + 0x100 + 4 * (31 if "RP2350" in sys.implementation._machine else 15)
+    SPIN = 0xD000017C
+    if "RP2350" not in sys.implementation._machine:
+        SPIN = 0xD000013C
+del _arch
 
 
 def refuse():

@@ -103,7 +103,7 @@ class Stack:
         self.watchers = []  # callables (nif, event)
         self.reclaim = None  # callable: give back memory that lies idle
         self.short = None  # callable: there was none for a connection
-        self.rearm = self.again = self.pump = None  # of api/host.py
+        self.rearm = self.again = None  # of api/host.py
         self.idle = None  # callable (ms): sleep until then, or until a NIC has something
         self.names = {}
         self.nomem = 0  # MemoryErrors met inside poll()

@@ -8,7 +8,7 @@ import micropython
 import select
 import socket
 from array import array
-from netstack.api import callbacks, host
+from netstack.api import callbacks, host, state
 from netstack.core import processor
 from netstack.core.wire import where
 
@@ -32,8 +32,8 @@ class Alone:
 
     def __exit__(self, *_):
         st.w[ASLEEP] = 0
-        if host._service:
-            host._service.arm(1)
+        if state.service:
+            state.service.arm(1)
 
 
 alone = Alone()

@@ -6,7 +6,7 @@ import netstack
 import peer6
 import socket
 from array import array
-from netstack.api import host
+from netstack.api import host, state
 from packets import icmp, ip, ip4, udp
 
 EAGAIN = 11
@@ -24,11 +24,11 @@ def opened(port, af):
         p = peer6.peer()
         p.at = lambda port: ("2001:db8::1", port, 0, 0)
     p.greet()
-    shared = host._st, host._service
-    host._st, host._service = p.st, None
+    shared = state.st, state.service, state.pump
+    state.st, state.service, state.pump = p.st, None, host._pumper(p.st, None)
 
     def restore():
-        host._st, host._service = shared
+        state.st, state.service, state.pump = shared
 
     bench.at_end(restore)
     s = socket.socket(af, socket.SOCK_DGRAM)
