@@ -26,6 +26,7 @@ def path(request, lan, tmp_path):
         lan.run("ip", "link", "set", "left", "up")
         far.run("ip", "addr", "add", FAR4 + "/24", "dev", "eth0")
         far.run("ip", "link", "set", "eth0", "up")
+        far.wait_running("eth0")
         lan.ns.use_ipv6("left", "fd98::1/64")
         far.use_ipv6("eth0", FAR6 + "/64")
         far.run("ip", "route", "add", "default", "via", "10.98.0.1")
@@ -71,7 +72,7 @@ class Path:
     def _connect(self):
         self.program.stdin.write("\n")
         self.program.stdin.flush()
-        match = self.program.expect(r"^(connected|failed) (.*) after (\d+)", 60)
+        match = self.program.expect(r"^(connected|failed) (.*) after (\d+)")
         self.program.expect("^left 0")
         assert match.group(1) == "connected", match.group()
         addr, said = match.group(2).split(" ", 1)

@@ -59,12 +59,12 @@ def test_router_of_linux(lan6, tmp_path):
     config.chmod(0o644)
     lan6.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
     program = lan6.program("six")
-    program.expect("^started", 30)
+    program.expect("^started")
     lan6.ns.wait_for_link_local("tap0")
     radvd = lan6.start(
         "radvd", "-n", "-u", "root", "-C", config, "-p", tmp_path / "pid", "-m", "stderr"
     )
-    program.expect("^ready", 60)
+    program.expect("^ready")
     said = program.output
     link = lan6.run("ip", "-6", "addr", "show", "tap0", "scope", "link").split("inet6 ")[1]
     assert "gateway " + link.split("/")[0] in said, said
@@ -108,7 +108,7 @@ def test_temporary_addresses(lan6, tmp_path):
     seen = []
     for _ in range(2):
         program = lan6.program("temporary", LINUX6, "8100")
-        program.expect("^ready", 60)
+        program.expect("^ready")
         said = program.output
         program.stop()
         states = _addresses(said)
@@ -132,7 +132,7 @@ def test_to_linux_by_name_and_by_zone(lan6, tmp_path):
     server = lan6.start(
         sys.executable, "-u", "-m", "http.server", "--bind", "::", "-d", tmp_path, "8099"
     )
-    server.expect("Serving", 20)
+    server.expect("Serving")
     for host, peer in ((LINUX6, LINUX6), ("fe80::99%eth0", "fe80::99"), ("fe80::99", "fe80::99")):
         program = lan6.program("get6", host, "8099")
         program.finish()

@@ -120,6 +120,7 @@ def test_path_mtu_of_ipv6(lan, namespace):
         for ns, end, number in ((lan.ns, "left", 1), (host, "right", 2)):
             ns.use_ipv6(end, "fd97::%d/64" % number)
             ns.run("ip", "link", "set", end, "mtu", "1400", "up")
+        host.wait_running("right")
         lan.run("sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         host.run("ip", "-6", "route", "add", "default", "via", "fd97::1")
         with host.entered():
