@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from netns import LINUX, LINUX6, MAC, OURS, OURS6, which
+from test_ping import ECHO6, answers_all
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def test_ping_of_every_length(lan6):
 
 def test_flood(lan6):
     lan6.ready("echo6")
-    lan6.ping(OURS6, "-A", "-s", "100", count=3000)
+    answers_all(lan6, OURS6, 3000, "-f", "-s", "100", echo=ECHO6)
 
 
 def test_ping_of_all_nodes(lan6):
