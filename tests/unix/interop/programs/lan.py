@@ -15,7 +15,7 @@ def up():
     nic = network.LAN()
     # The kernel does not send by a TAP before it has noticed that somebody holds it, which takes a
     # while on a busy machine; what is lost meanwhile is not sent again for a second.
-    for _ in range(2000):
+    for _ in range(60000):
         if nic._wire.nif.nic.link():
             break
         sleep_ms(1)
