@@ -58,12 +58,18 @@ def vlans(request, lan, tmp_path):
     return lan
 
 
+def wait_for_way(vlans, address):
+    """Wait until pings are answered: interfaces and switches have to notice who is there."""
+    ping = ("ping", "-c", "1", "-W", "1", address)
+    netns.until(lambda: vlans.ns.run(*ping, check=False).returncode == 0, "no way there")
+
+
 def test_two_vlans(vlans):
     """Pings of every kind of length, UDP and TCP in both VLANs, and what is on the wire."""
     program = vlans.ready("vlans", 5, env={"MICROPYPATH": PATH})
     for vid in VIDS:
         ours = "10.99.%d.2" % vid
-        vlans.run("ping", "-c", "1", "-w", "60", ours)  # the way there is open
+        wait_for_way(vlans, ours)
         for size in (0, 1, 18, 19, 1471, 1472):
             vlans.ns.ping(ours, "-s", size, "-p", "a5c300ff", count=2, interval=0.01)
         with vlans.ns.entered():
@@ -77,7 +83,7 @@ def test_two_vlans(vlans):
         said = vlans.run("iperf", "-c", ours, "-p", 5001, "-n", "5M", timeout=120)
         assert re.search(r"5\.0\d* MBytes", said), said
         assert int(program.expect(r"got (\d+)").group(1)) >= 5 << 20
-    vlans.run("ping", "-c", "1", "-w", "60", netns.OURS)  # and the interface below goes on
+    wait_for_way(vlans, netns.OURS)  # and the interface below goes on
     sent = "eth.src == %s && " % MAC
     frames = vlans.capture.frames
     assert frames(sent + "vlan.id == 10 && vlan.priority == 0 && tcp.port == 5001")
@@ -92,7 +98,7 @@ def test_two_vlans(vlans):
 def test_a_vlan_that_is_not_there(vlans):
     """Pings to an address of VLAN 20, sent in VLAN 10, are not answered."""
     vlans.ready("vlans", 0, env={"MICROPYPATH": PATH})
-    vlans.run("ping", "-c", "1", "-w", "60", "10.99.20.2")
+    wait_for_way(vlans, "10.99.20.2")
     device = vlans.run("ip", "-o", "route", "get", "10.99.10.2").split(" dev ")[1].split()[0]
     vlans.run("ip", "route", "add", "10.99.20.2/32", "dev", device)
     said = vlans.ns.run("ping", "-c", "2", "-i", "0.2", "-W", "0.5", "10.99.20.2", check=False)
