@@ -60,6 +60,13 @@ def heap(*stacks):
     return gc.mem_alloc() + sum(st.pool.unmade * st.pool.size for st in stacks)
 
 
+def grown(used):
+    """How much more of the heap is in use after the last rounds of many than after the first, of
+    which one may make what stays. The least of two counts: keys and other numbers at random are
+    now and then taken for pointers by the collector, which then keeps what is garbage."""
+    return min(used[-2:]) - min(used[1:3])
+
+
 def scale(n):
     """`n` on the host, a fifth of it (at least 1) on an emulated board."""
     return max(1, n // SLOW)

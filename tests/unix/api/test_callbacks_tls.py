@@ -272,7 +272,7 @@ def test_nothing_stays():
     p = Pair().join()
     used = []
     p.end()
-    for _ in range(4 if bench.UNIX else 2):
+    for n in range(10):
         p.client.conn = p.server.conn = p.conn = None
         p.server.ends = 0
         p.connect(p.client.of)
@@ -280,7 +280,9 @@ def test_nothing_stays():
         p.rest(70000)  # TIME-WAIT
         p.client.conn = p.server.conn = None
         used.append(bench.heap(p.a.st, p.b.st))
-    assert used[-1] - used[-2] < 4000, used
+        if n > bench.UNIX * 2 and used[-1] - used[-2] < 4000:
+            return  # else a key may have been taken for a pointer
+    raise AssertionError(used)
 
 
 bench.run_tests(globals())
