@@ -105,8 +105,10 @@ def known(name, flags=0, af=0):
     inet6 = six()
     if name is None:
         name = "" if flags & _AI_PASSIVE else "::1" if af == _AF_INET6 else "127.0.0.1"
-    elif not isinstance(name, str):
+    elif isinstance(name, bytes):
         name = name.decode()
+    elif not isinstance(name, str):
+        raise TypeError("host %r: text is needed" % (name,))
     if name == "":
         return [inet6.ANY if af == _AF_INET6 else b"\0\0\0\0"]
     addr = parse(name)

@@ -234,7 +234,8 @@ class Race(io.IOBase):
             return self.winner
         if not (self._errors or self._running):
             if self._late and self._lookups or self._trouble is None:
-                raise OSError(_ETIMEDOUT, "host %s: no address in time" % self.name)
+                what = "no address in time" if self._lookups else "no time to connect"
+                raise OSError(_ETIMEDOUT, "host %s: %s" % (self.name, what))
             raise self._trouble
         for sock in self._running:
             self._failed(sock.to, _ETIMEDOUT)

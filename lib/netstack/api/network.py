@@ -438,7 +438,10 @@ def _addr4(value, mask):
         return _NOBODY, _NOBODY
     if not isinstance(value, str):
         addr, mask = value
-        return _address.need(addr, "addr4"), _address.need(mask, "addr4 mask")
+        mask = _address.need(mask, "addr4 mask")
+        if mask not in [_address.mask(bits) for bits in range(33)]:
+            raise ValueError("addr4 mask: %s has ones behind zeros" % value[1])
+        return _address.need(addr, "addr4"), mask
     addr, slash, bits = value.partition("/")
     addr = _address.need(addr, "addr4")
     if slash:
@@ -456,6 +459,8 @@ def hostname(name=None):
         return _state.hostname
     if not 0 < len(name) <= _NAME_MAX:
         raise ValueError("hostname %s: 1 to %d characters" % (name, _NAME_MAX))
+    if not all(c.isalpha() or c.isdigit() or c in "-_" for c in name) or "-" in name[0] + name[-1]:
+        raise ValueError("hostname %r: use letters, digits, '-' and '_' only" % name)
     _state.hostname = name
 
 

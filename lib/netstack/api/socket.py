@@ -301,6 +301,8 @@ class socket(_iomod.IOBase):
     def bind(self, address):
         """("", port), ("0.0.0.0", port) and ("::", port) mean every address of this host."""
         io = self._check_open()
+        if self._listening:
+            raise OSError(_EINVAL)
         ip, addr, port, _ = _address.sockaddr(self, address)
         if not any(addr):
             ip, addr = ip if len(addr) == 4 else self.network(), None
@@ -745,6 +747,8 @@ def _open(af, kind, proto, network):
         return io
     if af == AF_PACKET and rare is None:
         raise OSError(_EAFNOSUPPORT, "packet sockets are not in this image")
+    if kind == SOCK_RAW and rare is None:
+        raise OSError(_ESOCKTNOSUPPORT, "raw sockets are not in this image")
     if kind == SOCK_STREAM or kind == SOCK_DGRAM:
         text = "protocol %s does not go with socket type %s" % (proto, kind)
         raise OSError(_EPROTONOSUPPORT, text)

@@ -56,10 +56,20 @@ async def until(condition):
     return it.value
 
 
+def _check(stream):
+    """The poller of asyncio crashes when it is asked after it has refused what is no stream
+    (extmod/modselect.c, poll_set_add_obj): another one shall refuse that."""
+    if not isinstance(stream, io.IOBase):
+        from select import poll
+
+        poll().register(stream, _RD)
+
+
 async def readable(stream):
     """Wait until a read, recvfrom() or accept() of a socket would not block."""
     from asyncio import core
 
+    _check(stream)
     yield core._io_queue.queue_read(stream)
 
 
@@ -67,4 +77,5 @@ async def writable(stream):
     """Wait until a write or sendto() would not block, or a connect() has ended."""
     from asyncio import core
 
+    _check(stream)
     yield core._io_queue.queue_write(stream)

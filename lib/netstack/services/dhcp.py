@@ -164,12 +164,12 @@ _LINK_DOWN = const(2)
 
 
 def _check_hostname(name):
-    """RFC 952, RFC 1123 2.1: one label."""
+    """RFC 952, RFC 1123 2.1: one label; and as people have it, with underscores."""
     good = 0 < len(name) <= 63 and name[0] != "-" and name[-1] != "-"
     for c in name:
-        good = good and (c == "-" or "0" <= c <= "9" or "a" <= c.lower() <= "z")
+        good = good and (c in "-_" or "0" <= c <= "9" or "a" <= c.lower() <= "z")
     if not good:
-        raise ValueError("host name %r: use 1 to 63 letters, digits and hyphens" % name)
+        raise ValueError("host name %r: use 1 to 63 letters, digits, '-' and '_'" % name)
     return name.encode()
 
 

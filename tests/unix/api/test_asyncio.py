@@ -3,6 +3,7 @@
 
 import asyncio
 import bench
+import netstack
 import time
 
 PORT = 8201
@@ -187,6 +188,23 @@ def test_refused():
             assert error.errno == 111, error  # ECONNREFUSED
         else:
             raise AssertionError("OSError was expected")
+
+    asyncio.run(main())
+
+
+def test_no_stream():
+    """What is no stream is refused before asyncio's poller, which would crash, hears of it."""
+
+    async def main():
+        for wait in (netstack.readable, netstack.writable):
+            for wrong in (5, "x", None, object()):
+                try:
+                    await wait(wrong)
+                except OSError:
+                    await asyncio.sleep_ms(1)
+                else:
+                    raise AssertionError(wrong)
+        assert not asyncio.core._io_queue.map
 
     asyncio.run(main())
 

@@ -140,14 +140,14 @@ def test_by_hand():
 
 def test_dhcp():
     n, nic = lan(leases=True)
-    network.hostname("board-7")
+    network.hostname("board_7-a")
     n.active(True)
     assert n.ipconfig("dhcp4") is True
     wait_for(n.isconnected)
     assert n.ipconfig("has_dhcp4") is True and n.status() == network.STAT_GOT_IP
     assert n.ifconfig() == ("10.77.0.7", "255.255.255.0", "10.77.0.1", "10.77.0.1")
     assert network.ipconfig("dns") == "10.77.0.1"
-    assert nic.names and set(nic.names) == {b"board-7"}
+    assert nic.names and set(nic.names) == {b"board_7-a"}
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.sendto(b"so that its link address is known", ("10.77.0.1", 9))
     host.pump()
@@ -263,6 +263,7 @@ def test_bad_values():
         "fe80::1/64",
         "10.0.0.2",
         ("10.0.0.2", "x"),
+        ("10.0.0.2", "255.0.255.0"),
     ):
         raises(ValueError, n.ipconfig, addr4=bad)
     raises(ValueError, n.ipconfig, gw4="here")
@@ -276,7 +277,8 @@ def test_bad_values():
     raises(ValueError, network.ipconfig, prefer=5)
     raises(ValueError, network.ipconfig, mtu=1)
     assert network.ipconfig("prefer") == 4
-    raises(ValueError, network.hostname, "x" * 33)
+    for bad in ("", "x" * 33, "my board", "board.lan", "-x", "x-", "b\xfc"):
+        raises(ValueError, network.hostname, bad)
     raises(ValueError, network.country, "EUR")
     network.country("de")
     assert network.country() == "DE"

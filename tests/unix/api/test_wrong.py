@@ -56,6 +56,8 @@ def test_wrong_types():
         raises(ValueError, s.settimeout, -0.5)
         raises(TypeError, s.recv_into, b"constant")
     raises(TypeError, socket.socket, "inet")
+    raises(TypeError, socket.getaddrinfo, 5, 80)
+    assert socket.getaddrinfo(b"127.0.0.1", 80)[0][4] == ("127.0.0.1", 80)
     raises(AttributeError, getattr, a, "no_such_thing")
     a.sendall(b"as before")
     assert b.recv(20) == b"as before"
@@ -105,6 +107,18 @@ def test_nothing():
         d.sendto(b"d", to)
         assert d.recv_into(bytearray(0)) == 0  # takes one, as recv(0) does
         assert d.recv(10) == b"d"
+
+
+def test_bound_already():
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as s:
+            s.bind(("127.0.0.1", 0))
+            where = s.getsockname()
+            fails(EINVAL, s.bind, ("127.0.0.1", 0))
+            if kind == socket.SOCK_STREAM:
+                s.listen(1)
+                fails(EINVAL, s.bind, ("127.0.0.1", 0))
+            assert s.getsockname() == where
 
 
 def test_port_0():
