@@ -22,7 +22,7 @@ def allocated(run):
     finally:
         micropython.heap_unlock()
     for _ in range(5):  # until the machine does not halt for so long that TCP sends again
-        again = _again(host)
+        again = _again(state)
         gc.collect()
         gc.disable()
         try:
@@ -31,14 +31,14 @@ def allocated(run):
             n = gc.mem_alloc() - before
         finally:
             gc.enable()
-        if again == _again(host):
+        if again == _again(state):
             break
     return n
 
 
-def _again(host):
+def _again(state):
     """How often the shared stack's TCP has sent something once more."""
-    if not (host and host._st and host._st.tcp):
+    if not (state and state.st and state.st.tcp):
         return 0
-    count = host._st.stats()["tcp"]
+    count = state.st.stats()["tcp"]
     return count["rexmt"] + count["probes"] + count["timeouts"]
