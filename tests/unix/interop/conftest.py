@@ -56,7 +56,7 @@ class Lan:
         return process
 
     def run(self, *argv, **kw):
-        return self.ns.run(*argv, **kw).stdout
+        return self.ns.run(*argv, **kw)
 
     def ping(self, *args, **kw):
         return self.ns.ping(*args, **kw)

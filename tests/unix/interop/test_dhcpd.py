@@ -59,7 +59,7 @@ class Net:
         return dict(word.split("=", 1) for word in line.split())
 
     def dig(self, *args):
-        return self.lan.run("dig", "+tries=1", "+time=20", "@" + OURS, *args)
+        return self.lan.run("dig", "+tries=1", "+time=20", "@" + OURS, *args).stdout
 
 
 def test_udhcpc(net):
@@ -113,7 +113,7 @@ def test_dhclient(net):
     args += ["-pf", str(net.path / "pid")]
     client = net.lan.start("dhclient", *args, "tap0")
     client.expect(r"event BOUND 10\.99\.0\.5\d lan\.test 60")
-    addr = re.search(r"10\.99\.0\.5\d", net.lan.run("ip", "addr", "show", "tap0")).group()
+    addr = re.search(r"10\.99\.0\.5\d", net.lan.run("ip", "addr", "show", "tap0").stdout).group()
     client.expect("DHCPREQUEST for %s on tap0 to %s" % (addr, OURS), 90)  # T1: 30 s
     client.expect("event RENEW " + addr)
     client.stop()
@@ -152,7 +152,7 @@ def test_networkd(net):
     client = networkd.start(net.lan.ns, NETWORKD, net.path)
     client.expect(r"tap0: DHCPv4 address 10\.99\.0\.5\d/24, gateway %s acquired from" % OURS)
     net.program.expect("leases .*'bound', 'a-client'")
-    until(lambda: "mtu 1300" in net.lan.run("ip", "link", "show", "tap0"))
+    until(lambda: "mtu 1300" in net.lan.run("ip", "link", "show", "tap0").stdout)
 
 
 def test_pool_and_reservations(net):

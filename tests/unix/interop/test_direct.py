@@ -30,14 +30,14 @@ def test_ping_and_udp(lan):
 def test_bad_wire(bad_lan):
     """The bad cable of other tests does what its name says, and no more."""
     bad_lan.ready("direct_echo", stdin=subprocess.PIPE)
-    said = bad_lan.run("ping", "-c", "400", "-i", "0.002", "-w", "60", OURS, timeout=90)
+    said = bad_lan.run("ping", "-c", "400", "-i", "0.002", "-w", "60", OURS, timeout=90).stdout
     numbers = pinged(said)[:400]
     assert len(numbers) == 400 and numbers == sorted(set(numbers)), said
     assert 1 <= numbers[-1] - 400 <= 25, said  # what comes late is not lost
 
     def prompt():
         """Are there answers that have taken no longer than they must?"""
-        said = bad_lan.run("ping", "-c", "5", "-i", "0.05", "-w", "60", OURS, timeout=90)
+        said = bad_lan.run("ping", "-c", "5", "-i", "0.05", "-w", "60", OURS, timeout=90).stdout
         took = fastest(said)
         assert took >= 20, said
         return took < 40

@@ -23,7 +23,7 @@ def test_upload(lan, tmp_path, full):
     size = (100 if full else 20) << 20
     path, want = make_file(tmp_path, size)
     lan.ready("http_async", tmp_path)
-    assert lan.run(*CURL, "-T", path, URL, timeout=250) == want
+    assert lan.run(*CURL, "-T", path, URL, timeout=250).stdout == want
 
 
 @pytest.mark.parametrize("server", ["http_async", "http_plain"])
@@ -75,7 +75,7 @@ def test_bad_wire(bad_lan, tmp_path):
     bad_lan.ready("http_async", tmp_path)
     bad_lan.run(*CURL, "-o", tmp_path / "got", URL + path.name, timeout=250)
     assert digest(tmp_path / "got") == want
-    assert bad_lan.run(*CURL, "-T", path, URL, timeout=250) == want
+    assert bad_lan.run(*CURL, "-T", path, URL, timeout=250).stdout == want
 
 
 def test_our_client(lan, tmp_path):

@@ -31,7 +31,7 @@ def test_ping_of_all_nodes(lan6):
     """Linux sends from its link-local address, and we answer from ours."""
     lan6.ready("echo6")
     lan6.ns.wait_for_link_local("tap0")
-    said = lan6.run("ping", "-6", "-L", "-c", "2", "-w", "60", "ff02::1%tap0")
+    said = lan6.run("ping", "-6", "-L", "-c", "2", "-w", "60", "ff02::1%tap0").stdout
     assert re.search("from fe80::[0-9a-f:]+%tap0", said), said
 
 
@@ -67,14 +67,14 @@ def test_router_of_linux(lan6, tmp_path):
     )
     program.expect("^ready")
     said = program.output
-    link = lan6.run("ip", "-6", "addr", "show", "tap0", "scope", "link").split("inet6 ")[1]
+    link = lan6.run("ip", "-6", "addr", "show", "tap0", "scope", "link").stdout.split("inet6 ")[1]
     assert "gateway " + link.split("/")[0] in said, said
     assert "dns fd99::1 ['lan.test']" in said, said
     ours = re.search(r"address (fd99::\S+) 0x30 (\d+) (\d+)", said)
     assert ours and 3900 <= int(ours[2]) <= 4000 and 8900 <= int(ours[3]) <= 9000, said
-    got = lan6.run("curl", "-sS", "-m", "30", "http://[%s]/" % ours[1])
+    got = lan6.run("curl", "-sS", "-m", "30", "http://[%s]/" % ours[1]).stdout
     assert got == "you are %s\n" % LINUX6
-    got = lan6.run("curl", "-sS", "-m", "30", "http://%s/" % OURS)
+    got = lan6.run("curl", "-sS", "-m", "30", "http://%s/" % OURS).stdout
     assert got == "you are ::ffff:%s\n" % LINUX
     radvd.stop()
     checked = lan6.capture.frames(
@@ -145,7 +145,7 @@ def test_linux_knows_us(lan6):
     """Its neighbour cache has our address, and has found it reachable."""
     lan6.ready("echo6")
     lan6.ping(OURS6, count=1)
-    said = lan6.run("ip", "-6", "neigh", "show", OURS6)
+    said = lan6.run("ip", "-6", "neigh", "show", OURS6).stdout
     assert MAC in said and "REACHABLE" in said, said
     lan6.run("ping", "-6", "-c", "1", "-W", "0.5", "fd99::77", check=False)
 
@@ -170,14 +170,14 @@ def test_udp_echo(lan6):
 def test_tcp_echo(lan6):
     lan6.ready("echo6")
     sent = os.urandom(300000)
-    got = lan6.run("socat", "-t60", "-", "TCP6:[%s]:7" % OURS6, input=sent, text=False)
+    got = lan6.run("socat", "-t60", "-", "TCP6:[%s]:7" % OURS6, input=sent, text=False).stdout
     assert got == sent
 
 
 def test_refused(lan6):
     """By TCP with a reset, by UDP with ICMP."""
     lan6.ready("echo6")
-    said = lan6.run("nc", "-6", "-v", "-w", "30", OURS6, "8", check=False)
+    said = lan6.run("nc", "-6", "-v", "-w", "30", OURS6, "8", check=False).stdout
     assert "refused" in said, said
     with udp(lan6, 8) as s:
         s.send(b"x")

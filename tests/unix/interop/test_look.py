@@ -104,7 +104,7 @@ def test_tables(lan, tmp_path):
     )
     program.expect("^end")
     text = program.output
-    mac = re.search(r"link/ether (\S+)", lan.run("ip", "link", "show", "tap0")).group(1)
+    mac = re.search(r"link/ether (\S+)", lan.run("ip", "link", "show", "tap0").stdout).group(1)
     for line in (
         r"^servers  10\.99\.0\.1$",
         r"^one\.test  192\.0\.2\.1$",

@@ -91,7 +91,7 @@ def _bridge(lan, version):
 
 def _listed(lan, group):
     """Wait until the bridge knows that somebody wants the group."""
-    netns.until(lambda: group in lan.run("bridge", "mdb", "show"))
+    netns.until(lambda: group in lan.run("bridge", "mdb", "show").stdout)
 
 
 def _answered(lan, query, answer):
@@ -114,7 +114,7 @@ def _snooped(lan, version, answer):
     program = lan.ready("group", GROUP, 4007)
     _listed(lan, GROUP)
     _answered(lan, "igmp.type == 0x11", answer)
-    assert GROUP in lan.run("bridge", "mdb", "show")
+    assert GROUP in lan.run("bridge", "mdb", "show").stdout
     with _socket(lan) as s:
         s.sendto(b"leave", (GROUP, 4007))
         program.expect("^left")
@@ -216,7 +216,7 @@ def _snooped6(lan, version, answer):
     program = lan.ready("group6", GROUP6, 4107)
     _listed(lan, GROUP6)
     _answered(lan, "icmpv6.type == 130", answer)
-    assert GROUP6 in lan.run("bridge", "mdb", "show")
+    assert GROUP6 in lan.run("bridge", "mdb", "show").stdout
     with lan.ns.entered():
         s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
     with s:

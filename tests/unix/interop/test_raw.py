@@ -44,7 +44,7 @@ def test_header_included(lan):
 def test_sniffed_pings_are_answered(lan):
     """A raw socket for ICMP sees pings, and they are answered as ever."""
     lan.ready("raw", "echo", 1, env=ENV)
-    said = lan.run("ping", "-c", "5", "-i", "0.1", "-w", "60", OURS)
+    said = lan.run("ping", "-c", "5", "-i", "0.1", "-w", "60", OURS).stdout
     first = "\n".join(line for line in said.splitlines() if "DUP!" not in line)
     assert netns.pinged(first) == [1, 2, 3, 4, 5], said  # the raw socket answers as well
 

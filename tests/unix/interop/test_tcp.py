@@ -60,7 +60,7 @@ def test_nc_sends(lan, tmp_path, size):
     path, want = make_file(tmp_path, size)
     sink = lan.ready("tcp_sink", 5000)
     with open(path) as f:
-        said = lan.run("nc", "-N", OURS, 5000, stdin=f, timeout=240)
+        said = lan.run("nc", "-N", OURS, 5000, stdin=f, timeout=240).stdout
     assert sink.expect(r"^got (\d+) (\w+)", 60).groups() == (str(size), want)
     assert said == "%d bytes\n" % size
     sink.finish()
@@ -92,7 +92,7 @@ def test_iperf_to_us(lan, tmp_path, size):
     args = ("-F", path, "-n", size, "-f", "m")
     want = iperf_digest(lan, args, 5000)  # its header tells the port, too
     sink = lan.ready("tcp_sink", 5000)
-    said = lan.run("iperf", "-c", OURS, "-p", 5000, *args, timeout=240)
+    said = lan.run("iperf", "-c", OURS, "-p", 5000, *args, timeout=240).stdout
     assert "Mbits/sec" in said, said
     assert sink.expect(r"^got (\d+) (\w+)", 60).groups() == (str(size), want)
 
@@ -231,7 +231,7 @@ def test_bad_wire_to_us(bad_lan, tmp_path):
     path, want = make_file(tmp_path, 2 << 20)
     sink = bad_lan.ready("tcp_sink", 5000)
     with open(path) as f:
-        said = bad_lan.run("nc", "-N", OURS, 5000, stdin=f, timeout=240)
+        said = bad_lan.run("nc", "-N", OURS, 5000, stdin=f, timeout=240).stdout
     assert sink.expect(r"^got (\d+) (\w+)", 60).groups() == (str(2 << 20), want)
     assert said == "%d bytes\n" % (2 << 20)
     assert bad_lan.capture.frames("tcp.options.sack_le && eth.src == " + MAC)

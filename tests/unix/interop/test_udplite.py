@@ -40,7 +40,7 @@ def test_echo(lite):
 
 def errors(lan):
     """How many datagrams Linux has not taken."""
-    names, values = re.findall("^UdpLite: (.*)", lan.run("cat", "/proc/net/snmp"), re.M)
+    names, values = re.findall("^UdpLite: (.*)", lan.run("cat", "/proc/net/snmp").stdout, re.M)
     return int(dict(zip(names.split(), values.split()))["InErrors"])
 
 

@@ -80,7 +80,7 @@ def test_two_vlans(vlans):
             for sent in (b"x", bytes(1472)):
                 s.send(sent)
                 assert s.recv(2000) == sent
-        said = vlans.run("iperf", "-c", ours, "-p", 5001, "-n", "5M", timeout=120)
+        said = vlans.run("iperf", "-c", ours, "-p", 5001, "-n", "5M", timeout=120).stdout
         assert re.search(r"5\.0\d* MBytes", said), said
         assert int(program.expect(r"got (\d+)").group(1)) >= 5 << 20
     wait_for_way(vlans, netns.OURS)  # and the interface below goes on
@@ -99,7 +99,9 @@ def test_a_vlan_that_is_not_there(vlans):
     """Pings to an address of VLAN 20, sent in VLAN 10, are not answered."""
     vlans.ready("vlans", 0, env={"MICROPYPATH": PATH})
     wait_for_way(vlans, "10.99.20.2")
-    device = vlans.run("ip", "-o", "route", "get", "10.99.10.2").split(" dev ")[1].split()[0]
+    device = (
+        vlans.run("ip", "-o", "route", "get", "10.99.10.2").stdout.split(" dev ")[1].split()[0]
+    )
     vlans.run("ip", "route", "add", "10.99.20.2/32", "dev", device)
     said = vlans.ns.run("ping", "-c", "2", "-i", "0.2", "-W", "0.5", "10.99.20.2", check=False)
     assert said.returncode == 1, said.stdout
