@@ -85,7 +85,7 @@ def read_until(fd, ending, seconds):
 
 
 def enter_raw_repl(fd):
-    for _ in range(10):  # QEMU may take a second to see that its pseudo terminal was opened
+    for _ in range(60):  # QEMU may take a second to see that its pseudo terminal was opened
         os.write(fd, b"\r\x03\x03\x01")
         try:
             read_until(fd, b"raw REPL; CTRL-B to exit\r\n>", 1.5)
@@ -103,11 +103,11 @@ def run(emulator, program, seconds):
     with emulator.console() as fd:
         enter_raw_repl(fd)
         os.write(fd, program.encode() + b"\x04")
-        read_until(fd, b"OK", 5)
+        read_until(fd, b"OK", 60)
         output = read_until(fd, b"\x04", seconds).decode(errors="replace")
-        error = read_until(fd, b"\x04", 5).decode(errors="replace").strip()
+        error = read_until(fd, b"\x04", 60).decode(errors="replace").strip()
         os.write(fd, b"\x02")
-        read_until(fd, b">>> ", 5)
+        read_until(fd, b">>> ", 60)
     if error:
         raise DemoError("on the board: %s" % error.splitlines()[-1])
     return output.replace("\r", "").strip()
@@ -115,7 +115,7 @@ def run(emulator, program, seconds):
 
 def bring_up(emulator):
     """Have the board get an address and serve; returns the address."""
-    answer = run(emulator, SETUP % LEASE_MS, LEASE_MS / 1000 + 5)
+    answer = run(emulator, SETUP % LEASE_MS, LEASE_MS / 1000 + 60)
     word, _, rest = answer.splitlines()[-1].partition(" ") if answer else ("", "", "")
     if word == "none":
         raise DemoError(
@@ -128,7 +128,7 @@ def bring_up(emulator):
 
 def fetch(port, path):
     """One request as a browser makes it."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         response = connection.getresponse()

@@ -77,7 +77,7 @@ class Emulator:
         tcp_port=0,
         mac=None,
         icount=None,
-        boot_timeout=30,
+        boot_timeout=120,
         serial_file=None,
         log=None,
     ):
