@@ -40,7 +40,7 @@ INSIDE = (
     "nic",
     "aio",
 )
-TIMEOUT = 300  # seconds without a byte of output
+TIMEOUT = 800  # seconds without a byte of output; pytest itself has 900
 
 CLOSING = re.compile(r"^== (\d+) passed, \d+ failed(?:: (.+))?$", re.MULTILINE)
 
