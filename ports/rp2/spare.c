@@ -23,6 +23,7 @@ int __wrap_lfs2_mount(lfs2_t *lfs, const struct lfs2_config *config) {
     return __real_lfs2_mount(lfs, config);
 }
 
+#if !defined(__riscv) // whose C library is another: riscv/
 // The C library has these two in a kilobyte of what printf() and others want, which are not in the
 // image. Its mathematics write to errno, and nobody reads it; mbedTLS asks for dates.
 int *__errno(void) {
@@ -34,3 +35,4 @@ struct tm *gmtime(const time_t *seconds) {
     static struct tm date;
     return gmtime_r(seconds, &date);
 }
+#endif
