@@ -17,6 +17,8 @@ def bridge(*nics, mac=None, size=64, snoop=False):
     wanted, link/snoop.py."""
     from netstack.link.bridge import Bridge
 
+    if not nics or not all(hasattr(nic, "recv") for nic in nics):
+        raise TypeError("bridge: NICs are needed, as network.LAN(nic=...) takes them")
     st = host.stack()
     names = [nif.name for nif in st.nifs]
     number = 0

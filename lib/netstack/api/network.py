@@ -320,6 +320,8 @@ class LAN:
     def _apply(self, kwargs, addr, mask, gw):
         wire = self._wire
         want = kwargs.get("dhcp4")
+        if isinstance(want, str) and want != "inform":
+            raise ValueError("dhcp4 %r: True, False or 'inform'" % want)
         if "addr4" in kwargs or "dhcp4" in kwargs and not want:
             wire.stop_dhcp()
         _host.enter(wire.st)

@@ -6,6 +6,7 @@
 from netstack.api import address, host
 from netstack.services import dhcpd, dns_forward
 
+_EADDRINUSE = 98
 _OPT_DNS = 6
 _OPT_PORTAL = 114  # RFC 8910
 
@@ -39,6 +40,8 @@ def _value(value):
     """An option's value as bytes: text, bytes, or addresses in a list or tuple."""
     if isinstance(value, (list, tuple)):
         return b"".join(address.need(text, "option") for text in value)
+    if isinstance(value, int):
+        raise TypeError("option: %r is neither text nor bytes nor a list of addresses" % value)
     return value.encode() if isinstance(value, str) else value
 
 
@@ -72,7 +75,11 @@ def serve(lan, first, last, lease=3600, options=None, static=None, file=None, dn
         forwarder = None
         if dns:
             forwarder = dns_forward.attach(st)
-            forwarder.start([nif], isinstance(dns, str))
+            try:
+                forwarder.start([nif], isinstance(dns, str))
+            except OSError as error:
+                text = "DNS: port 53 is taken, by an earlier serve()? dns=False does without"
+                raise OSError(error.errno, text) if error.errno == _EADDRINUSE else error
     finally:
         host.leave(st)
     return Net(server, forwarder)

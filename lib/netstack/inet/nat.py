@@ -475,4 +475,7 @@ def _mend(buf, l4, end, proto, acc):
 
 def attach(router, outside, size=256, ports=(20000, 39999)):
     """Translate what leaves by the interface `outside`."""
-    return router.nat or NAT(router, outside, size, ports)
+    table = router.nat
+    if table and table.outside is not outside:
+        raise ValueError("NAT: %s is outside already; router.stop()" % table.outside.name)
+    return table or NAT(router, outside, size, ports)

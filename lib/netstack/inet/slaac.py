@@ -128,6 +128,10 @@ def identifier(prefix, nif, secret, tries):
         h.update(nif.mac)
         h.update(bytes((tries,)))
         h.update(secret)
+        nic = nif.nic
+        while hasattr(nic, "vid"):  # a VLAN has the link address of what it is on
+            h.update(bytes((nic.vid >> 8, nic.vid & 255)))
+            nic = nic.trunk.nif.nic
         addr[8:16] = h.digest()[:8]
         if not reserved(addr):
             return addr

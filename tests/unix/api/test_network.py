@@ -267,6 +267,7 @@ def test_bad_values():
     ):
         raises(ValueError, n.ipconfig, addr4=bad)
     raises(ValueError, n.ipconfig, gw4="here")
+    raises(ValueError, n.ipconfig, dhcp4="infrom")
     for bad in ("fe80::1/0", "fe80::1/129", "fe80::1/x", "fe80:::1", "10.0.0.1", 5):
         raises(ValueError, n.ipconfig, addr6=bad)
     raises(ValueError, n.ipconfig, gw6="10.0.0.1")

@@ -1,5 +1,6 @@
 # lib: inet/forwarding.py, inet/forward_fast.py, inet/forward.py, inet/filter.py, api/router.py
 # lib: inet/forward6_fast.py, inet/forward6.py, inet/filter6.py, inet/advertise6.py, api/router6.py
+# lib: inet/nat.py, link/vlan.py, link/bridge.py, api/links.py
 # The router kit as programs see it: both families by the same calls, and what they refuse.
 
 import bench
@@ -196,6 +197,45 @@ def test_6_stop():
     assert lans[1]._wire.nif.v6.auto and not lans[0]._wire.nif.v6.auto
     router.stop()
     assert lans[0]._wire.nif.v6.auto
+
+
+def test_7_nat_is_on_one_side():
+    bench.optional("inet.nat")
+    made = router.nat(lans[0], 8)
+    assert router.nat(lans[0]) is made
+    assert lans[0]._wire.nif.name in refuses(router.nat, lans[1])
+    router.stop()
+    assert router.nat(lans[1], 8) is not made
+    router.stop()
+
+
+def test_8_vlans_have_addresses_of_their_own():
+    """RFC 7217 5, Net_Iface: the same link address, the same prefix, another interface."""
+    bench.optional("link.vlan")
+    links = bench.optional("api.links")
+    made = [links.vlan(lans[0], 7), links.vlan(lans[0], 8)]
+    tagged = [network.LAN(nic=nic) for nic in made]
+    inner = links.vlan(tagged[0], 7)
+    tagged.append(network.LAN(nic=inner))
+    for lan in tagged:
+        lan.active(True)
+    found = [lan.ipconfig("addr6")[0][0] for lan in tagged + lans[:1]]
+    assert len(set(found)) == 4 and all(a.startswith("fe80::") for a in found), found
+    for lan in tagged:
+        lan.active(False)
+    for nic in [inner] + made:
+        nic.close()
+
+
+def test_9_bridge_is_made_of_nics():
+    bench.optional("link.bridge")
+    links = bench.optional("api.links")
+    for wrong in ((), (lans[0],), (NIC(b"\2\0\0\0\1\x44"), 5)):
+        try:
+            links.bridge(*wrong)
+        except TypeError:
+            continue
+        raise AssertionError(wrong)
 
 
 bench.run_tests(globals())
