@@ -158,7 +158,7 @@ def _sockets(st):
     rows = []
     records = []
     if st.tcp:
-        for listener in st.tcp.listeners():
+        for listener in _once(st.tcp.listeners()):
             rows.append(("tcp", "LISTEN", "%d" % len(listener.ready), "-") + _ends(listener))
         for conn in st.tcp.connections():
             sent = "%d" % (conn.tx.size - conn.tx.free()) if conn.tx else "0"
@@ -168,13 +168,24 @@ def _sockets(st):
             if table and table.rows.count:
                 records.append("%d in %s" % (table.rows.count, name))
     if st.udp:
-        for ep in st.udp.table:
+        for ep in _once(st.udp.table):
             rows.append(("udp", "-", "%d" % ep.waiting, "-") + _ends(ep))
     return rows, ", ".join(records)
 
 
+def _once(rows):
+    """What is for both families has a row of the table for each."""
+    found = []
+    for io in rows:
+        if io not in found:
+            found.append(io)
+    return found
+
+
 def _ends(io):
-    local = (text(io.laddr) if io.laddr else "*") + ":%d" % io.lport
+    """*: of either family, as Linux has it."""
+    anybody = ("0.0.0.0" if io.ip.alen == 4 else "::") if io.ip else "*"
+    local = (text(io.laddr) if io.laddr else anybody) + ":%d" % io.lport
     raddr = getattr(io, "raddr", None)
     return local, (text(raddr) + ":%d" % io.rport if raddr else "*")
 

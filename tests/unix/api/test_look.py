@@ -168,7 +168,18 @@ def test_ss():
     assert ["tcp", "LISTEN", "0", "-", "127.0.0.1:8311", "*"] in rows, rows
     assert ["tcp", "ESTABLISHED", "5", "0", "127.0.0.1:8311", near] in rows, rows
     assert ["tcp", "ESTABLISHED", "0", "0", near, "127.0.0.1:8311"] in rows, rows
-    assert ["udp", "-", "1", "-", "*:8312", "*"] in rows, rows
+    assert ["udp", "-", "1", "-", "0.0.0.0:8312", "*"] in rows, rows
+    if host.stack().ip6:
+        both = socket.socket(socket.AF_INET6)
+        both.bind(("", 8313))
+        both.listen(1)
+        either = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        either.bind(("", 8314))
+        all = [line.split() for line in printed(netstack.ss)[0]]
+        assert all.count(["tcp", "LISTEN", "0", "-", "*:8313", "*"]) == 1, all
+        assert all.count(["udp", "-", "0", "-", "*:8314", "*"]) == 1, all
+        both.close()
+        either.close()
     port = talking.getsockname()[1]
     assert ["udp", "-", "0", "-", "127.0.0.1:%d" % port, "127.0.0.1:8312"] in rows, rows
     client.close()
