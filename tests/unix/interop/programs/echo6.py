@@ -21,8 +21,12 @@ def accepted(listener):
 
 
 def stream(conn):
-    while n := min(conn.available(), conn.room(), len(buf)):
-        conn.send(buf, 0, conn.recv(buf, 0, n))
+    while n := min(conn.available(), len(buf)):
+        conn.peek(buf, 0, n)
+        n = conn.send(buf, 0, n)
+        if n <= 0:
+            break
+        conn.drop(n)
     if conn.eof() and not conn.available():
         conn.close()
 
