@@ -3,6 +3,7 @@
 # sleeps: an hour takes as long as its work does. The program is on the default stack; on the other
 # end of a wire, which may be bad, is a host with what programs need (Far).
 
+import os as _os
 import select as _select
 import sys
 import time as _time
@@ -79,6 +80,26 @@ sys.modules["time"] = _Module(
     _time, ticks_ms=world.ticks_ms, sleep_ms=world.sleep_ms, sleep=world.sleep
 )
 sys.modules["select"] = _Module(_select, poll=_Poll)
+
+
+class _Urandom:
+    """Random bits that are the same in each run, as all else is: xorshift."""
+
+    x = 2463534242
+
+    def __call__(self, n):
+        x = self.x
+        data = bytearray(n)
+        for i in range(n):
+            x ^= x << 13 & 0xFFFFFFFF
+            x ^= x >> 17
+            x ^= x << 5 & 0xFFFFFFFF
+            data[i] = x >> 24
+        self.x = x
+        return bytes(data)
+
+
+sys.modules["os"] = _Module(_os, urandom=_Urandom())
 
 # asyncio's queue is C, and notes by the real clock that a task may run now: that has to be in the
 # past for those that sleep by ours, however long the machine takes, whatever its clock says.

@@ -265,7 +265,7 @@ def test_hour():
             assert used - first[1] < SLACK, "%d bytes of heap, %d at first" % (used, first[1])
 
     asyncio.run(main())
-    assert did["done"] > 200 * ROUNDS and did["cancelled"] > 30 * ROUNDS, did
+    assert did["done"] > 150 * ROUNDS and did["cancelled"] > 30 * ROUNDS, did
 
 
 bench.run_tests(globals())
