@@ -152,7 +152,7 @@ def test_create_connection():
         with socket.create_connection(server.getsockname(), 60) as s:
             assert s.gettimeout() == 60 and s.getpeername() == server.getsockname()
             conn, _ = server.accept()
-            conn.close()
+        conn.close()  # after its peer, which keeps TIME-WAIT, and off the port it had
         address = server.getsockname()
     fails(111, socket.create_connection, address, 60)
 
