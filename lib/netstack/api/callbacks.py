@@ -23,6 +23,7 @@ from netstack.transport.tcp import listen as listening
 
 _CLOSED = const(0)
 _ESTABLISHED = const(4)
+_CLOSE_WAIT = const(7)
 _EAGAIN = const(11)
 _LEN = const(1)  # words of Ring.w
 _HEAD = const(0)
@@ -70,6 +71,17 @@ class Connection(connection.Connection):
             n = self.send(buf, at, n, more)
             if n > 0:
                 self.queued += n
+        return n
+
+    def room(self):
+        """Bytes that write() would take now (tcp_sndbuf), also by making the ring larger."""
+        n = connection.Connection.room(self)
+        if self.state == _ESTABLISHED or self.state == _CLOSE_WAIT:
+            most = buffers.send_limit(self)
+            if self.tx:
+                most -= self.tx.w[_LEN]
+            if most > n:
+                n = most
         return n
 
     def produce(self, fill, n):

@@ -11,7 +11,7 @@
 from micropython import const
 from netstack.api import callbacks
 from netstack.api.callbacks import check, length
-from netstack.transport.tcp import buffers
+from netstack.transport.tcp import buffers, connection
 
 _CLOSED = const(0)
 _ESTABLISHED = const(4)
@@ -200,7 +200,7 @@ class Secure:
         """Say goodbye, once there is room for it, and let go."""
         conn = self.conn
         if _ESTABLISHED <= conn.state <= _CLOSE_WAIT and self._ready is None:
-            if conn.room() < _MORE:
+            if connection.Connection.room(conn) < _MORE:
                 return  # _changed() comes back
         self._release()
         conn.shutdown_recv()

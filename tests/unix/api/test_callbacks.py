@@ -50,6 +50,24 @@ def test_bytes_arrive_as_they_were_sent():
     transfer(sender(data), data)
 
 
+def test_room_counts_what_the_ring_may_grow_by():
+    """write() takes as much as room() has told, from the first byte on: more than one segment."""
+    data = pattern(SIZE)
+    at = 0
+    told = []
+
+    def go(conn, n=0):
+        nonlocal at
+        told.append(conn.room())
+        n = min(conn.room(), len(data) - at)
+        if n > 0:
+            assert conn.write(data, at, n) == n
+            at += n
+
+    transfer(go, data)
+    assert told[0] > 1460, told
+
+
 def test_bytes_are_produced_in_the_ring():
     """produce(): both parts of a ring that goes round; no more than is asked for."""
     data = pattern(SIZE)

@@ -110,20 +110,26 @@ def _short(conn):
     conn.rx_size = conn.cb[_RX_SIZE] = conn.rx_held
 
 
-def send_ring(conn, n):
-    """The send ring, if possible with place for `n` more bytes; None when the heap has none.
-    Beyond 64 kB it only grows as far as the congestion window makes use of it."""
-    ring = conn.tx
-    st = conn.st
+def send_limit(conn):
+    """How large the send ring may be. Beyond 64 kB it only grows as far as the congestion window
+    makes use of it."""
     limit = conn.sndbuf
     most = 2 * conn.cb[_CWND]
     if most < _FIRST:
         most = _FIRST
     if limit > most:
         limit = most
-    most = conn.tx_held + (st.left() >> 3)
+    most = conn.tx_held + (conn.st.left() >> 3)
     if limit > most:
         limit = most
+    return limit if limit > conn.tx_held else conn.tx_held
+
+
+def send_ring(conn, n):
+    """The send ring, if possible with place for `n` more bytes; None when the heap has none."""
+    ring = conn.tx
+    st = conn.st
+    limit = send_limit(conn)
     size = conn.tx_held
     if ring:
         size = 2 * ring.size
@@ -132,8 +138,6 @@ def send_ring(conn, n):
         size = n
     if size > limit:
         size = limit
-    if size < conn.tx_held:
-        size = conn.tx_held
     if ring and size <= ring.size:
         return ring
     extra = size - conn.tx_held
