@@ -57,6 +57,20 @@ def test_no_index_is_used_again(path):
     assert not found, found
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_no_closure_assigns(path):
+    """Closures of viper functions have values of their own on RP2 boards: ports/rp2/rom.c."""
+    nodes = ast.walk(ast.parse(path.read_text()))
+    found = [
+        f"{path.name}:{node.lineno}"
+        for function in nodes
+        if is_viper(function)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Nonlocal)
+    ]
+    assert not found, found
+
+
 def test_the_rule_finds_what_it_should():
     bad = "@micropython.viper\ndef f(p: ptr32, i: int):\n    p[i] = p[i] + 1\n"
     good = "@micropython.viper\ndef f(p: ptr32, i: int) -> int:\n    return p[i]\n"
