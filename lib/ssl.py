@@ -13,8 +13,9 @@ from time import sleep_ms as _sleep_ms
 from time import ticks_diff as _ticks_diff
 from time import ticks_ms as _ticks_ms
 from tls import *  # noqa: F403
-from tls import CERT_NONE, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
+from tls import CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED, PROTOCOL_TLS_CLIENT, PROTOCOL_TLS_SERVER
 
+_MODES = (CERT_NONE, CERT_OPTIONAL, CERT_REQUIRED)
 _SERVER = _const(1)  # bits of a protocol
 _DTLS = _const(2)
 
@@ -541,6 +542,8 @@ class SSLContext:
     """What connections of one kind have in common. protocol: a PROTOCOL_... constant."""
 
     def __init__(self, protocol):
+        if protocol not in (PROTOCOL_TLS_CLIENT, _SERVER, _DTLS, _SERVER | _DTLS):
+            raise ValueError("protocol %r is not known" % (protocol,))
         self.protocol = protocol
         self._context = _tls.SSLContext(protocol)
         self._context.verify_mode = CERT_NONE  # as MicroPython has it on either side
@@ -565,6 +568,8 @@ class SSLContext:
 
     @verify_mode.setter
     def verify_mode(self, mode):
+        if mode not in _MODES:  # mbedTLS would take what it likes for it
+            raise ValueError("verify_mode %r is not known" % (mode,))
         self._context.verify_mode = mode
 
     @property
@@ -595,6 +600,8 @@ class SSLContext:
 
     def set_versions(self, lowest, highest):
         """The first and the last of TLSVersion to use."""
+        if not TLSVersion.TLSv1_2 <= lowest <= highest <= TLSVersion.TLSv1_3:
+            raise ValueError("versions %r to %r: of TLSVersion" % (lowest, highest))
         self._options().versions(lowest, highest)
 
     def set_max_fragment(self, size):

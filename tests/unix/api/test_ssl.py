@@ -301,6 +301,9 @@ def test_bad_arguments():
         lambda: context.load_cert_chain(b"no", b"key"),
         lambda: context.load_verify_locations(cadata=b"nothing"),
         lambda: context.set_max_fragment(100),
+        lambda: context.set_versions(5, 6),
+        lambda: setattr(context, "verify_mode", 7),
+        lambda: ssl.SSLContext(99),
         lambda: context.set_alpn_protocols(["x"] * 9),
     ):
         try:
