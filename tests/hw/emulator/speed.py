@@ -16,6 +16,7 @@ from peer import Peer
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent.parent
 _MS = 1000000
+_LOOK_MS = 0.1  # emulated, until the console is looked at again
 _SEGMENT = 1460
 
 _START = """
@@ -92,11 +93,10 @@ class Board:
 
     def sleep(self, ms):
         """Run for so long: an idle board's time would fly otherwise."""
-        end = self.ms + ms
         self._stop.schedule(ms * _MS)
-        while self.ms < end:
+        while not self.pico.simulator.stopped:  # rp2040py looks up by the host's clock, too
             self.pico.run()
-            self.pico.simulator.stopped = False
+        self.pico.simulator.stopped = False
 
     def until(self, what, ms):
         """Run until the console has said `what` (bytes), or it is true (a function)."""
@@ -111,7 +111,7 @@ class Board:
                 return before
             if self.ms > end:
                 raise TimeoutError("not in %d ms: %r; %r" % (ms, what, self.console.received))
-            self.pico.run()
+            self.sleep(_LOOK_MS)
 
     def start(self, code):
         self.console.send(code.encode() + b"\x04")
