@@ -461,8 +461,9 @@ def hostname(name=None):
         return _state.hostname
     if not 0 < len(name) <= _NAME_MAX:
         raise ValueError("hostname %s: 1 to %d characters" % (name, _NAME_MAX))
-    if not all(c.isalpha() or c.isdigit() or c in "-_" for c in name) or "-" in name[0] + name[-1]:
-        raise ValueError("hostname %r: use letters, digits, '-' and '_' only" % name)
+    from netstack.services import dhcp
+
+    dhcp.check_hostname(name)
     _state.hostname = name
 
 

@@ -163,7 +163,7 @@ _LINK_UP = const(1)
 _LINK_DOWN = const(2)
 
 
-def _check_hostname(name):
+def check_hostname(name):
     """RFC 952, RFC 1123 2.1: one label; and as people have it, with underscores."""
     good = 0 < len(name) <= 63 and name[0] != "-" and name[-1] != "-"
     for c in name:
@@ -275,7 +275,7 @@ class Client:
 
     def _prepare(self, hostname):
         name = hostname or self.nif.hostname
-        self.hostname = _check_hostname(name) if name else b""
+        self.hostname = check_hostname(name) if name else b""
         self.port.use()
         self._halt()
         if self.state == _RELEASING:
