@@ -308,13 +308,9 @@ class Namespace:
 
     def wait_for_link_local(self, interface, timeout=60):
         """Linux gives itself one some time after the link has come up, on a thread of its own."""
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            words = ["ip", "-6", "addr", "show", "dev", interface, "scope", "link", "-tentative"]
-            if "fe80::" in self.run(*words).stdout:
-                return
-            time.sleep(0.05)
-        raise NamespaceError("%s has no link-local address" % interface)
+        words = ["ip", "-6", "addr", "show", "dev", interface, "scope", "link", "-tentative"]
+        why = "%s has no link-local address" % interface
+        until(lambda: "fe80::" in self.run(*words).stdout, why, timeout)
 
     def _argv(self, argv):
         argv = [str(a) for a in argv]
@@ -349,6 +345,12 @@ class Namespace:
         assert pinged(said)[:count] == list(range(1, count + 1)), said
         assert "wrong data" not in said, said
         return said
+
+    def reach(self, address, *options):
+        """Ping until there is an answer: interfaces and switches have noticed who is there, and
+        everybody on the way knows the next one."""
+        argv = ("ping", *options, "-c", "1", "-W", "1", address)
+        until(lambda: not self.run(*argv, check=False).returncode, "no answer of " + address)
 
     def start(self, *argv, **kw):
         """Start a Process, which ends with the namespace at the latest."""
@@ -405,13 +407,9 @@ class Namespace:
 
     def wait_port(self, port, kind="tcp", timeout=60):
         """Wait until some program of the namespace listens on the port."""
-        end = time.monotonic() + timeout
         flag = {"tcp": "-tlnH", "udp": "-ulnH"}[kind]
-        while time.monotonic() < end:
-            if re.search(r":%d\s" % port, self.run("ss", flag).stdout):
-                return
-            time.sleep(0.05)
-        raise AssertionError("nobody listens on %s port %d after %d s" % (kind, port, timeout))
+        why = "nobody listens on %s port %d" % (kind, port)
+        until(lambda: re.search(r":%d\s" % port, self.run("ss", flag).stdout), why, timeout)
 
     def close(self):
         for process in reversed(self._processes):

@@ -203,9 +203,9 @@ def test_fault(lab, chip, what):
         if fault == "stuck":
             lab.process.expect("^link False", PATIENCE)
         elif fault == "stall":
-            until(lambda: chip.tell()["resets"] > resets, PATIENCE)
+            netns.until(lambda: chip.tell()["resets"] > resets, timeout=PATIENCE)
         elif fault == "mute_int":
-            until(lambda: lab.counts()[counter] > counts[0], PATIENCE)
+            netns.until(lambda: lab.counts()[counter] > counts[0], timeout=PATIENCE)
         if fault in ("stuck", "stall", "mute_int"):
             chip.tell(fault, well)
         took = lab.answers(RECOVERY)
@@ -215,13 +215,6 @@ def test_fault(lab, chip, what):
         counts.append(lab.counts()[counter])
     transfer.finish()
     assert sorted(set(counts)) == counts, counts
-
-
-def until(true, seconds):
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "not in %d s" % seconds
-        time.sleep(0.05)
 
 
 def test_more_frames_than_there_is_room_for(lab, chip):
@@ -294,13 +287,15 @@ def test_reset(lab, how):
             if how == "soft_reset":
                 lab.process.wait(PATIENCE)  # mpremote sees the program's end
             elif lab.slow:
-                until(lambda: lab.state()["boots"] > boots, PATIENCE)
+                netns.until(lambda: lab.state()["boots"] > boots, timeout=PATIENCE)
             elif lab.emulator:
                 lab.process.expect("^MicroPython", PATIENCE)
         lab.stop()
         if not lab.emulator:  # a real one's port has gone and comes back
             look = "resume", "exec", "print('there')"
-            until(lambda: lab.board.mpremote(*look, check=False).strip() == "there", 60)
+            netns.until(
+                lambda: lab.board.mpremote(*look, check=False).strip() == "there", timeout=60
+            )
         lab.start()
         for sock in socks:
             with pytest.raises(ConnectionError):

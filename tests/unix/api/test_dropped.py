@@ -39,21 +39,26 @@ def listener():
     return s
 
 
-def test_connection():
-    """The peer gets all of it, and the end."""
+def peer_of_lost(words=b""):
+    """The end of a connection whose other end has sent `words` and been lost."""
     server = listener()
     got = []
 
     def lose():
         client = socket.socket()
         client.connect(server.getsockname())
-        client.sendall(b"last words")
+        client.sendall(words)
         conn, _ = server.accept()
         bench.at_end(conn.close)
         got.append(conn)
 
     deep(10, lose)
-    conn = got.pop()
+    return got.pop()
+
+
+def test_connection():
+    """The peer gets all of it, and the end."""
+    conn = peer_of_lost(b"last words")
     conn.settimeout(60)
     assert conn.recv(100) == b"last words"
     collect(lambda: conn._io.eof_seen)
@@ -186,18 +191,7 @@ def test_closed_is_forgotten():
 
 def test_inside_the_stack():
     """What the collector finds while the stack is busy waits until that is over."""
-    server = listener()
-    got = []
-
-    def lose():
-        client = socket.socket()
-        client.connect(server.getsockname())
-        conn, _ = server.accept()
-        bench.at_end(conn.close)
-        got.append(conn)
-
-    deep(10, lose)
-    conn = got.pop()
+    conn = peer_of_lost()
     wiped(20)
     st = host.stack()
     with bench.inside(st):
@@ -263,18 +257,7 @@ def test_server_that_closes_nothing():
 
 def test_no_memory_for_who_comes():
     """The stack asks for the collector when a SYN meets no memory (tcp/test_limits.py)."""
-    server = listener()
-    got = []
-
-    def lose():
-        client = socket.socket()
-        client.connect(server.getsockname())
-        conn, _ = server.accept()
-        bench.at_end(conn.close)
-        got.append(conn)
-
-    deep(10, lose)
-    conn = got.pop()
+    conn = peer_of_lost()
     st = host.stack()
     assert st.short is drop.short
 

@@ -72,12 +72,6 @@ def routed(namespace, tmp_path):
         yield Routed(namespace, *hosts, tmp_path)
 
 
-def reach(host, address, *options):
-    """Ping until there is an answer: everybody on the way knows the next one."""
-    argv = ("ping", *options, "-c", "1", "-W", "1", address)
-    netns.until(lambda: not host.run(*argv, check=False).returncode, "no answer of " + address)
-
-
 def iperf(client, server, address, size, *options):
     with server.start("iperf", "-s", "-p", 5001, *[o for o in options if o == "-u"]):
         server.wait_port(5001, "udp" if "-u" in options else "tcp")
@@ -90,7 +84,7 @@ def iperf(client, server, address, size, *options):
 def test_pings_and_errors(routed):
     """Of every length, in fragments too; TTL, and hosts that are not there: what Linux says."""
     routed.start()
-    reach(routed.a, B)
+    routed.a.reach(B)
     for size in (0, 1, 56, 1472, 1473, 4000):
         said = routed.a.ping(B, "-s", size, "-p", "a5c300ff", interval=0.01)
         assert "ttl=63" in said
@@ -224,7 +218,7 @@ def test_to_a_netstack_host_on_a_vlan(namespace, tmp_path):
         program.expect("^ready")
         namespace.wait_running("tap2", program)
         there = "10.99.10.2"
-        reach(linux, there)
+        linux.reach(there)
         for size in (0, 56, 1472, 4000):
             linux.ping(there, "-s", size, "-p", "a5c300ff", interval=0.01)
         with linux.entered():
@@ -270,7 +264,7 @@ def test_nat_500_flows(natted):
 
 def test_nat_udp_and_pings(natted):
     """Pings out, UDP with a closed port (the error comes back), traceroute-like TTLs."""
-    reach(natted.a, B)
+    natted.a.reach(B)
     natted.a.ping(B, "-s", "1400", count=5)
     natted.a.ping(B, "-s", "4000", count=2)
     with natted.a.entered():

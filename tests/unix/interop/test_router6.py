@@ -9,7 +9,7 @@ import socket
 import netns
 import networkd
 import pytest
-from test_router import Routed, reach
+from test_router import Routed
 
 A, B = "fd98::1", "fd99::1"
 
@@ -53,7 +53,7 @@ def hosts(namespace, tmp_path):
 def settled(routed):
     """The router has checked its addresses (RFC 4862 5.4), and answers."""
     for host, address in ((routed.a, "fd98::fe"), (routed.b, "fd99::fe")):
-        reach(host, address, "-6")
+        host.reach(address, "-6")
 
 
 def iperf(client, server, address, size, *options):
@@ -230,7 +230,7 @@ def test_linux_configures_itself(hosts):
     assert re.search("default via fe80::.* pref high", said) and "fd77::/48 via" in said, said
     assert "mtu 1400" in said
     assert hosts.b.run("sysctl", "-n", "net.ipv6.neigh.eth0.retrans_time_ms").stdout == "500\n"
-    reach(hosts.a, ours[1], "-6")
+    hosts.a.reach(ours[1], "-6")
     hosts.a.ping(ours[1])
     iperf(hosts.a, hosts.b, ours[1], "5M")
     neighbours = hosts.a.run("ip", "-6", "neigh").stdout

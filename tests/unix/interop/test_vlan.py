@@ -58,18 +58,12 @@ def vlans(request, lan, tmp_path):
     return lan
 
 
-def wait_for_way(vlans, address):
-    """Wait until pings are answered: interfaces and switches have to notice who is there."""
-    ping = ("ping", "-c", "1", "-W", "1", address)
-    netns.until(lambda: vlans.ns.run(*ping, check=False).returncode == 0, "no way there")
-
-
 def test_two_vlans(vlans):
     """Pings of every kind of length, UDP and TCP in both VLANs, and what is on the wire."""
     program = vlans.ready("vlans", 5, env={"MICROPYPATH": PATH})
     for vid in VIDS:
         ours = "10.99.%d.2" % vid
-        wait_for_way(vlans, ours)
+        vlans.ns.reach(ours)
         for size in (0, 1, 18, 19, 1471, 1472):
             vlans.ns.ping(ours, "-s", size, "-p", "a5c300ff", count=2, interval=0.01)
         with vlans.ns.entered():
@@ -83,7 +77,7 @@ def test_two_vlans(vlans):
         said = vlans.run("iperf", "-c", ours, "-p", 5001, "-n", "5M", timeout=120).stdout
         assert re.search(r"5\.0\d* MBytes", said), said
         assert int(program.expect(r"got (\d+)").group(1)) >= 5 << 20
-    wait_for_way(vlans, netns.OURS)  # and the interface below goes on
+    vlans.ns.reach(netns.OURS)  # and the interface below goes on
     sent = "eth.src == %s && " % MAC
     frames = vlans.capture.frames
     assert frames(sent + "vlan.id == 10 && vlan.priority == 0 && tcp.port == 5001")
@@ -98,7 +92,7 @@ def test_two_vlans(vlans):
 def test_a_vlan_that_is_not_there(vlans):
     """Pings to an address of VLAN 20, sent in VLAN 10, are not answered."""
     vlans.ready("vlans", 0, env={"MICROPYPATH": PATH})
-    wait_for_way(vlans, "10.99.20.2")
+    vlans.ns.reach("10.99.20.2")
     device = (
         vlans.run("ip", "-o", "route", "get", "10.99.10.2").stdout.split(" dev ")[1].split()[0]
     )
